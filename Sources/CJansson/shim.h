@@ -1,0 +1,3 @@
+// CJansson: the C library's header; what Swift cannot import of it is added here, with the reason.
+#pragma once
+#include <jansson.h>

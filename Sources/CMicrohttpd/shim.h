@@ -1,0 +1,3 @@
+// CMicrohttpd: the C library's header; what Swift cannot import of it is added here, with the reason.
+#pragma once
+#include <microhttpd.h>

@@ -1,0 +1,3 @@
+// CSystem: what Swift cannot import from the system's C headers (variadic calls, macros, missing wrappers).
+// Nothing here decides anything.
+#pragma once
