@@ -1,0 +1,84 @@
+// Descriptions: what is asked for (a task's options, an actor's specification) and where things are (a process's address).
+
+/// Where a process can be reached, and which incarnation of it.
+public struct ProcessAddress: Hashable, Sendable, Codable {
+    public var process: ProcessID
+    /// A ZeroMQ endpoint: `ipc://…` on one machine, `tcp://host:port` between machines.
+    public var endpoint: String
+    public init(process: ProcessID, endpoint: String) { (self.process, self.endpoint) = (process, endpoint) }
+}
+
+/// The executable that holds a job's functions and actors.
+public struct Program: Hashable, Sendable, Codable {
+    /// Absolute path of the executable on the nodes of the job.
+    public var path: String
+    public init(path: String) { self.path = path }
+}
+
+/// How long an actor lives.
+public enum ActorLifetime: String, Sendable, Codable {
+    /// Until it is killed or its driver ends.
+    case job
+    /// Until it is killed, whatever becomes of its driver.
+    case detached
+}
+
+/// Everything that is needed to construct an actor, now or again after a crash or a restart of the head.
+package struct ActorSpecification: Hashable, Sendable, Codable {
+    package var id: ActorID
+    package var job: JobID
+    package var program: Program
+    /// `Module.Type`, as its macro registered it.
+    package var type: String
+    /// Which initializer, by its registered index.
+    package var initializer: UInt32
+    /// The encoded arguments of the initializer.
+    package var arguments: [[UInt8]]
+    package var name: String?
+    package var namespace: String
+    package var lifetime: ActorLifetime
+    /// Held for life.
+    package var resources: Resources
+    /// Needed at the moment of placing only.
+    package var placementResources: Resources
+    /// -1 is without end.
+    package var maxRestarts: Int
+    /// How many calls may run at once; 1 runs them one by one.
+    package var maxConcurrency: Int
+    /// Its creator, who is told of every change.
+    package var owner: ProcessAddress
+
+    package init(
+        id: ActorID, job: JobID, program: Program, type: String, initializer: UInt32, arguments: [[UInt8]], name: String?, namespace: String,
+        lifetime: ActorLifetime, resources: Resources, placementResources: Resources, maxRestarts: Int, maxConcurrency: Int, owner: ProcessAddress
+    ) {
+        (self.id, self.job, self.program, self.type, self.initializer, self.arguments) = (id, job, program, type, initializer, arguments)
+        (self.name, self.namespace, self.lifetime, self.resources) = (name, namespace, lifetime, resources)
+        (self.placementResources, self.maxRestarts, self.maxConcurrency, self.owner) = (placementResources, maxRestarts, maxConcurrency, owner)
+    }
+}
+
+/// Why a process, actor or node is gone, as far as anyone could tell.
+public struct DeathCause: Hashable, Sendable, Codable, CustomStringConvertible {
+    public enum Kind: String, Sendable, Codable {
+        /// The process exited by itself, with a code.
+        case exited
+        /// A signal ended it.
+        case signaled
+        /// Someone asked for it: `kill`, the admin API, the command line.
+        case killed
+        /// Its constructor threw.
+        case constructorThrew
+        /// The job that owned it ended.
+        case jobEnded
+        /// Its node died.
+        case nodeDied
+        /// It could not be started.
+        case startFailed
+    }
+    public var kind: Kind
+    /// In full words: signal name, exit code, error text, the last lines of standard error.
+    public var detail: String
+    public init(_ kind: Kind, _ detail: String) { (self.kind, self.detail) = (kind, detail) }
+    public var description: String { detail }
+}

@@ -1,0 +1,50 @@
+// Limits: every bound of the platform in one place, each with its reason. Full means a clear error or back-pressure.
+
+/// The platform's bounds and periods.
+package enum Limits {
+    /// Arguments and results up to this size travel inside task messages (Ray's value too).
+    package static let inlineValueBytes = 100 * 1024
+    /// The largest message between two processes; a larger value is an error at its sender.
+    package static let messageBytes = 512 << 20
+    /// One link's unsent bytes; beyond, sends fail with `overloaded`.
+    package static let linkQueueBytes = 1 << 30
+    /// The batch of one turn is cut at this size, so that one peer cannot hold back the others.
+    package static let batchBytes = 1 << 20
+    /// A request without an own deadline gets this one.
+    package static let requestDeadline: Duration = .seconds(30)
+    /// How long an outgoing link may be broken before its peer counts as gone.
+    package static let reconnectGrace: Duration = .seconds(2)
+
+    /// Nodes tell the head that they live this often; three missed make a suspect, ten a dead node.
+    package static let heartbeatPeriod: Duration = .seconds(1)
+    package static let suspectAfter: Duration = .seconds(3)
+    package static let deadAfter: Duration = .seconds(10)
+
+    /// A worker that no lease uses for so long ends, beyond one per CPU kept ready.
+    package static let idleWorkerLifetime: Duration = .seconds(60)
+    /// A worker must register within this time of its start.
+    package static let workerStartDeadline: Duration = .seconds(30)
+    /// Worker processes on one node.
+    package static let workersPerNode = 4096
+    /// An owner keeps an idle lease for this long, unless the node asks for it.
+    package static let idleLeaseLifetime: Duration = .milliseconds(500)
+    /// Tasks of one owner that wait for a lease.
+    package static let queuedTasks = 4_000_000
+    /// Tasks in flight on one lease, when they are short.
+    package static let tasksInFlight = 128
+    /// Calls of one caller that wait at one actor.
+    package static let queuedActorCalls = 1_000_000
+
+    /// The head keeps this many latest task records and errors; it counts what it drops.
+    package static let taskRecords = 100_000
+    package static let errorRecords = 10_000
+    /// Task records one process sends to the head in a second; it counts the rest.
+    package static let taskRecordsPerSecond = 2_000
+    /// Rows of one listing.
+    package static let listRows = 10_000
+    /// Dead actors the head remembers.
+    package static let deadActors = 10_000
+
+    /// Names of actors, namespaces, endpoints, backends: bytes of UTF-8.
+    package static let nameBytes = 256
+}

@@ -1,0 +1,95 @@
+// MantaError: what goes wrong in operation, as one value with an extensible code. TaskError: what user code threw, when it cannot come back as itself.
+//
+// A message says what, where, what was expected and what to do. Bugs are preconditions, never errors. Both kinds travel between processes unchanged.
+
+/// An operating failure of the platform.
+public struct MantaError: Error, Hashable, Sendable, Codable, CustomStringConvertible {
+    /// What kind of failure it is. New codes may be added; `switch` over it needs a `default`.
+    public struct Code: Hashable, Sendable, Codable, RawRepresentable, CustomStringConvertible {
+        public let rawValue: String
+        public init(rawValue: String) { self.rawValue = rawValue }
+        public var description: String { rawValue }
+
+        /// `Manta.start()` or `Manta.connect()` was not called, or the session has ended.
+        public static let notConnected = Code(rawValue: "notConnected")
+        /// A value, name, option or address that cannot be right.
+        public static let invalidArgument = Code(rawValue: "invalidArgument")
+        /// What was named does not exist.
+        public static let notFound = Code(rawValue: "notFound")
+        /// The name is taken.
+        public static let alreadyExists = Code(rawValue: "alreadyExists")
+        /// The function or actor type is not in the worker's program.
+        public static let unknownFunction = Code(rawValue: "unknownFunction")
+        /// A value could not be encoded or decoded as the type that was expected.
+        public static let wrongType = Code(rawValue: "wrongType")
+        /// Two processes speak different protocol versions or belong to different clusters.
+        public static let versionMismatch = Code(rawValue: "versionMismatch")
+        /// The worker process died while it ran the task, and no retry is left.
+        public static let workerCrashed = Code(rawValue: "workerCrashed")
+        /// The actor is dead: killed, crashed, its constructor threw, or its job ended.
+        public static let actorDied = Code(rawValue: "actorDied")
+        /// The node was lost.
+        public static let nodeDied = Code(rawValue: "nodeDied")
+        /// The process that owns the object is gone.
+        public static let ownerDied = Code(rawValue: "ownerDied")
+        /// The object's value is gone and cannot be made again.
+        public static let objectLost = Code(rawValue: "objectLost")
+        /// The deadline passed.
+        public static let timeout = Code(rawValue: "timeout")
+        /// The task or call was cancelled.
+        public static let cancelled = Code(rawValue: "cancelled")
+        /// No node can ever satisfy the demand.
+        public static let unschedulable = Code(rawValue: "unschedulable")
+        /// A queue or buffer is full: try later.
+        public static let overloaded = Code(rawValue: "overloaded")
+        /// A message, value or body is over its limit.
+        public static let tooLarge = Code(rawValue: "tooLarge")
+        /// The other side cannot be reached.
+        public static let unavailable = Code(rawValue: "unavailable")
+        /// The port or path is in use by another process.
+        public static let addressInUse = Code(rawValue: "addressInUse")
+        /// Bytes that are not what the protocol or file format says.
+        public static let malformed = Code(rawValue: "malformed")
+        /// The state of the thing forbids the operation now.
+        public static let conflict = Code(rawValue: "conflict")
+        /// A call of the operating system failed.
+        public static let system = Code(rawValue: "system")
+        /// User code threw; see `cause` for its text.
+        public static let taskFailed = Code(rawValue: "taskFailed")
+    }
+
+    public var code: Code
+    /// What happened, to what, what was expected, and what to do.
+    public var message: String
+    /// The text of the error below this one, when there is one.
+    public var cause: String?
+
+    public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+        self.code = code
+        self.message = message
+        self.cause = cause.map { String(describing: $0) }
+    }
+
+    public var description: String { cause.map { "\(code): \(message) (\($0))" } ?? "\(code): \(message)" }
+}
+
+/// An error thrown by user code whose type is not `Codable` (or is private), as text. A `Codable` one comes back as itself.
+public struct TaskError: Error, Hashable, Sendable, Codable, CustomStringConvertible {
+    /// The name of the type that was thrown.
+    public var typeName: String
+    /// The thrown value's description.
+    public var message: String
+    /// The function or method that threw, `Module.Type.function(label:)`.
+    public var function: String
+    public var task: TaskID
+    public var node: NodeID
+    /// Which try it was, from 1.
+    public var attempt: Int
+
+    public init(typeName: String, message: String, function: String, task: TaskID, node: NodeID, attempt: Int) {
+        (self.typeName, self.message, self.function) = (typeName, message, function)
+        (self.task, self.node, self.attempt) = (task, node, attempt)
+    }
+
+    public var description: String { "\(function) threw \(typeName): \(message) (task \(task.short), node \(node.short), attempt \(attempt))" }
+}

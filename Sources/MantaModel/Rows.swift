@@ -1,0 +1,109 @@
+// Rows: one line of each table that operators see: nodes, workers, jobs, tasks, actors, objects, errors.
+//
+// The admin API, the dashboard and the command line show these fields under these names.
+
+public struct NodeRow: Codable, Sendable, Hashable {
+    public var id: NodeID
+    public var state: NodeState
+    public var host: String
+    public var endpoint: String
+    public var pid: Int32
+    public var total: Resources
+    public var available: Resources
+    public var workers: Int
+    public var startedAt: WallTime
+    public init(id: NodeID, state: NodeState, host: String, endpoint: String, pid: Int32, total: Resources, available: Resources, workers: Int, startedAt: WallTime) {
+        (self.id, self.state, self.host, self.endpoint, self.pid) = (id, state, host, endpoint, pid)
+        (self.total, self.available, self.workers, self.startedAt) = (total, available, workers, startedAt)
+    }
+}
+
+public struct JobRow: Codable, Sendable, Hashable {
+    public var id: JobID
+    public var state: JobState
+    public var program: String
+    public var namespace: String
+    public var pid: Int32
+    public var startedAt: WallTime
+    public var endedAt: WallTime?
+    public init(id: JobID, state: JobState, program: String, namespace: String, pid: Int32, startedAt: WallTime, endedAt: WallTime? = nil) {
+        (self.id, self.state, self.program, self.namespace) = (id, state, program, namespace)
+        (self.pid, self.startedAt, self.endedAt) = (pid, startedAt, endedAt)
+    }
+}
+
+public struct TaskRow: Codable, Sendable, Hashable {
+    public var id: TaskID
+    public var job: JobID
+    /// `Module.function(label:)`, or `Type.method` of an actor call.
+    public var function: String
+    public var state: TaskState
+    public var actor: ActorID?
+    public var node: NodeID?
+    public var worker: ProcessID?
+    public var parent: TaskID?
+    public var attempt: Int
+    public var submittedAt: WallTime
+    public var startedAt: WallTime?
+    public var endedAt: WallTime?
+    public var error: String?
+    public init(id: TaskID, job: JobID, function: String, state: TaskState, actor: ActorID? = nil, node: NodeID? = nil, worker: ProcessID? = nil, parent: TaskID? = nil, attempt: Int, submittedAt: WallTime, startedAt: WallTime? = nil, endedAt: WallTime? = nil, error: String? = nil) {
+        (self.id, self.job, self.function, self.state, self.actor, self.node, self.worker) = (id, job, function, state, actor, node, worker)
+        (self.parent, self.attempt, self.submittedAt, self.startedAt, self.endedAt, self.error) = (parent, attempt, submittedAt, startedAt, endedAt, error)
+    }
+}
+
+public struct ActorRow: Codable, Sendable, Hashable {
+    public var id: ActorID
+    public var type: String
+    public var name: String?
+    public var namespace: String
+    public var detached: Bool
+    public var state: ActorState
+    public var pid: Int32?
+    public var node: NodeID?
+    public var job: JobID
+    public var restarts: Int
+    public var createdAt: WallTime
+    public var death: DeathCause?
+    /// Why it is not yet placed, when it is pending.
+    public var reason: String?
+    public init(id: ActorID, type: String, name: String?, namespace: String, detached: Bool, state: ActorState, pid: Int32?, node: NodeID?, job: JobID, restarts: Int, createdAt: WallTime, death: DeathCause?, reason: String?) {
+        (self.id, self.type, self.name, self.namespace, self.detached, self.state) = (id, type, name, namespace, detached, state)
+        (self.pid, self.node, self.job, self.restarts, self.createdAt, self.death, self.reason) = (pid, node, job, restarts, createdAt, death, reason)
+    }
+}
+
+public struct ObjectRow: Codable, Sendable, Hashable {
+    public enum State: String, Codable, Sendable { case pending, ready, failed }
+    public var id: ObjectID
+    public var state: State
+    /// Bytes of the encoded value; 0 while it is pending.
+    public var size: Int
+    public var owner: ProcessID
+    public var ownerPid: Int32
+    public var node: NodeID?
+    /// The function that makes it, or `put`.
+    public var source: String
+    public init(id: ObjectID, state: State, size: Int, owner: ProcessID, ownerPid: Int32, node: NodeID?, source: String) {
+        (self.id, self.state, self.size, self.owner, self.ownerPid, self.node, self.source) = (id, state, size, owner, ownerPid, node, source)
+    }
+}
+
+public struct ErrorRow: Codable, Sendable, Hashable {
+    public var at: WallTime
+    public var code: String
+    public var message: String
+    /// The component it happened in: task, actor, http, serve, node.
+    public var source: String
+    public var job: JobID?
+    public var task: TaskID?
+    public var actor: ActorID?
+    public var node: NodeID?
+    /// The HTTP request, when there was one.
+    public var requestId: String?
+    public init(at: WallTime, code: String, message: String, source: String, job: JobID? = nil, task: TaskID? = nil, actor: ActorID? = nil, node: NodeID? = nil, requestId: String? = nil) {
+        (self.at, self.code, self.message, self.source, self.job) = (at, code, message, source, job)
+        (self.task, self.actor, self.node, self.requestId) = (task, actor, node, requestId)
+    }
+}
