@@ -1,0 +1,117 @@
+// Leases: messages between an owner and a node about workers, and between a node and its workers.
+//
+// Life of a lease: 1. RequestLease 2. LeaseAnswer granted 3. RunTask … straight to the worker 4. LeaseBlocked and ResumeLease, when a task awaits a
+// reference 5. ReclaimLease, when others wait 6. ReturnLease; or LeaseLost, when the worker died. Every one of them may arrive twice.
+
+package import MantaModel
+
+/// Owner → node: I have tasks of this shape. The same request sent again gets the same answer.
+package struct RequestLease: WireRequest, CodedMessage, Hashable {
+    package static var kind: MessageKind { .requestLease }
+    package typealias Reply = LeaseAnswer
+    package var lease: LeaseID
+    package var owner: ProcessAddress
+    package var job: JobID
+    package var program: Program
+    package var resources: Resources
+    /// Whether the node may name another node; false after a first move.
+    package var mayMove: Bool
+    package init(lease: LeaseID, owner: ProcessAddress, job: JobID, program: Program, resources: Resources, mayMove: Bool) {
+        (self.lease, self.owner, self.job, self.program, self.resources, self.mayMove) = (lease, owner, job, program, resources, mayMove)
+    }
+}
+
+/// Node → owner, when it is decided, which can take long: a request waits in the node's queue.
+package struct LeaseAnswer: CodedMessage, Hashable {
+    package static var kind: MessageKind { .leaseAnswer }
+    package enum Decision: Hashable, Sendable, Codable {
+        case granted(worker: ProcessAddress, node: NodeID)
+        /// Ask that node instead.
+        case move(to: NodeID, endpoint: String)
+    }
+    package var lease: LeaseID
+    package var decision: Decision
+    package init(lease: LeaseID, decision: Decision) { (self.lease, self.decision) = (lease, decision) }
+}
+
+/// Owner → node: the lease is free again.
+package struct ReturnLease: CodedMessage, Hashable {
+    package static var kind: MessageKind { .returnLease }
+    package var lease: LeaseID
+    package init(lease: LeaseID) { self.lease = lease }
+}
+
+/// Owner → node: the request is no longer wanted; if it was granted meanwhile, it is returned.
+package struct CancelLease: CodedMessage, Hashable {
+    package static var kind: MessageKind { .cancelLease }
+    package var lease: LeaseID
+    package init(lease: LeaseID) { self.lease = lease }
+}
+
+/// Node → owner: others wait; give the lease back when what is in flight has ended.
+package struct ReclaimLease: CodedMessage, Hashable {
+    package static var kind: MessageKind { .reclaimLease }
+    package var lease: LeaseID
+    package init(lease: LeaseID) { self.lease = lease }
+}
+
+/// Node → owner: the worker is gone.
+package struct LeaseLost: CodedMessage, Hashable {
+    package static var kind: MessageKind { .leaseLost }
+    package var lease: LeaseID
+    package var cause: DeathCause
+    package init(lease: LeaseID, cause: DeathCause) { (self.lease, self.cause) = (lease, cause) }
+}
+
+/// Worker → node: the lease's task awaits a reference; its resources are free meanwhile.
+package struct LeaseBlocked: CodedMessage, Hashable {
+    package static var kind: MessageKind { .leaseBlocked }
+    package var lease: LeaseID
+    package init(lease: LeaseID) { self.lease = lease }
+}
+
+/// Worker → node: the lease's task can go on. `LeaseResumed` comes when the resources are its again.
+package struct ResumeLease: CodedMessage, Hashable {
+    package static var kind: MessageKind { .resumeLease }
+    package var lease: LeaseID
+    package init(lease: LeaseID) { self.lease = lease }
+}
+
+package struct LeaseResumed: CodedMessage, Hashable {
+    package static var kind: MessageKind { .leaseResumed }
+    package var lease: LeaseID
+    package init(lease: LeaseID) { self.lease = lease }
+}
+
+/// Worker → node, once it listens.
+package struct RegisterWorker: WireRequest, CodedMessage, Hashable {
+    package static var kind: MessageKind { .registerWorker }
+    package typealias Reply = Acknowledged
+    package var address: ProcessAddress
+    package var pid: Int32
+    package init(address: ProcessAddress, pid: Int32) { (self.address, self.pid) = (address, pid) }
+}
+
+/// Node → worker: become this actor, for good.
+package struct StartActor: WireRequest, CodedMessage, Hashable {
+    package static var kind: MessageKind { .startActor }
+    package typealias Reply = ActorStarted
+    package var specification: ActorSpecification
+    /// 0 at first.
+    package var restarts: Int
+    package init(specification: ActorSpecification, restarts: Int) { (self.specification, self.restarts) = (specification, restarts) }
+}
+
+/// Worker → node: the constructor returned, or threw `error`.
+package struct ActorStarted: CodedMessage, Hashable {
+    package static var kind: MessageKind { .actorStarted }
+    package var actor: ActorID
+    package var error: String?
+    package init(actor: ActorID, error: String?) { (self.actor, self.error) = (actor, error) }
+}
+
+/// Node → worker: end now (SIGKILL follows if it does not).
+package struct StopWorker: CodedMessage, Hashable {
+    package static var kind: MessageKind { .stopWorker }
+    package init() {}
+}

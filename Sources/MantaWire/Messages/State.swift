@@ -1,0 +1,49 @@
+// State: what processes tell the head for people to see, and how it is asked for.
+
+package import MantaModel
+
+/// Any process → head, in batches, never on the hot path: what became of tasks. Later records of a task replace earlier ones.
+package struct ReportTasks: CodedMessage, Hashable {
+    package static var kind: MessageKind { .reportTasks }
+    package var tasks: [TaskRow]
+    /// Records left out because there were too many.
+    package var dropped: Int
+    package init(tasks: [TaskRow], dropped: Int) { (self.tasks, self.dropped) = (tasks, dropped) }
+}
+
+/// Any process → head: errors for people to see.
+package struct ReportErrors: CodedMessage, Hashable {
+    package static var kind: MessageKind { .reportErrors }
+    package var errors: [ErrorRow]
+    package init(errors: [ErrorRow]) { self.errors = errors }
+}
+
+/// Admin, command line → head: rows of the named tables, newest first, at most `limit` of each.
+package struct QueryState: WireRequest, CodedMessage, Hashable {
+    package static var kind: MessageKind { .queryState }
+    package typealias Reply = StateAnswer
+    package enum Table: String, Codable, Sendable, CaseIterable { case nodes, jobs, tasks, actors, objects, errors }
+    package var tables: [Table]
+    package var limit: Int
+    package init(tables: [Table], limit: Int) { (self.tables, self.limit) = (tables, limit) }
+}
+
+package struct StateAnswer: CodedMessage, Hashable {
+    package static var kind: MessageKind { .stateAnswer }
+    package var cluster: ClusterID
+    package var startedAt: WallTime
+    package var nodes: [NodeRow]
+    package var jobs: [JobRow]
+    package var tasks: [TaskRow]
+    package var actors: [ActorRow]
+    package var objects: [ObjectRow]
+    package var errors: [ErrorRow]
+    /// How many rows there are in all, by table.
+    package var totals: [String: Int]
+    /// Task records that were dropped on the way or pushed out of the ring.
+    package var droppedTasks: Int
+    package init(cluster: ClusterID, startedAt: WallTime) {
+        (self.cluster, self.startedAt) = (cluster, startedAt)
+        (nodes, jobs, tasks, actors, objects, errors, totals, droppedTasks) = ([], [], [], [], [], [], [:], 0)
+    }
+}

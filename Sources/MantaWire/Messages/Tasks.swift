@@ -1,0 +1,235 @@
+// Tasks: the hot messages: a task or an actor call on its way to a worker, and its end on the way back. Written and read by hand.
+
+package import MantaModel
+
+/// One argument of a task or call.
+package enum ArgumentPayload: Hashable, Sendable {
+    /// The encoded value.
+    case value([UInt8])
+    /// The value is to be fetched from its owner.
+    case reference(ObjectID, owner: ProcessAddress)
+}
+
+/// Owner → worker: run this function. Answered, once, by `TaskDone` or `TasksReturned`.
+package struct RunTask: WireMessage, Hashable {
+    package static var kind: MessageKind { .runTask }
+    package var task: TaskID
+    package var lease: LeaseID
+    package var job: JobID
+    /// The task or call that submitted it.
+    package var parent: TaskID?
+    package var function: String
+    package var attempt: UInt32
+    package var resultCount: UInt32
+    package var arguments: [ArgumentPayload]
+
+    package init(task: TaskID, lease: LeaseID, job: JobID, parent: TaskID?, function: String, attempt: UInt32, resultCount: UInt32, arguments: [ArgumentPayload]) {
+        (self.task, self.lease, self.job, self.parent) = (task, lease, job, parent)
+        (self.function, self.attempt, self.resultCount, self.arguments) = (function, attempt, resultCount, arguments)
+    }
+
+    package func encode(into writer: inout MessagePackWriter) {
+        writer.writeArrayHeader(8)
+        writer.write(task)
+        writer.write(lease)
+        writer.write(job)
+        if let parent { writer.write(parent) } else { writer.writeNil() }
+        writer.write(function)
+        writer.write(attempt)
+        writer.write(resultCount)
+        writer.write(arguments)
+    }
+
+    package init(from reader: inout MessagePackReader) throws(MantaError) {
+        try reader.readArrayHeader(of: 8)
+        task = try reader.readIdentifier()
+        lease = try reader.readIdentifier()
+        job = try reader.readIdentifier()
+        parent = reader.readNilIfNext() ? nil : try reader.readIdentifier()
+        function = try reader.readString()
+        attempt = try reader.readUInt32()
+        resultCount = try reader.readUInt32()
+        arguments = try reader.readArguments()
+    }
+}
+
+/// Caller → the actor's worker: call this method. Answered, once, by `TaskDone`.
+package struct CallActor: WireMessage, Hashable {
+    package static var kind: MessageKind { .callActor }
+    package var task: TaskID
+    package var actor: ActorID
+    package var job: JobID
+    package var parent: TaskID?
+    /// Position in the caller's calls to this incarnation of the actor, from 0: a duplicate is recognized by it.
+    package var sequence: UInt64
+    /// The method's registered index; `UInt32.max` when only its name is known.
+    package var method: UInt32
+    /// The method's name, when it is called by name; else empty.
+    package var methodName: String
+    package var resultCount: UInt32
+    package var arguments: [ArgumentPayload]
+
+    package init(task: TaskID, actor: ActorID, job: JobID, parent: TaskID?, sequence: UInt64, method: UInt32, methodName: String, resultCount: UInt32, arguments: [ArgumentPayload]) {
+        (self.task, self.actor, self.job, self.parent, self.sequence) = (task, actor, job, parent, sequence)
+        (self.method, self.methodName, self.resultCount, self.arguments) = (method, methodName, resultCount, arguments)
+    }
+
+    package func encode(into writer: inout MessagePackWriter) {
+        writer.writeArrayHeader(9)
+        writer.write(task)
+        writer.write(actor)
+        writer.write(job)
+        if let parent { writer.write(parent) } else { writer.writeNil() }
+        writer.write(sequence)
+        writer.write(method)
+        writer.write(methodName)
+        writer.write(resultCount)
+        writer.write(arguments)
+    }
+
+    package init(from reader: inout MessagePackReader) throws(MantaError) {
+        try reader.readArrayHeader(of: 9)
+        task = try reader.readIdentifier()
+        actor = try reader.readIdentifier()
+        job = try reader.readIdentifier()
+        parent = reader.readNilIfNext() ? nil : try reader.readIdentifier()
+        sequence = try reader.readUInt64()
+        method = try reader.readUInt32()
+        methodName = try reader.readString()
+        resultCount = try reader.readUInt32()
+        arguments = try reader.readArguments()
+    }
+}
+
+/// How a task or call ended.
+package enum TaskOutcome: Hashable, Sendable {
+    /// One encoded value for each result.
+    case values([[UInt8]])
+    /// User code threw: the encoded error.
+    case thrown([UInt8])
+    /// The platform could not run it.
+    case failed(MantaError)
+}
+
+/// Worker → owner: the task or call has ended.
+package struct TaskDone: WireMessage, Hashable {
+    package static var kind: MessageKind { .taskDone }
+    package var task: TaskID
+    package var attempt: UInt32
+    package var outcome: TaskOutcome
+    package var startedAt: WallTime
+    /// How long user code ran, in nanoseconds.
+    package var duration: UInt64
+
+    package init(task: TaskID, attempt: UInt32, outcome: TaskOutcome, startedAt: WallTime, duration: UInt64) {
+        (self.task, self.attempt, self.outcome, self.startedAt, self.duration) = (task, attempt, outcome, startedAt, duration)
+    }
+
+    package func encode(into writer: inout MessagePackWriter) {
+        writer.writeArrayHeader(5)
+        writer.write(task)
+        writer.write(attempt)
+        writer.write(startedAt.milliseconds)
+        writer.write(duration)
+        writer.write(outcome)
+    }
+
+    package init(from reader: inout MessagePackReader) throws(MantaError) {
+        try reader.readArrayHeader(of: 5)
+        task = try reader.readIdentifier()
+        attempt = try reader.readUInt32()
+        startedAt = WallTime(milliseconds: try reader.readInt64())
+        duration = try reader.readUInt64()
+        outcome = try reader.readOutcome()
+    }
+}
+
+/// Worker → owner: these were sent to me, have not begun, and would wait too long behind a long task: run them elsewhere.
+package struct TasksReturned: WireMessage, Hashable {
+    package static var kind: MessageKind { .tasksReturned }
+    package var lease: LeaseID
+    package var tasks: [TaskID]
+    package init(lease: LeaseID, tasks: [TaskID]) { (self.lease, self.tasks) = (lease, tasks) }
+    package func encode(into writer: inout MessagePackWriter) {
+        writer.write(lease)
+        writer.writeArrayHeader(tasks.count)
+        for task in tasks { writer.write(task) }
+    }
+    package init(from reader: inout MessagePackReader) throws(MantaError) {
+        lease = try reader.readIdentifier()
+        tasks = []
+        for _ in 0..<(try reader.readArrayHeader()) { tasks.append(try reader.readIdentifier()) }
+    }
+}
+
+/// Owner → worker: nobody wants this task's result any more.
+package struct CancelTask: WireMessage, Hashable {
+    package static var kind: MessageKind { .cancelTask }
+    package var task: TaskID
+    package init(task: TaskID) { self.task = task }
+    package func encode(into writer: inout MessagePackWriter) { writer.write(task) }
+    package init(from reader: inout MessagePackReader) throws(MantaError) { task = try reader.readIdentifier() }
+}
+
+extension MessagePackWriter {
+    /// An array of values, a binary (a thrown error), or a map (a failure).
+    mutating func write(_ outcome: TaskOutcome) {
+        switch outcome {
+        case .values(let values):
+            writeArrayHeader(values.count)
+            for value in values { writeBinary(value) }
+        case .thrown(let error): writeBinary(error)
+        case .failed(let error):
+            writeMapHeader(1)
+            writeNil()
+            write(error)
+        }
+    }
+
+    fileprivate mutating func write(_ arguments: [ArgumentPayload]) {
+        writeArrayHeader(arguments.count)
+        for argument in arguments {
+            switch argument {
+            case .value(let bytes): writeBinary(bytes)
+            case .reference(let object, let owner):
+                writeArrayHeader(4)
+                write(object)
+                write(owner)
+            }
+        }
+    }
+}
+
+extension MessagePackReader {
+    mutating func readOutcome() throws(MantaError) -> TaskOutcome {
+        switch try peek() {
+        case .array:
+            let count = try readArrayHeader()
+            var values: [[UInt8]] = []
+            values.reserveCapacity(count)
+            for _ in 0..<count { values.append(try readBinary()) }
+            return .values(values)
+        case .binary: return .thrown(try readBinary())
+        case .map:
+            _ = try readMapHeader()
+            _ = readNilIfNext()
+            return .failed(try readError())
+        default: throw unexpected("a task's outcome")
+        }
+    }
+
+    fileprivate mutating func readArguments() throws(MantaError) -> [ArgumentPayload] {
+        let count = try readArrayHeader()
+        var arguments: [ArgumentPayload] = []
+        arguments.reserveCapacity(count)
+        for _ in 0..<count {
+            if try peek() == .binary {
+                arguments.append(.value(try readBinary()))
+            } else {
+                try readArrayHeader(of: 4)
+                arguments.append(.reference(try readObjectID(), owner: try readProcessAddress()))
+            }
+        }
+        return arguments
+    }
+}
