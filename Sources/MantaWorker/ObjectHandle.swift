@@ -1,0 +1,187 @@
+// ObjectHandle: this process's hold on one object, whoever owns it: pending, ready or failed.
+//
+// It becomes ready or failed once and stays so. Everyone who waits is resumed exactly once, outside the lock. When the last copy is released, its
+// keeper is told, and only then may the object's value go.
+
+package import MantaModel
+import Synchronization
+
+/// The part of a runtime that looks after handles; called from any thread, and must not block.
+package protocol HandleKeeper: AnyObject, Sendable {
+    /// No copy of the handle is left in this process.
+    func handleWasReleased(_ id: ObjectID, owner: ProcessAddress)
+    /// Somebody waits for the value of a handle made with `fetchesOnDemand`; told once.
+    func handleIsWanted(_ handle: ObjectHandle)
+}
+
+package final class ObjectHandle: Sendable {
+    package let id: ObjectID
+    package let owner: ProcessAddress
+    private let keeper: (any HandleKeeper)?
+    private let state: Mutex<State>
+
+    private struct State {
+        var outcome: Outcome?
+        var waiters: [Waiter] = []
+        var nextToken: UInt64 = 0
+        /// The keeper must be told of the first one who waits.
+        var announces: Bool
+    }
+
+    private struct Waiter {
+        var token: UInt64
+        var resume: Resumption
+    }
+
+    private enum Resumption {
+        case continuation(UnsafeContinuation<[UInt8], any Error>)
+        case callback(@Sendable (ObjectHandle) -> Void)
+    }
+
+    /// What became of the object.
+    package enum Outcome: Sendable {
+        case ready([UInt8])
+        case failed(any Error)
+
+        func get() throws -> [UInt8] {
+            switch self {
+            case .ready(let bytes): return bytes
+            case .failed(let error): throw error
+            }
+        }
+    }
+
+    /// A handle of an object that is not there yet. With `fetchesOnDemand` the keeper hears of the first one who waits.
+    package init(id: ObjectID, owner: ProcessAddress, keeper: (any HandleKeeper)?, fetchesOnDemand: Bool = false) {
+        (self.id, self.owner, self.keeper) = (id, owner, keeper)
+        state = Mutex(State(announces: fetchesOnDemand))
+    }
+
+    /// A handle whose outcome is known.
+    package init(id: ObjectID, owner: ProcessAddress, keeper: (any HandleKeeper)?, outcome: Outcome) {
+        (self.id, self.owner, self.keeper) = (id, owner, keeper)
+        state = Mutex(State(outcome: outcome, announces: false))
+    }
+
+    deinit { keeper?.handleWasReleased(id, owner: owner) }
+
+    /// The outcome, if it is known.
+    package var outcome: Outcome? { state.withLock { $0.outcome } }
+
+    package var isSettled: Bool { outcome != nil }
+
+    // MARK: Settling, by the runtime
+
+    /// Sets the value; does nothing when the handle is settled already.
+    package func fulfill(_ bytes: [UInt8]) { settle(.ready(bytes)) }
+
+    /// Sets the failure; does nothing when the handle is settled already.
+    package func fail(_ error: any Error) { settle(.failed(error)) }
+
+    private func settle(_ outcome: Outcome) {
+        let waiters = state.withLock { state -> [Waiter] in
+            guard state.outcome == nil else { return [] }
+            state.outcome = outcome
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters {
+            switch waiter.resume {
+            case .callback(let callback): callback(self)
+            case .continuation(let continuation):
+                switch outcome {
+                case .ready(let bytes): continuation.resume(returning: bytes)
+                case .failed(let error): continuation.resume(throwing: error)
+                }
+            }
+        }
+    }
+
+    // MARK: Waiting
+
+    /// The encoded value: at once when it is there, else when it comes. Throws the object's failure, or `CancellationError` when the waiting task
+    /// is cancelled first. A remote task that must wait gives its resources back meanwhile.
+    package func bytes() async throws -> [UInt8] {
+        if let outcome { return try outcome.get() }
+        guard let context = TaskContext.current else { return try await suspended() }
+        context.willBlock()
+        let result: Result<[UInt8], any Error>
+        do { result = .success(try await suspended()) } catch { result = .failure(error) }
+        try await context.didUnblock()
+        return try result.get()
+    }
+
+    /// The value, decoded.
+    package func value<Value>(_ decode: ([UInt8]) throws -> Value) async throws -> Value {
+        if let outcome { return try decode(try outcome.get()) }
+        return try decode(try await bytes())
+    }
+
+    private func suspended() async throws -> [UInt8] {
+        let token = state.withLock { state in
+            state.nextToken += 1
+            return state.nextToken
+        }
+        return try await withTaskCancellationHandler {
+            try await withUnsafeThrowingContinuation { continuation in
+                if Task.isCancelled { return continuation.resume(throwing: CancellationError()) }
+                wait(Waiter(token: token, resume: .continuation(continuation)))
+                // The handler may have run before the waiter was there to be found.
+                if Task.isCancelled { cancelWaiter(token) }
+            }
+        } onCancel: {
+            cancelWaiter(token)
+        }
+    }
+
+    /// Calls back once when the handle is settled, at once if it is; on the thread that settles it, so the callback must be short.
+    /// Returns a token for `forget`.
+    @discardableResult
+    package func onReady(_ callback: @escaping @Sendable (ObjectHandle) -> Void) -> UInt64 {
+        let token = state.withLock { state in
+            state.nextToken += 1
+            return state.nextToken
+        }
+        wait(Waiter(token: token, resume: .callback(callback)))
+        return token
+    }
+
+    /// Drops a callback that was not called yet.
+    package func forget(_ token: UInt64) {
+        state.withLock { state in state.waiters.removeAll { $0.token == token } }
+    }
+
+    /// Lets the keeper fetch the value although nobody waits yet.
+    package func prefetch() {
+        let announces = state.withLock { state in
+            guard state.outcome == nil else { return false }
+            defer { state.announces = false }
+            return state.announces
+        }
+        if announces { keeper?.handleIsWanted(self) }
+    }
+
+    private func wait(_ waiter: Waiter) {
+        let (outcome, announces) = state.withLock { state -> (Outcome?, Bool) in
+            if let outcome = state.outcome { return (outcome, false) }
+            state.waiters.append(waiter)
+            defer { state.announces = false }
+            return (nil, state.announces)
+        }
+        if let outcome {
+            switch waiter.resume {
+            case .callback(let callback): callback(self)
+            case .continuation(let continuation): continuation.resume(with: Result { try outcome.get() })
+            }
+        }
+        if announces { keeper?.handleIsWanted(self) }
+    }
+
+    private func cancelWaiter(_ token: UInt64) {
+        let waiter = state.withLock { state -> Waiter? in
+            guard let index = state.waiters.firstIndex(where: { $0.token == token }) else { return nil }
+            return state.waiters.remove(at: index)
+        }
+        if case .continuation(let continuation) = waiter?.resume { continuation.resume(throwing: CancellationError()) }
+    }
+}

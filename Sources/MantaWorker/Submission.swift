@@ -1,0 +1,118 @@
+// Submission: what the public API hands to the process's runtime, and the one slot where the API finds that runtime.
+//
+// Every call that submits returns at once: whatever fails later fails the returned handles, never the call. The slot is empty until a session or a
+// worker installs its runtime, and empty again after it has ended.
+
+package import MantaModel
+import Synchronization
+
+/// How a task is to be run.
+package struct TaskOptions: Sendable, Hashable {
+    package var resources: Resources
+    /// Further tries after a worker or node was lost; a thrown error is never retried.
+    package var retries: Int
+    /// What people see instead of the function's name.
+    package var name: String?
+
+    package init(resources: Resources = Resources([Resources.cpu: 1]), retries: Int = 3, name: String? = nil) {
+        (self.resources, self.retries, self.name) = (resources, retries, name)
+    }
+}
+
+/// How an actor is to be made.
+package struct ActorOptions: Sendable, Hashable {
+    package var name: String?
+    /// The session's namespace when nil.
+    package var namespace: String?
+    package var lifetime: ActorLifetime
+    /// Held for life.
+    package var resources: Resources
+    /// Needed at the moment of placing only.
+    package var placementResources: Resources
+    /// -1 is without end.
+    package var maxRestarts: Int
+    package var maxConcurrency: Int
+    /// When the name is taken by an actor of this type, that one is meant and none is made.
+    package var getIfExists: Bool
+    /// The executable that holds the type, when it is not this one.
+    package var program: Program?
+
+    package init(
+        name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime = .job, resources: Resources = Resources(),
+        placementResources: Resources = Resources([Resources.cpu: 1]), maxRestarts: Int = 0, maxConcurrency: Int = 1, getIfExists: Bool = false,
+        program: Program? = nil
+    ) {
+        (self.name, self.namespace, self.lifetime, self.resources) = (name, namespace, lifetime, resources)
+        (self.placementResources, self.maxRestarts, self.maxConcurrency) = (placementResources, maxRestarts, maxConcurrency)
+        (self.getIfExists, self.program) = (getIfExists, program)
+    }
+}
+
+/// An argument of a submission.
+package enum ArgumentSource: Sendable {
+    case value(EncodedValue)
+    /// The object's value, when it is there; the handle keeps it alive until the call has it.
+    case reference(ObjectHandle)
+}
+
+/// What the public API needs of the process it runs in. Implementations are called from any thread.
+package protocol RuntimeInterface: AnyObject, Sendable {
+    /// The job that everything submitted here belongs to.
+    var job: JobID { get }
+    /// The node this process is on, when it knows.
+    var node: NodeID? { get }
+    /// Where named actors are made and looked up when no other namespace is given.
+    var namespace: String { get }
+
+    func submit(function: String, arguments: [ArgumentSource], resultCount: Int, options: TaskOptions) -> [ObjectHandle]
+    func put(_ value: EncodedValue) -> ObjectHandle
+    /// The identifier holds from now on; a failure shows in every call to the actor.
+    func createActor(type: String, initializer: UInt32, arguments: [ArgumentSource], options: ActorOptions) -> ActorID
+    /// Calls of this process to one actor arrive in the order they were made.
+    func call(actor: ActorID, type: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int) -> [ObjectHandle]
+    /// Throws `notFound` when no living actor has the name.
+    func lookUpActor(name: String, namespace: String?) async throws -> (id: ActorID, type: String)
+    /// Returns when the actor is dead for good: it is not restarted.
+    func kill(actor: ActorID) async throws
+    /// Asks that the task of this object be cancelled; the object then fails with `cancelled`, unless it was ready first.
+    func cancel(_ handle: ObjectHandle)
+    /// A borrowed handle of an object that another process (or this one) owns; one object has one handle at a time in a process.
+    func handle(for id: ObjectID, owner: ProcessAddress) -> ObjectHandle
+    /// The identifier other processes know an actor by: differs from `id` only when `getIfExists` found an older actor.
+    func resolved(_ id: ActorID) -> ActorID
+}
+
+extension RuntimeInterface {
+    package func resolved(_ id: ActorID) -> ActorID { id }
+}
+
+/// The runtime of this process.
+package enum CurrentRuntime {
+    private static let slot = Mutex<(any RuntimeInterface)?>(nil)
+
+    package static func get() -> (any RuntimeInterface)? { slot.withLock { $0 } }
+
+    /// Throws `conflict` when another runtime is installed.
+    package static func install(_ runtime: any RuntimeInterface) throws(MantaError) {
+        let taken = slot.withLock { current in
+            if let current, current !== runtime { return true }
+            current = runtime
+            return false
+        }
+        if taken { throw MantaError(.conflict, "this process already has a session; end it with stop() before you start another") }
+    }
+
+    /// Empties the slot if it holds this runtime.
+    package static func remove(_ runtime: any RuntimeInterface) {
+        // The last release of a runtime may run much code, so it must not happen under the lock.
+        let removed: (any RuntimeInterface)? = slot.withLock { current in
+            guard current === runtime else { return nil }
+            defer { current = nil }
+            return current
+        }
+        _ = removed
+    }
+
+    /// What every call answers when there is no runtime.
+    package static var missing: MantaError { MantaError(.notConnected, "call Manta.start() or Manta.connect() first") }
+}

@@ -1,0 +1,33 @@
+// TaskContext: who is running, for the code of a remote task or actor call: set by the worker around it, absent in a driver.
+//
+// The two hooks let a task that waits for a reference give its resources back. Child tasks share their parent's context, so the hooks may be called
+// several times at once: a runtime gives back on the first `willBlock` and takes again on the first `didUnblock` after it.
+
+package import MantaModel
+
+package final class TaskContext: Sendable {
+    @TaskLocal package static var current: TaskContext?
+
+    package let job: JobID
+    package let task: TaskID
+    package let node: NodeID
+    /// The actor whose method runs, if it is one.
+    package let actor: ActorID?
+    /// `Module.Type.function(label:)`, or `Module.Type.method(label:)` of an actor.
+    package let function: String
+    /// Which try it is, from 1.
+    package let attempt: Int
+    /// Called just before the task suspends until a reference is ready.
+    package let willBlock: @Sendable () -> Void
+    /// Called when it may go on; returns once it holds its resources again.
+    package let didUnblock: @Sendable () async throws -> Void
+
+    package init(
+        job: JobID, task: TaskID, node: NodeID, actor: ActorID?, function: String, attempt: Int,
+        willBlock: @escaping @Sendable () -> Void, didUnblock: @escaping @Sendable () async throws -> Void
+    ) {
+        (self.job, self.task, self.node, self.actor) = (job, task, node, actor)
+        (self.function, self.attempt) = (function, attempt)
+        (self.willBlock, self.didUnblock) = (willBlock, didUnblock)
+    }
+}
