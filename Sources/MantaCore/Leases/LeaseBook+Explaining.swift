@@ -1,0 +1,63 @@
+// What a LeaseBook tells people and other modules: who waits and why, what is used.
+
+package import MantaModel
+internal import OrderedCollections
+
+extension LeaseBook {
+    /// One sentence about a lease: its state and, when it waits, what for. Nil when it is not known.
+    package func explain(_ id: LeaseID) -> String? {
+        guard let lease = leases[id], let group = groups[lease.group] else {
+            return switch endings[id] {
+            case .returned: "ended: its owner gave it back"
+            case .moved(let address): "moved to node \(address.node.short)"
+            case .lost(let cause): "lost: \(cause.detail)"
+            case nil: nil
+            }
+        }
+        let place = lease.worker.flatMap { workers[$0] }.map { "worker \($0.address.process.short) (pid \($0.pid))" } ?? "no worker"
+        return switch lease.state {
+        case .active: "active on \(place), holds \(group.key.resources)"
+        case .blocked: "blocked on \(place): its task awaits something"
+        case .resuming: "on \(place), about to go on: waits for \(group.key.resources) or for the worker"
+        case .waiting: reason(for: id)
+        }
+    }
+
+    /// Why a request waits, as a sentence; nil when it does not wait.
+    package func reason(for id: LeaseID) -> String? {
+        guard let lease = leases[id], lease.state == .waiting, let group = groups[lease.group] else { return nil }
+        let demand = group.key.resources
+        if !total.covers(demand) {
+            let others = views.filter { $0.canHold(demand) }
+            if others.isEmpty {
+                let own = NodeView(id: node, endpoint: "", total: total, available: available)
+                return "no node can ever serve it: " + Placement.shortfall(of: demand, among: views + [own])
+            }
+            return "this node has \(total), it needs \(demand)" + (lease.mayMove ? "" : "; it was moved here and may not move again")
+        }
+        if !couldEverFit(demand) { return "actors hold \(heldByActors) of \(total), it needs \(demand)" }
+        if !available.covers(demand) { return "needs \(demand), available \(available) of \(total)" }
+        let starting = pools[group.key.program]?.starting ?? 0
+        if starting > 0 { return "waits for a worker of \(group.key.program.path) to start" }
+        return "waits its turn: others have waited longer for \(demand)"
+    }
+
+    /// Leases that wait, hold resources, and await something.
+    package var counts: (waiting: Int, active: Int, blocked: Int) {
+        let active = groups.reduce(0) { $0 + ($1?.active ?? 0) }
+        return (waitingCount, active, leases.count - waitingCount - active)
+    }
+
+    /// What waiting requests need, by demand, for reports to the head.
+    package var demands: [Resources: Int] {
+        waitingGroups.reduce(into: [:]) { demands, index in
+            if let group = groups[index] { demands[group.key.resources, default: 0] += group.waiting }
+        }
+    }
+
+    /// Known workers, in order of their arrival.
+    package var workerAddresses: [ProcessAddress] { roster.compactMap { workers[$0]?.address } }
+
+    /// Whether the process is a worker of this node without any lease.
+    package func isIdle(_ process: ProcessID) -> Bool { workers[process]?.isIdle ?? false }
+}

@@ -1,0 +1,175 @@
+// The book-keeping of a LeaseBook: how leases begin, change hands and end. Every change of `available` by leases is here.
+
+internal import DequeModule
+internal import MantaModel
+internal import OrderedCollections
+
+extension LeaseBook {
+    /// Puts a new request at the end of its group's queue.
+    mutating func enqueue(_ request: LeaseRequest, at now: Instant) {
+        let key = GroupKey(owner: request.owner.process, job: request.job, program: request.program, resources: request.resources)
+        let index = self.index(of: key)
+        sequence += 1
+        groups[index]?.queue.append(Entry(lease: request.lease, sequence: sequence, since: now))
+        groups[index]?.waiting += 1
+        groups[index]?.members += 1
+        waitingGroups.append(index)
+        waitingCount += 1
+        leases[request.lease] = Lease(
+            state: .waiting, owner: request.owner, group: index, mayMove: request.mayMove, worker: nil, since: now, confirmedAt: now)
+        owned[request.owner.process, default: []].insert(request.lease)
+    }
+
+    private mutating func index(of key: GroupKey) -> Int {
+        if let index = groupIndex[key] { return index }
+        let index: Int
+        if let free = freeGroups.popLast() {
+            index = free
+            groups[index] = Group(key: key)
+        } else {
+            index = groups.count
+            groups.append(Group(key: key))
+        }
+        groupIndex[key] = index
+        return index
+    }
+
+    /// The request is no longer in its group's queue.
+    private mutating func leaveQueue(_ index: Int) {
+        waitingCount -= 1
+        guard var group = groups[index].take() else { return }
+        group.waiting -= 1
+        if group.waiting == 0 {
+            group.queue.removeAll()
+            waitingGroups.remove(index)
+        } else if group.queue.count > 2 * group.waiting + 16 {
+            group.queue.removeAll { leases[$0.lease]?.state != .waiting }
+        }
+        groups[index] = group
+    }
+
+    /// The oldest request of a group that still waits.
+    mutating func head(of index: Int) -> Entry? {
+        while let entry = groups[index]?.queue.first {
+            if leases[entry.lease]?.state == .waiting { return entry }
+            groups[index]?.queue.removeFirst()
+        }
+        return nil
+    }
+
+    /// Gives a waiting lease a worker without an active lease, and its resources.
+    mutating func grant(_ id: LeaseID, on process: ProcessID, at now: Instant, _ perform: (Action) -> Void) {
+        guard let lease = leases[id], let group = groups[lease.group], let worker = workers[process] else { return }
+        precondition(lease.state == .waiting && worker.active == nil, "a lease is granted once, on a worker without an active one")
+        leases[id]?.worker = process
+        workers[process]?.leases.insert(id)
+        workers[process]?.job = group.key.job
+        pools[worker.program]?.idle.removeAll { $0 == process }
+        activate(id, at: now)
+        leaveQueue(lease.group)
+        perform(.grant(id, worker: worker.address, owner: lease.owner))
+    }
+
+    /// The lease holds its resources, and is its worker's active one.
+    mutating func activate(_ id: LeaseID, at now: Instant) {
+        guard let lease = leases[id], let process = lease.worker, let demand = groups[lease.group]?.key.resources else { return }
+        available -= demand
+        leases[id]?.state = .active
+        leases[id]?.since = now
+        leases[id]?.askedAt = nil
+        leases[id]?.confirmedAt = now
+        groups[lease.group]?.active += 1
+        workers[process]?.active = id
+    }
+
+    /// An active lease gives up its resources.
+    mutating func release(_ id: LeaseID, as state: Lease.State, at now: Instant) {
+        guard let lease = leases[id], lease.state == .active, let process = lease.worker, let demand = groups[lease.group]?.key.resources else { return }
+        available += demand
+        leases[id]?.state = state
+        leases[id]?.since = now
+        groups[lease.group]?.active -= 1
+        workers[process]?.active = nil
+    }
+
+    /// Ends a lease in any state, or remembers that one which is not known must not begin.
+    mutating func end(_ id: LeaseID, _ ending: Ending, at now: Instant) {
+        guard let lease = leases[id] else {
+            if endings[id] == nil { endings.remember(id, ending) }
+            return
+        }
+        endings.remember(id, ending)
+        if lease.state == .active { release(id, as: .blocked, at: now) }
+        leases[id] = nil
+        if lease.state == .waiting { leaveQueue(lease.group) }
+        leaveWorker(id, lease, at: now)
+        leaveOwner(id, lease.owner.process)
+        groups[lease.group]?.members -= 1
+        if let group = groups[lease.group], group.members == 0 {
+            groupIndex[group.key] = nil
+            groups[lease.group] = nil
+            freeGroups.append(lease.group)
+        }
+    }
+
+    private mutating func leaveWorker(_ id: LeaseID, _ lease: Lease, at now: Instant) {
+        guard let process = lease.worker, var worker = workers[process] else { return }
+        worker.leases.remove(id)
+        if worker.leases.isEmpty {
+            worker.job = nil
+            worker.resumes.removeAll()
+            resumingWorkers.remove(process)
+            worker.idleSince = now
+            if worker.isIdle { pools[worker.program]?.idle.append(process) }
+        }
+        workers[process] = worker
+    }
+
+    private mutating func leaveOwner(_ id: LeaseID, _ owner: ProcessID) {
+        owned[owner]?.remove(id)
+        if owned[owner]?.isEmpty == true { owned[owner] = nil }
+    }
+
+    /// Drops the leases of a dead owner.
+    mutating func dropLeases(of owner: ProcessID, at now: Instant, _ perform: (Action) -> Void) {
+        for id in (owned[owner] ?? []).sorted() {
+            drop(id, because: "process \(owner.short), for which it ran a task, is gone", at: now, perform)
+        }
+    }
+
+    /// Nobody wants the lease any more: a request ends, a worker that has begun is killed.
+    mutating func drop(_ id: LeaseID, because reason: String, at now: Instant, _ perform: (Action) -> Void) {
+        guard let lease = leases[id] else { return }
+        if let process = lease.worker {
+            kill(process, because: reason, perform)
+        } else {
+            end(id, .returned, at: now)
+        }
+    }
+
+    /// Kills a worker, once. What it carries ends when it is dead.
+    mutating func kill(_ process: ProcessID, because reason: String, _ perform: (Action) -> Void) {
+        guard let worker = workers[process], !worker.isKilled else { return }
+        workers[process]?.isKilled = true
+        workers[process]?.isLeaving = true
+        pools[worker.program]?.idle.removeAll { $0 == process }
+        perform(.killWorker(process, reason: reason))
+    }
+
+    /// Sends a waiting request to a node that has room now, or that can hold it when this node never can. False when it stays.
+    mutating func move(_ id: LeaseID, _ perform: (Action) -> Void) -> Bool {
+        guard let lease = leases[id], lease.state == .waiting, lease.mayMove, !views.isEmpty else { return false }
+        guard let demand = groups[lease.group]?.key.resources, !demand.isEmpty else { return false }
+        if available.covers(demand), total.covers(demand) { return false }
+        let target: NodeView
+        switch Placement.hybrid(preferring: nil).choose(for: demand, among: views) {
+        case .room(let view): target = view
+        case .later(let view) where !total.covers(demand): target = view
+        case .later, .nowhere: return false
+        }
+        if let index = views.firstIndex(where: { $0.id == target.id }) { views[index].available -= demand }
+        end(id, .moved(target.address), at: lease.since)
+        perform(.move(id, to: target.address, owner: lease.owner))
+        return true
+    }
+}

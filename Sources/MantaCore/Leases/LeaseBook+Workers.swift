@@ -1,0 +1,114 @@
+// The workers of a LeaseBook: how they come, stay idle and go; and the periodic work.
+
+internal import DequeModule
+package import MantaModel
+internal import OrderedCollections
+
+extension LeaseBook {
+    /// A worker process said hello and can run tasks.
+    package mutating func workerReady(_ address: ProcessAddress, program: Program, pid: Int32, at now: Instant, perform: (Action) -> Void) {
+        guard workers[address.process] == nil, departed[address.process] == nil else { return }
+        workers[address.process] = Worker(address: address, program: program, pid: pid, idleSince: now)
+        roster.append(address.process)
+        var pool = pools[program, default: Pool()]
+        pool.members.append(address.process)
+        pool.idle.append(address.process)
+        pool.starting = max(0, pool.starting - 1)
+        pool.failures = 0
+        pools[program] = pool
+        serve(at: now, perform)
+    }
+
+    /// A worker that was to start did not. After `Limits.workerStartFailures` in a row the requests for its program are refused.
+    package mutating func workerStartFailed(_ program: Program, _ cause: DeathCause, at now: Instant, perform: (Action) -> Void) {
+        var pool = pools[program, default: Pool()]
+        pool.starting = max(0, pool.starting - 1)
+        pool.failures += 1
+        let isHopeless = pool.failures >= Limits.workerStartFailures
+        if isHopeless { pool.failures = 0 }
+        pools[program] = pool
+        if isHopeless { refuseAll(for: program, cause, at: now, perform) }
+        serve(at: now, perform)
+    }
+
+    private mutating func refuseAll(for program: Program, _ cause: DeathCause, at now: Instant, _ perform: (Action) -> Void) {
+        let message = "no worker of \(program.path) could be started on node \(node.short), \(Limits.workerStartFailures) times in a row: \(cause.detail)"
+        for index in Array(waitingGroups) {
+            guard let group = groups[index], group.key.program == program else { continue }
+            for entry in group.queue {
+                guard let lease = leases[entry.lease], lease.state == .waiting else { continue }
+                end(entry.lease, .returned, at: now)
+                perform(.refuse(entry.lease, MantaError(.unavailable, message), owner: lease.owner))
+            }
+        }
+    }
+
+    /// A worker process is gone, for whatever reason. Its leases are lost; what it owned itself is dropped.
+    package mutating func workerDied(_ process: ProcessID, _ cause: DeathCause, at now: Instant, perform: (Action) -> Void) {
+        departed.remember(process, true)
+        if let worker = workers[process] {
+            for id in worker.leases.sorted() {
+                guard let owner = leases[id]?.owner else { continue }
+                end(id, .lost(cause), at: now)
+                if departed[owner.process] == nil { perform(.lost(id, cause, owner: owner)) }
+            }
+            workers[process] = nil
+            resumingWorkers.remove(process)
+            roster.removeAll { $0 == process }
+            pools[worker.program]?.members.removeAll { $0 == process }
+            pools[worker.program]?.idle.removeAll { $0 == process }
+        }
+        dropLeases(of: process, at: now, perform)
+        serve(at: now, perform)
+    }
+
+    /// A worker that was asked to leave stays: others need objects it owns.
+    package mutating func workerStays(_ process: ProcessID, at now: Instant, perform: (Action) -> Void) {
+        guard let worker = workers[process], worker.isLeaving, !worker.isKilled else { return }
+        workers[process]?.isLeaving = false
+        workers[process]?.idleSince = now
+        pools[worker.program]?.idle.insert(process, at: 0)
+        serve(at: now, perform)
+    }
+
+    /// Workers of the program are ready before anybody asks: up to `count`, at most one per CPU.
+    package mutating func prestart(_ program: Program, count: Int, at now: Instant, perform: (Action) -> Void) {
+        while let pool = Optional(pools[program, default: Pool()]), pool.members.count + pool.starting < min(count, cpuCount) {
+            pools[program, default: Pool()].starting += 1
+            perform(.startWorker(program))
+        }
+    }
+
+    /// Time passes: overdue requests, workers idle for too long, leases whose owners are silent. Call it every `Limits.tickPeriod`.
+    package mutating func tick(at now: Instant, perform: (Action) -> Void) {
+        serve(at: now, perform)
+        stopIdleWorkers(at: now, perform)
+        audit(at: now, perform)
+    }
+
+    /// Workers over one per CPU leave soon, the others when their program was not used for long. One that owns leases itself stays.
+    private mutating func stopIdleWorkers(at now: Instant, _ perform: (Action) -> Void) {
+        for program in Array(pools.keys) {
+            guard var pool = pools[program] else { continue }
+            var surplus = pool.idle.count - cpuCount
+            for process in pool.idle {
+                guard let worker = workers[process], owned[process] == nil else { continue }
+                let lifetime = surplus > 0 ? Limits.surplusWorkerLifetime : Limits.idleWorkerLifetime
+                guard worker.idleSince + lifetime <= now else { continue }
+                surplus -= 1
+                workers[process]?.isLeaving = true
+                pool.idle.removeAll { $0 == process }
+                perform(.stopWorker(process))
+            }
+            pools[program] = pool.members.isEmpty && pool.starting == 0 ? nil : pool
+        }
+    }
+
+    /// Asks back leases that their owners did not confirm: an owner that does not hold one answers with a return.
+    private mutating func audit(at now: Instant, _ perform: (Action) -> Void) {
+        if let auditedAt, now < auditedAt + Limits.leaseConfirmPeriod { return }
+        auditedAt = now
+        let silent = leases.filter { $0.value.worker != nil && $0.value.confirmedAt + Limits.leaseConfirmDeadline <= now }
+        for (id, lease) in silent.sorted(by: { $0.key < $1.key }) { perform(.reclaim(id, owner: lease.owner)) }
+    }
+}

@@ -1,0 +1,199 @@
+// LeaseBook: a node's decisions about its resources and workers. Who may use which worker, who waits, which workers start and end.
+//
+// A lease is the right of an owner to run tasks on one worker with given resources:
+//   1. waiting (or moved to another node, or refused)   2. active: granted, holds its resources
+//   3. blocked: its task awaits something, its resources are free   4. resuming: its task could go on; then active again   5. ended.
+//
+// Always holds:
+// - The resources of active leases and of actors together never exceed the total (unless the total itself shrinks).
+// - A worker carries any number of leases, of one job, and at most one of them is active.
+// - Every message may come twice, late or in the wrong order: a request twice is the same grant again, a return twice is nothing.
+// - Resumptions are served before actors, actors before requests.
+// - Requests of a group (same owner, job, program and resources) are served in order. Among groups the one with the fewest active leases goes
+//   first, then the one that waits longest. What does not fit is passed over, until the oldest request has waited `Limits.leasePatience`: from
+//   then on nothing that it lacks is given to younger ones, so large demands do not starve. Demands this node can never meet hold back nobody.
+// - Every `killWorker` frees its resources only when `workerDied` follows.
+//
+// Every method takes an event and hands actions to `perform`, which must not call the book. Call `tick` every `Limits.tickPeriod`.
+
+internal import DequeModule
+package import MantaModel
+internal import OrderedCollections
+
+/// The leases, workers and resources of one node.
+package struct LeaseBook: Sendable {
+    package let node: NodeID
+    package internal(set) var total: Resources
+    /// What is not held by active leases and actors.
+    package internal(set) var available: Resources
+
+    var leases: [LeaseID: Lease] = [:]
+    var groups: [Group?] = []
+    var freeGroups: [Int] = []
+    var groupIndex: [GroupKey: Int] = [:]
+    /// The groups with requests that wait.
+    var waitingGroups: OrderedSet<Int> = []
+    var waitingCount = 0
+
+    var workers: [ProcessID: Worker] = [:]
+    /// Workers in order of their arrival.
+    var roster: [ProcessID] = []
+    var pools: OrderedDictionary<Program, Pool> = [:]
+    /// Workers with leases whose tasks could go on.
+    var resumingWorkers: OrderedSet<ProcessID> = []
+
+    var actors: [ActorID: ActorClaim] = [:]
+    var waitingActors: Deque<ActorID> = []
+    var heldByActors = Resources()
+
+    /// Every lease of an owner, in any state.
+    var owned: [ProcessID: Set<LeaseID>] = [:]
+    var views: [NodeView] = []
+    var endings = Remembered<LeaseID, Ending>(limit: Limits.rememberedLeases)
+    var departed = Remembered<ProcessID, Bool>(limit: Limits.rememberedProcesses)
+    var sequence: UInt64 = 0
+    var askedBackAt: Instant?
+    var auditedAt: Instant?
+
+    package init(node: NodeID, total: Resources) {
+        (self.node, self.total, self.available) = (node, total, total)
+    }
+
+    /// Workers of one program kept ready, and started at once: one per CPU, at least one.
+    package var cpuCount: Int { max(1, Int(total[Resources.cpu].units / 10_000)) }
+
+    /// The node's capacity is now this much. Less than what is held: nothing is taken away, nothing new is given.
+    package mutating func capacity(_ total: Resources, at now: Instant, perform: (Action) -> Void) {
+        available -= self.total
+        available += total
+        self.total = total
+        serve(at: now, perform)
+    }
+
+    /// The other nodes, as last reported. Requests that wait and may move go where there is room.
+    package mutating func clusterView(_ views: [NodeView], at now: Instant, perform: (Action) -> Void) {
+        self.views = views.filter { $0.id != node }
+        for index in Array(waitingGroups) {
+            guard let group = groups[index] else { continue }
+            for entry in group.queue where leases[entry.lease]?.state == .waiting {
+                guard move(entry.lease, perform) else { break }
+            }
+        }
+    }
+
+    // MARK: Owners
+
+    /// An owner wants a lease, or asks again because it has no answer yet.
+    package mutating func requestLease(_ request: LeaseRequest, at now: Instant, perform: (Action) -> Void) {
+        if departed[request.owner.process] != nil { return }
+        if let lease = leases[request.lease] {
+            if let worker = lease.worker.flatMap({ workers[$0] }) {
+                leases[request.lease]?.confirmedAt = now
+                perform(.grant(request.lease, worker: worker.address, owner: lease.owner))
+            }
+            return
+        }
+        switch endings[request.lease] {
+        case .returned: return
+        case .moved(let address): return perform(.move(request.lease, to: address, owner: request.owner))
+        case .lost(let cause): return perform(.lost(request.lease, cause, owner: request.owner))
+        case nil: break
+        }
+        guard waitingCount < Limits.queuedLeaseRequests else {
+            let message = "node \(node.short) has \(waitingCount) lease requests waiting, its limit; ask again later"
+            return perform(.refuse(request.lease, MantaError(.overloaded, message), owner: request.owner))
+        }
+        enqueue(request, at: now)
+        serve(at: now, perform)
+        if leases[request.lease]?.state == .waiting { _ = move(request.lease, perform) }
+    }
+
+    /// The owner gives a lease back: nothing of it runs any more. Also when it was never granted, or is not known.
+    package mutating func returnLease(_ lease: LeaseID, at now: Instant, perform: (Action) -> Void) {
+        end(lease, .returned, at: now)
+        serve(at: now, perform)
+    }
+
+    /// The owner no longer wants what it asked for; a grant that is on its way will come back too.
+    package mutating func cancelRequest(_ lease: LeaseID, at now: Instant, perform: (Action) -> Void) {
+        returnLease(lease, at: now, perform: perform)
+    }
+
+    /// The owner believes that it holds the lease; it is told when that is wrong.
+    package mutating func confirmLease(_ lease: LeaseID, owner: ProcessAddress, at now: Instant, perform: (Action) -> Void) {
+        guard leases[lease] == nil else {
+            leases[lease]?.confirmedAt = now
+            return
+        }
+        if case .lost(let cause) = endings[lease] { return perform(.lost(lease, cause, owner: owner)) }
+        perform(.lost(lease, DeathCause(.killed, "node \(node.short) does not hold lease \(lease.short) for this owner"), owner: owner))
+    }
+
+    /// A process is gone: what it asked for is dropped, workers that work for it are killed.
+    package mutating func ownerDied(_ process: ProcessID, at now: Instant, perform: (Action) -> Void) {
+        departed.remember(process, true)
+        dropLeases(of: process, at: now, perform)
+        serve(at: now, perform)
+    }
+
+    /// A job is over: what it asked for is dropped, workers that work for it are killed. Its owners get no message.
+    package mutating func jobEnded(_ job: JobID, at now: Instant, perform: (Action) -> Void) {
+        for (id, lease) in leases.sorted(by: { $0.key < $1.key }) where groups[lease.group]?.key.job == job {
+            drop(id, because: "job \(job.short) ended", at: now, perform)
+        }
+        serve(at: now, perform)
+    }
+
+    // MARK: Blocking
+
+    /// The task of an active lease awaits something. `turn` grows with every blocking in the life of the worker, and names it in what follows.
+    package mutating func blocked(_ lease: LeaseID, turn: UInt64, at now: Instant, perform: (Action) -> Void) {
+        guard let record = leases[lease], record.state == .active, turn > record.turn else { return }
+        leases[lease]?.turn = turn
+        release(lease, as: .blocked, at: now)
+        serve(at: now, perform)
+    }
+
+    /// The task that blocked in this turn could go on. Repeated by the worker until `resumed` or `ended` answers.
+    package mutating func resume(_ lease: LeaseID, turn: UInt64, worker: ProcessAddress, at now: Instant, perform: (Action) -> Void) {
+        guard let record = leases[lease] else { return perform(.ended(lease, worker: worker)) }
+        guard turn >= record.turn, record.worker == worker.process else { return }
+        leases[lease]?.turn = turn
+        switch record.state {
+        case .active: perform(.resumed(lease, turn: turn, worker: worker))
+        case .waiting, .resuming: break
+        case .blocked:
+            sequence += 1
+            leases[lease]?.state = .resuming
+            leases[lease]?.since = now
+            workers[worker.process]?.resumes.append(Entry(lease: lease, sequence: sequence, since: now))
+            resumingWorkers.append(worker.process)
+            serve(at: now, perform)
+        }
+    }
+
+    // MARK: Actors
+
+    /// An actor is placed here and holds these resources until `release`. Answered by `reserved`, now or when they are free.
+    package mutating func reserve(_ actor: ActorID, _ resources: Resources, at now: Instant, perform: (Action) -> Void) {
+        if let claim = actors[actor] {
+            if claim.isGranted { perform(.reserved(actor)) }
+            return
+        }
+        actors[actor] = ActorClaim(resources: resources)
+        waitingActors.append(actor)
+        serve(at: now, perform)
+    }
+
+    /// The actor is gone, or no longer wanted here.
+    package mutating func release(_ actor: ActorID, at now: Instant, perform: (Action) -> Void) {
+        guard let claim = actors.removeValue(forKey: actor) else { return }
+        if claim.isGranted {
+            available += claim.resources
+            heldByActors -= claim.resources
+        } else {
+            waitingActors.removeAll { $0 == actor }
+        }
+        serve(at: now, perform)
+    }
+}

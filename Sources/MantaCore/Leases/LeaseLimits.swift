@@ -1,0 +1,30 @@
+// Bounds and periods of leases, on top of those in MantaModel; each with its reason.
+
+package import MantaModel
+
+extension Limits {
+    /// LeaseBook and TaskBook want their `tick` this often.
+    package static let tickPeriod: Duration = .milliseconds(50)
+    /// A request that waited so long is served before every younger one that wants what it is short of.
+    package static let leasePatience: Duration = .seconds(1)
+    /// A lease is left alone for so long after it was granted before it is asked back for others: shorter, and leases would circle without work.
+    package static let leaseSlice: Duration = .milliseconds(5)
+    /// A lease that was asked back is asked again after so long: the message may be lost.
+    package static let reclaimPeriod: Duration = .milliseconds(50)
+    /// A node remembers so many ended leases, to answer late and repeated messages.
+    package static let rememberedLeases = 16_384
+    /// A node remembers so many dead processes, to drop their late messages.
+    package static let rememberedProcesses = 4_096
+    /// Lease requests that wait at one node; more are refused with `overloaded`.
+    package static let queuedLeaseRequests = 100_000
+    /// Worker starts of one program that may fail in a row before its waiting requests are refused.
+    package static let workerStartFailures = 3
+    /// Workers idle beyond one per CPU end after so long.
+    package static let surplusWorkerLifetime: Duration = .seconds(1)
+    /// An owner repeats an unanswered lease request after so long.
+    package static let leaseRequestRepeat: Duration = .seconds(1)
+    /// An owner tells the node this often that it still holds a lease.
+    package static let leaseConfirmPeriod: Duration = .seconds(5)
+    /// A node asks back a lease that its owner did not confirm for so long: its return may be lost.
+    package static let leaseConfirmDeadline: Duration = .seconds(15)
+}

@@ -1,0 +1,99 @@
+// The records of a LeaseBook: leases, groups of alike leases, workers, pools of workers, actors that hold resources.
+
+internal import DequeModule
+internal import MantaModel
+
+extension LeaseBook {
+    struct Lease: Sendable {
+        enum State: Sendable {
+            /// In its group's queue.
+            case waiting
+            /// Granted; holds its resources.
+            case active
+            /// Its task awaits something: the worker keeps it, the resources are free for others.
+            case blocked
+            /// As `blocked`, and its task could go on.
+            case resuming
+        }
+        var state: State
+        let owner: ProcessAddress
+        let group: Int
+        var mayMove: Bool
+        var worker: ProcessID?
+        /// The latest turn of blocking and resuming that the worker told; older messages are ignored.
+        var turn: UInt64 = 0
+        /// When it got into its state.
+        var since: Instant
+        var askedAt: Instant?
+        var confirmedAt: Instant
+    }
+
+    struct Entry: Sendable {
+        let lease: LeaseID
+        let sequence: UInt64
+        let since: Instant
+    }
+
+    struct GroupKey: Hashable, Sendable {
+        let owner: ProcessID
+        let job: JobID
+        let program: Program
+        let resources: Resources
+    }
+
+    /// The leases of one owner that are alike: one queue, first come, first served.
+    struct Group: Sendable {
+        let key: GroupKey
+        /// Entries of requests; those of cancelled ones stay until they are met or outnumber the others.
+        var queue: Deque<Entry> = []
+        var waiting = 0
+        /// Leases that hold resources.
+        var active = 0
+        /// Leases in any state; a group without one is forgotten.
+        var members = 0
+        /// Requests in this round of serving that wait only for their worker to start.
+        var starting = 0
+        var isDone = false
+    }
+
+    struct Worker: Sendable {
+        let address: ProcessAddress
+        let program: Program
+        let pid: Int32
+        /// The one lease that holds resources.
+        var active: LeaseID?
+        var leases: Set<LeaseID> = []
+        /// Whose leases it carries: only those of one job at a time, so that no job suffers when another ends.
+        var job: JobID?
+        /// Leases whose tasks could go on, oldest first; ended ones are skipped.
+        var resumes: Deque<Entry> = []
+        var idleSince: Instant
+        /// It was asked to leave, or killed: it gets nothing more.
+        var isLeaving = false
+        var isKilled = false
+
+        var isIdle: Bool { active == nil && leases.isEmpty && !isLeaving }
+    }
+
+    /// The workers of one program.
+    struct Pool: Sendable {
+        var members: [ProcessID] = []
+        /// Those without any lease, the one used last at the end.
+        var idle: [ProcessID] = []
+        var starting = 0
+        /// Starts that failed since the last that did not.
+        var failures = 0
+    }
+
+    struct ActorClaim: Sendable {
+        let resources: Resources
+        var isGranted = false
+    }
+
+    /// How a lease ended, for answering late messages.
+    enum Ending: Sendable {
+        case returned
+        case moved(NodeAddress)
+        case lost(DeathCause)
+    }
+}

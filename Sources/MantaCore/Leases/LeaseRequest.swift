@@ -1,0 +1,47 @@
+// What goes into a LeaseBook and what comes out of it.
+
+package import MantaModel
+
+/// An owner asks for a worker of a program, with resources.
+package struct LeaseRequest: Hashable, Sendable {
+    /// Chosen by the owner; the same in every repetition of the request, never used again.
+    package var lease: LeaseID
+    package var owner: ProcessAddress
+    package var job: JobID
+    package var program: Program
+    package var resources: Resources
+    /// Whether the node may name a better node. False once it was moved, so that requests never circle.
+    package var mayMove: Bool
+
+    package init(lease: LeaseID, owner: ProcessAddress, job: JobID, program: Program, resources: Resources, mayMove: Bool) {
+        (self.lease, self.owner, self.job, self.program, self.resources, self.mayMove) = (lease, owner, job, program, resources, mayMove)
+    }
+}
+
+extension LeaseBook {
+    /// What the node process has to do.
+    package enum Action: Hashable, Sendable {
+        /// Start a worker process; later `workerReady` or `workerStartFailed` must follow.
+        case startWorker(Program)
+        /// Ask an unused worker to leave. It exits (then `workerDied` follows), or stays because others need objects it owns (`workerStays`).
+        case stopWorker(ProcessID)
+        /// Kill a worker: the process that wanted its work is gone. `workerDied` must follow.
+        case killWorker(ProcessID, reason: String)
+        /// Tell the owner that the lease is granted, on this worker. Repeated when the owner asks again.
+        case grant(LeaseID, worker: ProcessAddress, owner: ProcessAddress)
+        /// Tell the owner to ask that node instead, with the same lease and `mayMove` false.
+        case move(LeaseID, to: NodeAddress, owner: ProcessAddress)
+        /// Tell the owner that the request cannot be served.
+        case refuse(LeaseID, MantaError, owner: ProcessAddress)
+        /// Ask the owner to give the lease back as soon as what is in flight has ended.
+        case reclaim(LeaseID, owner: ProcessAddress)
+        /// Tell the owner that the lease is gone, with everything that ran under it.
+        case lost(LeaseID, DeathCause, owner: ProcessAddress)
+        /// Tell the worker that the lease has its resources again and its task may go on.
+        case resumed(LeaseID, turn: UInt64, worker: ProcessAddress)
+        /// Tell the worker that the lease no longer exists: cancel what still waits under it.
+        case ended(LeaseID, worker: ProcessAddress)
+        /// The actor's resources are taken: its worker may start.
+        case reserved(ActorID)
+    }
+}

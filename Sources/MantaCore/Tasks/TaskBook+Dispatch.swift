@@ -1,0 +1,201 @@
+// How a TaskBook brings tasks to leases: queues, pipelines, estimates, retries.
+
+internal import DequeModule
+internal import MantaModel
+
+extension TaskBook {
+    // MARK: Queues
+
+    mutating func index(of key: TaskShape) -> Int32 {
+        if let index = shapeIndex[key] { return index }
+        let index: Int32
+        if let free = freeShapes.popLast() {
+            index = free
+            shapes[Int(free)] = Shape(key: key)
+        } else {
+            index = Int32(shapes.count)
+            shapes.append(Shape(key: key))
+        }
+        shapeIndex[key] = index
+        return index
+    }
+
+    mutating func enqueue(_ task: TaskID, in shape: Int32, first: Bool = false) {
+        if first { shapes[Int(shape)]!.queue.prepend(task) } else { shapes[Int(shape)]!.queue.append(task) }
+        shapes[Int(shape)]!.waiting += 1
+        waitingTotal += 1
+    }
+
+    /// The next task of the shape that waits, without taking it.
+    private mutating func peekTask(_ shape: Int32) -> (task: TaskID, record: Record)? {
+        while let task = shapes[Int(shape)]!.queue.first {
+            if let record = tasks[task], record.stage == .waitingForLease { return (task, record) }
+            shapes[Int(shape)]!.queue.removeFirst()
+        }
+        return nil
+    }
+
+    mutating func popTask(_ shape: Int32) -> TaskID? {
+        guard let next = peekTask(shape) else { return nil }
+        shapes[Int(shape)]!.queue.removeFirst()
+        shapes[Int(shape)]!.waiting -= 1
+        waitingTotal -= 1
+        return next.task
+    }
+
+    // MARK: Sending
+
+    /// Brings waiting tasks to leases with room, then asks for the leases that are missing.
+    mutating func dispatch(_ shape: Int32, at now: Instant, _ perform: (Action) -> Void) {
+        while !shapes[Int(shape)]!.isFull, let next = peekTask(shape) {
+            guard let number = leaseWithRoom(for: next.record, in: shape) else {
+                shapes[Int(shape)]!.isFull = true
+                break
+            }
+            send(next.task, next.record, on: number, at: now, perform)
+        }
+        if shapes[Int(shape)]!.waiting == 0 { withdraw(shape, perform) } else { ask(for: shape, at: now, perform) }
+    }
+
+    /// An idle lease, else the one with the least work in flight.
+    private func leaseWithRoom(for record: Record, in shape: Int32) -> UInt64? {
+        let estimate = estimates[record.function] ?? 0
+        var best: (load: Int64, number: UInt64)?
+        for number in shapes[Int(shape)]!.open {
+            guard let lease = leases[number], hasRoom(lease, for: estimate) else { continue }
+            if lease.inFlight.isEmpty { return number }
+            if best == nil || lease.load < best!.load { best = (lease.load, number) }
+        }
+        return best?.number
+    }
+
+    private func hasRoom(_ lease: Lease, for estimate: Int64) -> Bool {
+        guard let last = lease.inFlight.last else { return true }
+        let budget = Limits.workInFlight.inNanoseconds
+        return estimate > 0 && estimate < budget && last.estimate > 0 && lease.load < budget && lease.inFlight.count < Limits.tasksInFlight
+    }
+
+    private mutating func send(_ task: TaskID, _ record: Record, on number: UInt64, at now: Instant, _ perform: (Action) -> Void) {
+        guard let worker = leases[number]?.worker else { return }
+        shapes[Int(record.shape)]!.queue.removeFirst()
+        shapes[Int(record.shape)]!.waiting -= 1
+        waitingTotal -= 1
+        tasks[task]!.stage = .running
+        tasks[task]!.lease = number
+        let estimate = estimates[record.function] ?? 0
+        if leases[number]!.inFlight.isEmpty { begin(number, at: now) }
+        leases[number]!.inFlight.append(InFlight(task: task, attempt: record.attempt, estimate: estimate))
+        leases[number]!.load += estimate
+        perform(.send(task, attempt: Int(record.attempt), id(of: number), worker: worker, payload: record.payload))
+    }
+
+    /// Another task is the first in flight from now on.
+    private mutating func begin(_ number: UInt64, at now: Instant) {
+        leases[number]!.since = now
+        leases[number]!.inquiries = 0
+        leases[number]!.inquireAt = now + Limits.taskInquiryAfter
+    }
+
+    // MARK: Landing
+
+    /// Takes an answered task off its lease; the lease's shape, when it is known.
+    mutating func land(_ task: TaskID, _ attempt: Int, on number: UInt64, at now: Instant) -> Int32? {
+        guard let shape = leases[number]?.shape else { return nil }
+        let isFirst = leases[number]!.inFlight.first?.task == task
+        guard removeInFlight(task, attempt: Int32(clamping: attempt), from: number) != nil else { return nil }
+        begin(number, at: now)
+        if isFirst, leases[number]!.isClosed, !leases[number]!.isReclaimed {
+            leases[number]!.isClosed = false
+            open(number, in: shape)
+        }
+        shapes[Int(shape)]!.isFull = false
+        return shape
+    }
+
+    mutating func removeInFlight(_ task: TaskID, attempt: Int32?, from number: UInt64) -> InFlight? {
+        guard let position = leases[number]!.inFlight.firstIndex(where: { $0.task == task && (attempt == nil || $0.attempt == attempt) }) else { return nil }
+        let flight = leases[number]!.inFlight.remove(at: position)
+        leases[number]!.load -= flight.estimate
+        return flight
+    }
+
+    /// A lease has room: it takes more, or goes back, or stays for a while.
+    mutating func afterLanding(_ number: UInt64, _ shape: Int32, at now: Instant, _ perform: (Action) -> Void) {
+        guard let lease = leases[number] else { return }
+        if lease.isReclaimed {
+            if lease.inFlight.isEmpty { giveBack(number, perform) }
+            return
+        }
+        if lease.isClosed {
+            guard lease.inFlight.isEmpty else { return }
+            leases[number]!.isClosed = false
+            open(number, in: shape)
+        }
+        while let next = peekTask(shape), let lease = leases[number], hasRoom(lease, for: estimates[next.record.function] ?? 0) {
+            send(next.task, next.record, on: number, at: now, perform)
+        }
+        if shapes[Int(shape)]!.waiting == 0 { withdraw(shape, perform) }
+        if leases[number]?.inFlight.isEmpty == true {
+            leases[number]!.since = now
+            shapes[Int(shape)]!.isFull = false
+            if idleCount(shape) > idleBound { giveBack(number, perform) }
+        }
+    }
+
+    /// Idle leases that one shape may keep.
+    private var idleBound: Int { max(1, clusterCPUs ?? Limits.leaseRequestsAtFirst) }
+
+    private func idleCount(_ shape: Int32) -> Int {
+        shapes[Int(shape)]!.open.reduce(0) { $0 + (leases[$1]?.inFlight.isEmpty == true ? 1 : 0) }
+    }
+
+    // MARK: Ends and retries
+
+    /// Ends a task, once.
+    mutating func end(_ task: TaskID, _ how: TaskEnd, at now: Instant, _ perform: (Action) -> Void) {
+        guard let record = tasks.removeValue(forKey: task) else { return }
+        let shape = Int(record.shape)
+        shapes[shape]!.tasks -= 1
+        if record.stage == .waitingForLease {
+            shapes[shape]!.waiting -= 1
+            waitingTotal -= 1
+            let waiting = shapes[shape]!.waiting
+            if shapes[shape]!.queue.count > 2 * waiting + 64 {
+                shapes[shape]!.queue.removeAll { tasks[$0]?.stage != .waitingForLease }
+            }
+            if waiting == 0 { withdraw(record.shape, perform) }
+        }
+        perform(.ended(task, how, payload: record.payload))
+    }
+
+    /// Queues a sent task again, before all others, unless it ended or went elsewhere meanwhile.
+    mutating func requeue(_ task: TaskID, attempt: Int32, counting: Bool = false) {
+        guard let record = tasks[task], record.stage == .running, record.attempt == attempt else { return }
+        tasks[task]!.stage = .waitingForLease
+        tasks[task]!.lease = 0
+        if counting { tasks[task]!.attempt += 1 }
+        enqueue(task, in: record.shape, first: true)
+    }
+
+    /// The task may have run in vain: once more, or the end when no retry is left. `error` gets the number of attempts.
+    mutating func retry(_ task: TaskID, attempt: Int32, at now: Instant, _ perform: (Action) -> Void, error: (Int) -> MantaError) {
+        guard let record = tasks[task], record.stage == .running, record.attempt == attempt else { return }
+        if record.retries < 0 || record.attempt <= record.retries {
+            requeue(task, attempt: attempt, counting: true)
+        } else {
+            end(task, .failed(error(Int(attempt))), at: now, perform)
+        }
+    }
+
+    // MARK: Estimates
+
+    /// Keeps a moving average of the run times of a function and of its shape: a quarter of each new one counts.
+    mutating func learn(_ record: Record, _ nanoseconds: Int64) {
+        let sample = max(1_000, nanoseconds)
+        if estimates.count >= Limits.estimatedFunctions, estimates[record.function] == nil { estimates.removeAll() }
+        let known = estimates[record.function] ?? 0
+        estimates[record.function] = known == 0 ? sample : known + (sample - known) / 4
+        let average = shapes[Int(record.shape)]!.estimate
+        shapes[Int(record.shape)]!.estimate = average == 0 ? sample : average + (sample - average) / 4
+    }
+}

@@ -1,0 +1,44 @@
+// What a TaskBook tells people and other modules: the states of tasks, and why one waits.
+
+package import MantaModel
+
+extension TaskBook {
+    /// Where a task is; nil when it has ended or was never submitted.
+    package func state(of task: TaskID) -> TaskState? {
+        tasks[task].map { record in
+            switch record.stage {
+            case .waitingForArguments: .waitingForArguments
+            case .waitingForLease: .waitingForLease
+            case .running: .running
+            }
+        }
+    }
+
+    /// The attempt a task is in, from 1; nil when it has ended.
+    package func attempt(of task: TaskID) -> Int? { tasks[task].map { Int($0.attempt) } }
+
+    /// The worker and node a task was sent to; nil while it was not.
+    package func place(of task: TaskID) -> (worker: ProcessAddress, node: NodeAddress)? {
+        guard let record = tasks[task], record.stage == .running, let lease = leases[record.lease], let worker = lease.worker else { return nil }
+        return (worker, lease.node)
+    }
+
+    /// One sentence about a task: where it is and what it waits for. Nil when it has ended.
+    package func explain(_ task: TaskID) -> String? {
+        guard let record = tasks[task] else { return nil }
+        let shape = shapes[Int(record.shape)]!
+        switch record.stage {
+        case .waitingForArguments: return "waits for \(record.missing) of its arguments"
+        case .running: return "sent to worker \(leases[record.lease]?.worker?.process.short ?? "?"), attempt \(record.attempt)"
+        case .waitingForLease:
+            let held = shape.leases.count - shape.requested
+            return "waits with \(shape.waiting - 1) others for a worker with \(shape.key.resources): \(held) leases held, \(shape.requested) requested"
+        }
+    }
+
+    /// Tasks that have not ended, those of them that wait for a lease, leases granted and requested.
+    package var counts: (tasks: Int, waiting: Int, granted: Int, requested: Int) {
+        let requested = shapes.reduce(0) { $0 + ($1?.requested ?? 0) }
+        return (tasks.count, waitingTotal, leases.count - requested, requested)
+    }
+}

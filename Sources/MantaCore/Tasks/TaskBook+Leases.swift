@@ -1,0 +1,235 @@
+// The leases of a TaskBook: asking for them, using them, giving them back, losing them.
+
+internal import DequeModule
+package import MantaModel
+
+extension TaskBook {
+    /// A node granted a lease. One that is not wanted any more goes back.
+    package mutating func leaseGranted(_ lease: LeaseID, worker: ProcessAddress, from node: NodeAddress? = nil, at now: Instant, perform: (Action) -> Void) {
+        guard let number = number(of: lease), let record = leases[number] else {
+            return perform(.returnLease(lease, node: node ?? home))
+        }
+        guard record.worker == nil else { return }
+        leases[number]!.worker = worker
+        leases[number]!.since = now
+        leases[number]!.saidAt = now
+        let shape = record.shape
+        shapes[Int(shape)]!.requested -= 1
+        open(number, in: shape)
+        afterLanding(number, shape, at: now, perform)
+        ask(for: shape, at: now, perform)
+    }
+
+    /// A node named a better one: the same lease is asked for there.
+    package mutating func leaseMoved(_ lease: LeaseID, to node: NodeAddress, at now: Instant, perform: (Action) -> Void) {
+        guard let number = number(of: lease), let record = leases[number], record.worker == nil, !record.isMoved else { return }
+        leases[number]!.node = node
+        leases[number]!.isMoved = true
+        leases[number]!.since = now
+        request(number, at: now, perform)
+    }
+
+    /// A node refused a request: when it is full, the owner asks again later; else the tasks that wait for such leases end with the error.
+    package mutating func leaseRefused(_ lease: LeaseID, _ error: MantaError, at now: Instant, perform: (Action) -> Void) {
+        guard let number = number(of: lease), let record = leases[number], record.worker == nil else { return }
+        let shape = record.shape
+        forget(number)
+        if error.code == .overloaded {
+            shapes[Int(shape)]!.pausedUntil = now + Limits.leaseRequestRepeat
+            return
+        }
+        while let task = popTask(shape) {
+            shapes[Int(shape)]!.waiting += 1
+            waitingTotal += 1
+            end(task, .failed(error), at: now, perform)
+        }
+        withdraw(shape, perform)
+    }
+
+    /// A lease is gone, its worker dead. What ran is retried or ends with an error; what had not begun is queued again.
+    package mutating func leaseLost(_ lease: LeaseID, _ cause: DeathCause, at now: Instant, perform: (Action) -> Void) {
+        guard let number = number(of: lease), let shape = leases[number]?.shape else { return }
+        lose(number, cause, at: now, perform)
+        dispatch(shape, at: now, perform)
+    }
+
+    /// A node wants a lease back. One that is not known (its return was lost) is returned again.
+    package mutating func reclaim(_ lease: LeaseID, from node: NodeAddress? = nil, at now: Instant, perform: (Action) -> Void) {
+        guard let number = number(of: lease), let record = leases[number] else {
+            return perform(.returnLease(lease, node: node ?? home))
+        }
+        guard let worker = record.worker else { return }
+        if record.inFlight.isEmpty { return giveBack(number, perform) }
+        leases[number]!.isReclaimed = true
+        close(number, in: record.shape)
+        if record.inFlight.count > 1, record.since + Limits.taskTakeBackAfter <= now { takeBack(number, worker, perform) }
+        // Others of the shape may take what would have gone here.
+        ask(for: record.shape, at: now, perform)
+    }
+
+    /// A node is dead, with every worker on it.
+    package mutating func nodeLost(_ node: NodeID, at now: Instant, perform: (Action) -> Void) {
+        let cause = DeathCause(.nodeDied, "node \(node.short) is dead")
+        lose(where: { $0.node.node == node }, cause, returning: false, at: now, perform)
+    }
+
+    /// A worker cannot be reached any more, or was seen to die before its node told. Its leases go back to the node, which may not know yet.
+    package mutating func workerLost(_ worker: ProcessID, _ cause: DeathCause, at now: Instant, perform: (Action) -> Void) {
+        lose(where: { $0.worker?.process == worker }, cause, returning: true, at: now, perform)
+    }
+
+    private mutating func lose(where isLost: (Lease) -> Bool, _ cause: DeathCause, returning: Bool, at now: Instant, _ perform: (Action) -> Void) {
+        for shape in shapes.indices {
+            var isHit = false
+            for number in shapes[shape]?.leases ?? [] {
+                guard let lease = leases[number], isLost(lease) else { continue }
+                lose(number, cause, at: now, perform)
+                if returning { perform(.returnLease(id(of: number), node: lease.node)) }
+                isHit = true
+            }
+            if isHit { dispatch(Int32(shape), at: now, perform) }
+        }
+    }
+
+    private mutating func lose(_ number: UInt64, _ cause: DeathCause, at now: Instant, _ perform: (Action) -> Void) {
+        guard let lease = forget(number) else { return }
+        for (position, flight) in lease.inFlight.enumerated().reversed() {
+            guard position == 0 else {
+                requeue(flight.task, attempt: flight.attempt)
+                continue
+            }
+            retry(flight.task, attempt: flight.attempt, at: now, perform) { count in
+                let code: MantaError.Code = cause.kind == .nodeDied ? .nodeDied : .workerCrashed
+                let place = "task \(flight.task.short) ran on worker \(lease.worker?.process.short ?? "?"), which died: \(cause.detail)"
+                return MantaError(code, count == 1 ? "\(place); it allows no retry" : "\(place); it was tried \(count) times, allow more retries or see the worker's log")
+            }
+        }
+    }
+
+    // MARK: Time
+
+    /// Time passes: idle leases go back, requests are repeated, leases confirmed, silent workers asked. Call it every `Limits.tickPeriod`.
+    package mutating func tick(at now: Instant, perform: (Action) -> Void) {
+        for index in shapes.indices {
+            guard let shape = shapes[index] else { continue }
+            if let pause = shape.pausedUntil, pause <= now { shapes[index]!.pausedUntil = nil }
+            for number in shape.leases { check(number, at: now, perform) }
+            if shapes[index]!.waiting > 0 { dispatch(Int32(index), at: now, perform) }
+            if let shape = shapes[index], shape.tasks == 0, shape.leases.isEmpty {
+                shapeIndex[shape.key] = nil
+                shapes[index] = nil
+                freeShapes.append(Int32(index))
+            }
+        }
+    }
+
+    private mutating func check(_ number: UInt64, at now: Instant, _ perform: (Action) -> Void) {
+        guard let lease = leases[number] else { return }
+        guard let worker = lease.worker else {
+            if lease.isMoved, lease.since + Limits.movedRequestPatience <= now {
+                perform(.cancelRequest(id(of: number), node: lease.node))
+                let shape = lease.shape
+                forget(number)
+                ask(for: shape, at: now, perform)
+            } else if lease.saidAt + Limits.leaseRequestRepeat <= now {
+                request(number, at: now, perform)
+            }
+            return
+        }
+        if lease.saidAt + Limits.leaseConfirmPeriod <= now {
+            leases[number]!.saidAt = now
+            perform(.confirmLease(id(of: number), node: lease.node))
+        }
+        guard !lease.inFlight.isEmpty else {
+            if lease.since + Limits.idleLeaseLifetime <= now { giveBack(number, perform) }
+            return
+        }
+        if lease.inFlight.count > 1, !lease.isClosed, lease.since + Limits.taskTakeBackAfter <= now { takeBack(number, worker, perform) }
+        if lease.inquireAt <= now {
+            let wait = min(Limits.taskInquiryAfter * (1 << min(lease.inquiries, 8)), Limits.taskInquiryLimit)
+            leases[number]!.inquiries += 1
+            leases[number]!.inquireAt = now + wait
+            leases[number]!.isTakingBack = false
+            perform(.inquire(id(of: number), tasks: lease.inFlight.map(\.task), worker: worker))
+        }
+    }
+
+    private mutating func takeBack(_ number: UInt64, _ worker: ProcessAddress, _ perform: (Action) -> Void) {
+        guard !leases[number]!.isTakingBack else { return }
+        leases[number]!.isTakingBack = true
+        perform(.takeBack(id(of: number), worker: worker))
+    }
+
+    // MARK: Asking and giving back
+
+    /// Asks for as many leases as the waiting tasks are worth.
+    mutating func ask(for index: Int32, at now: Instant, _ perform: (Action) -> Void) {
+        guard let shape = shapes[Int(index)], shape.waiting > 0, shape.pausedUntil == nil else { return }
+        let bound = clusterCPUs.map { min(max(2, 2 * $0), Limits.leaseRequestsPerShape) } ?? Limits.leaseRequestsAtFirst
+        var wanted = min(shape.waiting, bound)
+        if shape.estimate > 0 {
+            // Tasks so short that one worker does them all within its share of work are not worth a second one.
+            let budget = Limits.workInFlight.inNanoseconds
+            let (work, isHuge) = Int64(shape.waiting).multipliedReportingOverflow(by: shape.estimate)
+            if !isHuge { wanted = min(wanted, Int(clamping: 1 + work / budget)) }
+        }
+        while shapes[Int(index)]!.requested < wanted {
+            lastLease += 1
+            let number = lastLease
+            leases[number] = Lease(shape: index, node: home, since: now, saidAt: now, inquireAt: now)
+            shapes[Int(index)]!.leases.append(number)
+            shapes[Int(index)]!.requested += 1
+            request(number, at: now, perform)
+        }
+    }
+
+    private mutating func request(_ number: UInt64, at now: Instant, _ perform: (Action) -> Void) {
+        guard let lease = leases[number], let key = shapes[Int(lease.shape)]?.key else { return }
+        leases[number]!.saidAt = now
+        let request = LeaseRequest(
+            lease: id(of: number), owner: owner, job: key.job, program: key.program, resources: key.resources, mayMove: !lease.isMoved)
+        perform(.requestLease(request, node: lease.node))
+    }
+
+    /// Nothing waits any more: withdraws the requests.
+    mutating func withdraw(_ index: Int32, _ perform: (Action) -> Void) {
+        guard let shape = shapes[Int(index)], shape.waiting == 0, shape.requested > 0 else { return }
+        for number in shape.leases {
+            guard let lease = leases[number], lease.worker == nil else { continue }
+            perform(.cancelRequest(id(of: number), node: lease.node))
+            forget(number)
+        }
+    }
+
+    /// Returns a lease on which nothing is in flight.
+    mutating func giveBack(_ number: UInt64, _ perform: (Action) -> Void) {
+        guard let lease = forget(number) else { return }
+        precondition(lease.inFlight.isEmpty, "a lease is returned when nothing runs under it")
+        perform(.returnLease(id(of: number), node: lease.node))
+    }
+
+    /// Removes a lease from the book.
+    @discardableResult
+    mutating func forget(_ number: UInt64) -> Lease? {
+        guard let lease = leases.removeValue(forKey: number) else { return nil }
+        close(number, in: lease.shape)
+        if let position = shapes[Int(lease.shape)]!.leases.lastIndex(of: number) { shapes[Int(lease.shape)]!.leases.remove(at: position) }
+        if lease.worker == nil { shapes[Int(lease.shape)]!.requested -= 1 }
+        return lease
+    }
+
+    /// The lease may take tasks.
+    mutating func open(_ number: UInt64, in shape: Int32) {
+        if !shapes[Int(shape)]!.open.contains(number) { shapes[Int(shape)]!.open.append(number) }
+        shapes[Int(shape)]!.isFull = false
+    }
+
+    /// The lease takes no more tasks.
+    mutating func close(_ number: UInt64, in shape: Int32) {
+        if let position = shapes[Int(shape)]!.open.lastIndex(of: number) { shapes[Int(shape)]!.open.remove(at: position) }
+    }
+
+    func id(of number: UInt64) -> LeaseID { LeaseID(high: owner.process.high, low: number) }
+    /// The number of a lease that this owner asked for; nil for any other.
+    func number(of lease: LeaseID) -> UInt64? { lease.high == owner.process.high ? lease.low : nil }
+}

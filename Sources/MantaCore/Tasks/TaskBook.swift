@@ -1,0 +1,138 @@
+// TaskBook: the tasks that one process submitted, from submission to their end, and the leases it holds for them.
+//
+// Life of a task: 1. waitingForArguments 2. waitingForLease: in the queue of its shape 3. running: sent to a worker 4. ended.
+// From 3 it goes back to 2 when its worker dies, forgets it, or gives it back unstarted.
+// Life of a lease: 1. requested (perhaps moved to another node) 2. granted: busy or idle 3. returned, lost or withdrawn.
+//
+// Always holds:
+// - Each submitted task ends exactly once, with one `ended` action. An answer to an ended task or to an earlier attempt changes nothing.
+// - On a lease so much estimated work is in flight as `Limits.workInFlight`, at most `Limits.tasksInFlight` tasks; one while nothing is known
+//   of a function's run time, and behind such a one nothing.
+// - A task whose worker died while it ran counts an attempt; one that was sent but had not begun does not. Only the first in flight had begun.
+// - A lease that the node asked back gets no more tasks and is returned when what is in flight has ended.
+// - Messages may be lost: requests are repeated, leases confirmed, silent workers asked. They may come twice or late: all is idempotent.
+//
+// Every method takes an event and hands actions to `perform`, which must not call the book. Call `tick` every `Limits.tickPeriod`.
+
+internal import DequeModule
+package import MantaModel
+
+/// The tasks of one owner.
+package struct TaskBook {
+    /// What the runtime keeps with a task and gets back with `send` and `ended`. A plain reference, not a generic parameter: the book lives in
+    /// another module than its users, where generic code would run unspecialized on the hottest path there is.
+    package typealias Payload = any AnyObject & Sendable
+
+    package let owner: ProcessAddress
+    /// The node of this process: leases are asked for there first.
+    package let home: NodeAddress
+    /// CPUs of all nodes together, when known: it bounds the requests and the idle leases of a shape.
+    package var clusterCPUs: Int?
+
+    var tasks: [TaskID: Record] = [:]
+    var shapes: [Shape?] = []
+    var freeShapes: [Int32] = []
+    var shapeIndex: [TaskShape: Int32] = [:]
+    /// By number: the low half of a lease's identifier; the high half is the owner's.
+    var leases: [UInt64: Lease] = [:]
+    var lastLease: UInt64 = 0
+    /// Moving averages of run times by function, in nanoseconds.
+    var estimates: [UInt64: Int64] = [:]
+    var waitingTotal = 0
+
+    package init(owner: ProcessAddress, home: NodeAddress, clusterCPUs: Int? = nil) {
+        (self.owner, self.home, self.clusterCPUs) = (owner, home, clusterCPUs)
+    }
+
+    // MARK: Tasks
+
+    /// A task was submitted. `function` tells functions with different run times apart; `missingArguments` is how many `argumentReady` must come
+    /// before it may run; `retries` is how often it may run again after a crash, -1 without end. A full book ends it with `overloaded`.
+    package mutating func submitted(
+        _ task: TaskID, shape key: TaskShape, function: UInt64, missingArguments: Int = 0, retries: Int = Limits.taskRetries, payload: Payload,
+        at now: Instant, perform: (Action) -> Void
+    ) {
+        guard tasks.count < Limits.queuedTasks else {
+            let message = "\(tasks.count) tasks of this process have not ended, its limit; await some before submitting more"
+            return perform(.ended(task, .failed(MantaError(.overloaded, message)), payload: payload))
+        }
+        let shape = index(of: key)
+        let record = Record(
+            payload: payload, function: function, shape: shape, missing: Int32(missingArguments), retries: Int32(clamping: retries),
+            stage: missingArguments > 0 ? .waitingForArguments : .waitingForLease)
+        let previous = tasks.updateValue(record, forKey: task)
+        precondition(previous == nil, "a task is submitted once")
+        shapes[Int(shape)]!.tasks += 1
+        guard missingArguments <= 0 else { return }
+        enqueue(task, in: shape)
+        dispatch(shape, at: now, perform)
+    }
+
+    /// One more argument of the task is there.
+    package mutating func argumentReady(_ task: TaskID, at now: Instant, perform: (Action) -> Void) {
+        guard let record = tasks[task], record.stage == .waitingForArguments else { return }
+        tasks[task]!.missing -= 1
+        guard record.missing == 1 else { return }
+        tasks[task]!.stage = .waitingForLease
+        enqueue(task, in: record.shape)
+        dispatch(record.shape, at: now, perform)
+    }
+
+    /// An argument will never be there: the task ends with its error.
+    package mutating func argumentFailed(_ task: TaskID, _ error: MantaError, at now: Instant, perform: (Action) -> Void) {
+        end(task, .failed(error), at: now, perform)
+    }
+
+    /// Nobody wants the task any more. It ends at once, with `cancelled`; a worker that runs it is told.
+    package mutating func cancel(_ task: TaskID, at now: Instant, perform: (Action) -> Void) {
+        guard let record = tasks[task] else { return }
+        if record.stage == .running, let worker = leases[record.lease]?.worker {
+            perform(.cancelRunning(task, attempt: Int(record.attempt), id(of: record.lease), worker: worker))
+        }
+        end(task, .failed(MantaError(.cancelled, "task \(task.short) was cancelled")), at: now, perform)
+    }
+
+    /// The worker answered: with results, or with what user code threw. `duration` is how long the function ran. The `ended` action tells whether
+    /// the answer counts.
+    package mutating func taskDone(
+        _ task: TaskID, attempt: Int, lease: LeaseID, duration: Duration, at now: Instant, perform: (Action) -> Void
+    ) {
+        let record = tasks[task]
+        if let record { learn(record, duration.inNanoseconds) }
+        let number = self.number(of: lease)
+        let shape = number.flatMap { land(task, attempt, on: $0, at: now) }
+        if let record, Int(record.attempt) == attempt { end(task, .answered, at: now, perform) }
+        guard let number, let shape else { return }
+        afterLanding(number, shape, at: now, perform)
+    }
+
+    /// The worker gives back tasks that it had not started: because the running one awaits something, or because it was asked to.
+    package mutating func tasksReturned(_ returned: [TaskID], lease: LeaseID, at now: Instant, perform: (Action) -> Void) {
+        guard let number = number(of: lease), let shape = leases[number]?.shape else { return }
+        for task in returned.reversed() {
+            guard let flight = removeInFlight(task, attempt: nil, from: number) else { continue }
+            requeue(task, attempt: flight.attempt)
+        }
+        leases[number]!.isTakingBack = false
+        if leases[number]!.inFlight.isEmpty {
+            afterLanding(number, shape, at: now, perform)
+        } else {
+            leases[number]!.isClosed = true
+            close(number, in: shape)
+        }
+        dispatch(shape, at: now, perform)
+    }
+
+    /// The worker does not know these tasks: they, or the answers to them, were lost. Each counts an attempt, since it may have run.
+    package mutating func tasksUnknown(_ unknown: [TaskID], lease: LeaseID, at now: Instant, perform: (Action) -> Void) {
+        guard let number = number(of: lease), let shape = leases[number]?.shape else { return }
+        for task in unknown.reversed() {
+            guard let flight = removeInFlight(task, attempt: nil, from: number) else { continue }
+            retry(task, attempt: flight.attempt, at: now, perform) { count in
+                MantaError(.unavailable, "task \(task.short), or the answer to it, was lost on its way \(count) times; submit it again, or allow more retries")
+            }
+        }
+        afterLanding(number, shape, at: now, perform)
+        dispatch(shape, at: now, perform)
+    }
+}

@@ -1,0 +1,23 @@
+// Bounds and periods of task submission, on top of those in MantaModel; each with its reason.
+
+package import MantaModel
+
+extension Limits {
+    /// So much estimated work is in flight on one lease: enough to hide a round trip many times over, little enough to share fairly.
+    package static let workInFlight: Duration = .milliseconds(2)
+    /// Lease requests that one shape has outstanding, whatever the size of the cluster.
+    package static let leaseRequestsPerShape = 64
+    /// The same while the size of the cluster is not known.
+    package static let leaseRequestsAtFirst = 16
+    /// A request that was moved and waits there for so long is withdrawn and made at home again.
+    package static let movedRequestPatience: Duration = .seconds(5)
+    /// A worker that is silent about a task for so long is asked about it; then after twice as long, up to the limit.
+    package static let taskInquiryAfter: Duration = .seconds(2)
+    package static let taskInquiryLimit: Duration = .seconds(30)
+    /// Tasks behind one that runs for so long are taken back for other workers.
+    package static let taskTakeBackAfter: Duration = .milliseconds(20)
+    /// Functions whose run times an owner remembers.
+    package static let estimatedFunctions = 16_384
+    /// Retries of a task unless it says otherwise.
+    package static let taskRetries = 3
+}

@@ -1,0 +1,74 @@
+// The records of a TaskBook: tasks, shapes, leases. A task's record is small: a million may wait.
+
+internal import DequeModule
+internal import MantaModel
+
+extension TaskBook {
+    struct Record {
+        enum Stage: UInt8 {
+            case waitingForArguments, waitingForLease, running
+        }
+        let payload: Payload
+        let function: UInt64
+        /// The number of the lease it was sent under; 0 while it is not sent.
+        var lease: UInt64 = 0
+        let shape: Int32
+        var missing: Int32
+        let retries: Int32
+        /// From 1.
+        var attempt: Int32 = 1
+        var stage: Stage
+    }
+
+    /// A task that was sent and has not been answered. Its record may have ended before: it was cancelled.
+    struct InFlight {
+        let task: TaskID
+        let attempt: Int32
+        /// Estimated run time in nanoseconds; 0 when nothing is known of the function.
+        let estimate: Int64
+    }
+
+    struct Lease {
+        let shape: Int32
+        var node: NodeAddress
+        var isMoved = false
+        /// Nil until it is granted.
+        var worker: ProcessAddress?
+        /// In the order they were sent; the first is the one that runs.
+        var inFlight: Deque<InFlight> = []
+        /// The sum of the estimates in flight, in nanoseconds.
+        var load: Int64 = 0
+        /// The node wants it back.
+        var isReclaimed = false
+        /// The worker gave tasks back: it gets no more until the first in flight has ended.
+        var isClosed = false
+        var isTakingBack = false
+        /// When it was requested, became idle, or its first in flight became the first.
+        var since: Instant
+        /// When the request or the confirmation was last sent.
+        var saidAt: Instant
+        var inquireAt: Instant
+        var inquiries = 0
+    }
+
+    struct Shape {
+        let key: TaskShape
+        /// Tasks that wait for a lease; ended ones stay until they are met or outnumber the others.
+        var queue: Deque<TaskID> = []
+        var waiting = 0
+        /// All tasks of the shape.
+        var tasks = 0
+        /// Every lease, oldest first.
+        var leases: [UInt64] = []
+        /// Those that are granted and may take more when they have room.
+        var open: [UInt64] = []
+        /// Those that are not granted yet.
+        var requested = 0
+        /// No open lease has room: known since the last look, until an answer or a grant.
+        var isFull = false
+        /// A moving average of the run times, in nanoseconds; 0 when nothing is known.
+        var estimate: Int64 = 0
+        /// A request was refused because the node is full: wait until then.
+        var pausedUntil: Instant?
+    }
+}
