@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Runs all tests from a fresh clone: installs what they need, builds in debug mode, runs every test target; those of Tests/ProcessTests drive the built
+# programs from outside.
+#
+# Arguments go to `swift test`, for example --filter ProcessTests. Settings: MANTA_SKIP_INSTALL=1 (install no packages).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=deploy/install.sh
+. deploy/install.sh
+
+need_swift
+packages=(libzmq3-dev libmicrohttpd-dev libjansson-dev libsqlite3-dev pkg-config curl)
+[ ! -d Tests/BrowserTests ] || packages+=(chromium)
+[ -n "${MANTA_SKIP_INSTALL:-}" ] || need_packages "${packages[@]}"
+
+for script in deploy/*.sh .ci/run; do
+  bash -n "$script" || fail "$script is not valid bash."
+done
+
+# An address of the caller's cluster must not reach the tests.
+unset MANTA_ADDRESS MANTA_ROLE MANTA_DIRECTORY MANTA_RUNTIME_DIRECTORY MANTA_HTTP_PORT MANTA_ADMIN_PORT
+
+echo "==> Building (debug; the first build takes some minutes)"
+swift build --build-tests || fail "the build failed; the compiler's messages are above."
+echo "==> Testing"
+swift test --skip-build "$@" || fail "tests failed; they are named above."
