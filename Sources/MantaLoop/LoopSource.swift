@@ -1,0 +1,19 @@
+// LoopSource: what takes part in every turn of a loop: ZeroMQ sockets and libmicrohttpd, whose readiness a descriptor alone does not tell.
+
+/// Hooks into a loop's turn; all are called on its thread.
+package protocol LoopSource: AnyObject {
+    /// Before the loop may sleep, after every flush. True: there is something to do now, so the loop does not sleep.
+    func prepare() -> Bool
+    /// After the wait, descriptors' handlers and timers.
+    func turn()
+    /// At the end of a turn: send what it produced.
+    func flush()
+    /// The longest the loop may sleep; nil: no limit. Asked only before a sleep.
+    func timeout() -> Duration?
+}
+
+extension LoopSource {
+    package func prepare() -> Bool { false }
+    package func flush() {}
+    package func timeout() -> Duration? { nil }
+}

@@ -1,0 +1,127 @@
+// Processes: starting child processes, seeing any process of this machine end, and taking a child's exit status.
+
+import CSystem
+import Glibc
+package import MantaModel
+
+/// How a process ended.
+package enum ExitStatus: Hashable, Sendable, CustomStringConvertible {
+    case exited(Int32)
+    case signaled(Int32)
+
+    package var description: String {
+        switch self {
+        case .exited(let code): "exited with status \(code)"
+        case .signaled(let signal): "was ended by signal \(signal) (\(String(cString: strsignal(signal))))"
+        }
+    }
+}
+
+/// Takes the exit status of a child that has ended; nil while it runs, or when it is not a child of this process.
+package func reap(_ pid: Int32) -> ExitStatus? {
+    var value: Int32 = 0
+    switch manta_reap(pid, &value) {
+    case 1: return .exited(value)
+    case 2: return .signaled(value)
+    default: return nil
+    }
+}
+
+/// A child process to start.
+package struct ChildProcess {
+    /// The executable's path; `PATH` is not searched.
+    package var path: String
+    /// Including the name of the program as the first.
+    package var arguments: [String]
+    /// `NAME=value` pairs: the whole environment.
+    package var environment: [String]
+    package var directory: String?
+    /// Descriptors for the child's output and errors; nil: /dev/null.
+    package var output: Int32?
+    package var error: Int32?
+    /// A descriptor that the child gets as its number 3. All others are closed in it.
+    package var inherited: Int32?
+    /// Whether the child lives on without its parent. Otherwise it is killed when the thread that started it ends: start it on a loop that lives as
+    /// long as the process.
+    package var detached: Bool
+
+    package init(
+        path: String, arguments: [String], environment: [String], directory: String? = nil, output: Int32? = nil, error: Int32? = nil,
+        inherited: Int32? = nil, detached: Bool = false
+    ) {
+        (self.path, self.arguments, self.environment, self.directory) = (path, arguments, environment, directory)
+        (self.output, self.error, self.inherited, self.detached) = (output, error, inherited, detached)
+    }
+
+    /// Starts it; returns when exec has succeeded. The caller reaps it.
+    package func spawn() throws(MantaError) -> Int32 {
+        let arguments = arguments.map { strdup($0) } + [nil]
+        let environment = environment.map { strdup($0) } + [nil]
+        defer { for text in arguments + environment { free(text) } }
+        let pid = path.withCString { path in
+            arguments.withUnsafeBufferPointer { arguments in
+                environment.withUnsafeBufferPointer { environment in
+                    func start(in directory: UnsafePointer<CChar>?) -> Int32 {
+                        var options = manta_spawn_options(
+                            path: path, arguments: arguments.baseAddress, environment: environment.baseAddress, directory: directory,
+                            output: output ?? -1, error: error ?? -1, inherited: inherited ?? -1, detached: detached ? 1 : 0)
+                        return manta_spawn(&options)
+                    }
+                    return directory.map { $0.withCString { start(in: $0) } } ?? start(in: nil)
+                }
+            }
+        }
+        guard pid > 0 else {
+            throw MantaError(.system, "cannot start \(path)\(directory.map { " in \($0)" } ?? ""): \(String(cString: strerror(-pid)))")
+        }
+        return pid
+    }
+}
+
+/// The watch of one process. It lasts until the process ends or `cancel()`, whether or not somebody keeps it.
+package final class ProcessWatch {
+    package let pid: Int32
+    private let loop: EventLoop
+    private var registration: DescriptorID?
+    private var descriptor: Int32 = -1
+    private var onExit: (() -> Void)?
+
+    init(pid: Int32, loop: EventLoop, onExit: @escaping () -> Void) throws(MantaError) {
+        (self.pid, self.loop, self.onExit) = (pid, loop, onExit)
+        let opened = manta_pidfd_open(pid)
+        if opened == -ESRCH {
+            loop.later { self.ended() }
+            return
+        }
+        guard opened >= 0 else { throw MantaError(.system, "cannot watch process \(pid): \(String(cString: strerror(-opened)))") }
+        descriptor = opened
+        do throws(MantaError) { registration = try loop.addDescriptor(opened, .read) { _ in self.ended() } } catch {
+            close(opened)
+            throw error
+        }
+    }
+
+    /// No call comes after this.
+    package func cancel() {
+        onExit = nil
+        if let registration { loop.removeDescriptor(registration) }
+        registration = nil
+        if descriptor >= 0 { close(descriptor) }
+        descriptor = -1
+    }
+
+    private func ended() {
+        let call = onExit
+        cancel()
+        call?()
+    }
+}
+
+extension EventLoop {
+    /// Calls `onExit` once, on the loop, when the process has ended; soon, when it has ended already. A child is still to be reaped then.
+    @discardableResult
+    package func watchProcess(_ pid: Int32, onExit: @escaping () -> Void) throws(MantaError) -> ProcessWatch {
+        assertOnLoop()
+        return try ProcessWatch(pid: pid, loop: self, onExit: onExit)
+    }
+}
