@@ -1,0 +1,224 @@
+// ActorDirectory+Reports: what nodes say: what they run, what came alive, what died; and what follows: restarts, deaths, fencing of old incarnations.
+
+package import MantaModel
+
+extension ActorDirectory {
+    /// The actors of the store, at the start of the head. They, and what else still runs, are told by the nodes within the grace. With nothing to wait
+    /// for there is no grace.
+    package mutating func restore(_ rows: [Row], jobsRan: Bool, at now: Instant, grace: Duration = Limits.deadAfter, recovery: Duration = Limits.suspectAfter) {
+        for row in rows.sorted(by: { $0.createdAt < $1.createdAt }) {
+            let id = row.specification.id
+            var entry = makeEntry(row.specification, createdAt: row.createdAt, phase: .awaited(until: now + grace))
+            entry.restarts = row.restarts
+            entries[id] = entry
+            timers[id] = now + grace
+            if let name = row.specification.name { names[FullName(name: name, namespace: row.specification.namespace)] = id }
+        }
+        if !rows.isEmpty || jobsRan { recoveryEnd = now + recovery }
+    }
+
+    /// A node registered, with everything it runs. `jobHasEnded` tells about the jobs of actors that are not known here.
+    package mutating func nodeJoined(
+        _ id: NodeID, total: Resources, available: Resources, running: [Running], jobHasEnded: (JobID) -> Bool, at now: Instant, time: WallTime,
+        _ sink: (Action) -> Void
+    ) {
+        nodes[id] = NodeLoad(total: total, available: available)
+        for actor in running { found(actor, on: id, jobHasEnded: jobHasEnded, at: now, time: time, sink) }
+        let listed = Set(running.map(\.specification.id))
+        for (actor, entry) in entries where entry.phase.node == id && !listed.contains(actor) {
+            switch entry.phase {
+            case .alive:
+                lost(actor, DeathCause(.exited, "node \(id.short) no longer runs actor \(actor.short); it died while the node could not say so"), at: now, sink)
+            case .placing:
+                // The order may have been lost; a node takes it twice as once.
+                reserve(actor, on: id)
+                sink(.place(entry.specification, restarts: entry.restarts, on: id))
+            default: break
+            }
+        }
+        askDeferred(at: now, time: time, sink)
+        placeWaiting(at: now, sink)
+    }
+
+    private mutating func found(
+        _ actor: Running, on node: NodeID, jobHasEnded: (JobID) -> Bool, at now: Instant, time: WallTime, _ sink: (Action) -> Void
+    ) {
+        let id = actor.specification.id
+        let alive = Phase.alive(on: node, actor.address, pid: actor.pid, since: now)
+        guard let entry = entries[id] else {
+            let specification = actor.specification
+            if specification.lifetime == .detached {
+                // It would be in the store if it had not been given up.
+                return sink(.end(id, on: node, cause: DeathCause(.killed, "the head has given up detached actor \(id.short)")))
+            }
+            if jobHasEnded(specification.job) {
+                return sink(.end(id, on: node, cause: DeathCause(.jobEnded, "job \(specification.job.short), which owned actor \(id.short), has ended")))
+            }
+            if let name = specification.name {
+                let fullName = FullName(name: name, namespace: specification.namespace)
+                if let holder = names[fullName] {
+                    return sink(.end(id, on: node, cause: DeathCause(.killed, "the name \"\(name)\" was given to actor \(holder.short) while node \(node.short) was away")))
+                }
+                names[fullName] = id
+            }
+            var entry = makeEntry(specification, createdAt: time, phase: alive)
+            entry.restarts = actor.restarts
+            entries[id] = entry
+            nodes[node]?.hold(id)
+            return
+        }
+        if entry.phase.isDead { return sink(.end(id, on: node, cause: status(entry).death ?? DeathCause(.killed, "actor \(id.short) is dead"))) }
+        let isElsewhere = entry.phase.node.map { $0 != node } ?? false
+        if actor.restarts < entry.restarts || (actor.restarts == entry.restarts && isElsewhere) {
+            return sink(.end(id, on: node, cause: DeathCause(.nodeDied, "actor \(id.short) was started again elsewhere while node \(node.short) was away")))
+        }
+        if actor.restarts > entry.restarts, let other = entry.phase.node, other != node {
+            sink(.end(id, on: other, cause: DeathCause(.killed, "a newer incarnation of actor \(id.short) runs on node \(node.short)")))
+        }
+        if case .alive(node, actor.address, actor.pid, _) = entry.phase, entry.restarts == actor.restarts {
+            nodes[node]?.hold(id)
+            return
+        }
+        entries[id]?.restarts = actor.restarts
+        move(id, to: alive)
+        announce(id, sink)
+        if entry.specification.lifetime == .detached, actor.restarts != entry.restarts, let entry = entries[id] { sink(.persist(storedRow(entry))) }
+    }
+
+    /// A node's heartbeat: what it has free now.
+    package mutating func nodeUpdated(_ id: NodeID, available: Resources, at now: Instant, _ sink: (Action) -> Void) {
+        guard nodes[id] != nil else { return }
+        nodes[id]?.update(available: available)
+        placeWaiting(at: now, sink)
+    }
+
+    /// Whether new actors may go there: not while it is suspect.
+    package mutating func nodeUsable(_ id: NodeID, _ isUsable: Bool, at now: Instant, _ sink: (Action) -> Void) {
+        nodes[id]?.isUsable = isUsable
+        if isUsable { placeWaiting(at: now, sink) }
+    }
+
+    /// A node is gone, and everything on it.
+    package mutating func nodeDied(_ id: NodeID, reason: String, at now: Instant, _ sink: (Action) -> Void) {
+        nodes[id] = nil
+        let here = entries.values.filter { $0.phase.node == id }.sorted { $0.number < $1.number }
+        for entry in here {
+            let actor = entry.specification.id
+            if case .placing(_, accepted: false) = entry.phase {
+                move(actor, to: .waiting(notBefore: .zero))
+            } else {
+                lost(actor, DeathCause(.nodeDied, "the node of actor \(actor.short) died: \(reason)"), at: now, sink)
+            }
+        }
+        placeWaiting(at: now, sink)
+    }
+
+    /// The node took the actor's resources and starts it.
+    package mutating func accepted(_ id: ActorID, on node: NodeID, restarts: Int) {
+        guard let entry = entries[id], entry.restarts == restarts, entry.phase == .placing(on: node, accepted: false) else { return }
+        entries[id]?.phase = .placing(on: node, accepted: true)
+        nodes[node]?.accepted(id)
+    }
+
+    /// The node did not take it: for now, or never.
+    package mutating func refused(_ id: ActorID, on node: NodeID, restarts: Int, _ error: MantaError, at now: Instant, _ sink: (Action) -> Void) {
+        guard let entry = entries[id], entry.restarts == restarts, entry.phase == .placing(on: node, accepted: false) else { return }
+        switch error.code {
+        case .invalidArgument, .unknownFunction, .wrongType, .malformed, .tooLarge:
+            lost(id, DeathCause(.startFailed, "actor \(id.short) could not be started: \(error.message)"), at: now, sink)
+        default:
+            move(id, to: .waiting(notBefore: now + Self.refusalPause))
+            entries[id]?.reason = "node \(node.short) did not take it: \(error.message)"
+        }
+    }
+
+    /// A node says that an incarnation is alive.
+    package mutating func cameAlive(_ id: ActorID, on node: NodeID, restarts: Int, address: ProcessAddress, pid: Int32, at now: Instant, _ sink: (Action) -> Void) {
+        guard let entry = entries[id] else {
+            return sink(.end(id, on: node, cause: DeathCause(.killed, "the head does not know actor \(id.short)")))
+        }
+        if case .dead(let cause) = entry.phase { return sink(.end(id, on: node, cause: cause)) }
+        if let place = entry.phase.node, place != node {
+            return sink(.end(id, on: node, cause: DeathCause(.killed, "actor \(id.short) belongs on node \(place.short)")))
+        }
+        // A late word about an earlier incarnation on the same node: that node knows the newer one.
+        guard restarts == entry.restarts, entry.phase != .storing else { return }
+        let wasAlive = if case .alive = entry.phase { true } else { false }
+        if wasAlive { return }
+        nodes[node]?.accepted(id)
+        move(id, to: .alive(on: node, address, pid: pid, since: now))
+        announce(id, sink)
+        if entry.specification.lifetime == .detached, let entry = entries[id] { sink(.persist(storedRow(entry))) }
+    }
+
+    /// A node says that an incarnation has died.
+    package mutating func died(_ id: ActorID, on node: NodeID, restarts: Int, _ cause: DeathCause, at now: Instant, _ sink: (Action) -> Void) {
+        guard let entry = entries[id], entry.restarts == restarts, entry.phase.node == node else { return }
+        lost(id, cause, at: now, sink)
+        placeWaiting(at: now, sink)
+    }
+
+    /// The present incarnation is gone: the next one, or the end.
+    mutating func lost(_ id: ActorID, _ cause: DeathCause, at now: Instant, _ sink: (Action) -> Void) {
+        guard let entry = entries[id], !entry.phase.isDead else { return }
+        let allowed = entry.specification.maxRestarts
+        let willRestart = cause.kind != .constructorThrew && cause.kind != .jobEnded && (allowed < 0 || entry.restarts < allowed)
+        if cause.kind != .killed && cause.kind != .jobEnded {
+            var report = status(entry)
+            report.death = cause
+            sink(.died(report, willRestart: willRestart))
+        }
+        guard willRestart else { return bury(id, cause, sink) }
+        var pause = entry.backOff
+        if case .alive(_, _, _, let since) = entry.phase, now - since >= Self.stableAfter { pause = Self.firstBackOff }
+        entries[id]?.backOff = min(pause * 2, Self.lastBackOff)
+        entries[id]?.restarts += 1
+        move(id, to: .backingOff(until: now + pause))
+        entries[id]?.reason = "it starts again in \(pause.inMilliseconds) ms; its last incarnation ended: \(cause.detail)"
+        announce(id, sink)
+        if entry.specification.lifetime == .detached, let entry = entries[id] { sink(.persist(storedRow(entry))) }
+    }
+
+    /// The end of an actor, wherever it stood.
+    mutating func bury(_ id: ActorID, _ cause: DeathCause, _ sink: (Action) -> Void) {
+        guard let entry = entries[id], !entry.phase.isDead else { return }
+        if let node = entry.phase.node, nodes[node] != nil, cause.kind == .killed || cause.kind == .jobEnded { sink(.end(id, on: node, cause: cause)) }
+        freeName(of: entry)
+        move(id, to: .dead(cause))
+        if entry.specification.lifetime == .detached { sink(.forget(id)) }
+        announce(id, sink)
+        dead.append(id)
+        if dead.count > Limits.deadActors { entries[dead.removeFirst()] = nil }
+    }
+
+    mutating func freeName(of entry: Entry) {
+        guard let name = entry.specification.name else { return }
+        let fullName = FullName(name: name, namespace: entry.specification.namespace)
+        if names[fullName] == entry.specification.id { names[fullName] = nil }
+    }
+
+    /// Everything that was running before the head's restart is known again, or known to be gone: nothing needs to wait any longer.
+    package mutating func recoveryIsComplete(at now: Instant, time: WallTime, _ sink: (Action) -> Void) {
+        guard isRecovering, !entries.values.contains(where: { if case .awaited = $0.phase { true } else { false } }) else { return }
+        recoveryEnd = nil
+        askDeferred(at: now, time: time, sink)
+    }
+
+    /// Does what is due.
+    package mutating func tick(at now: Instant, time: WallTime, _ sink: (Action) -> Void) {
+        for id in timers.filter({ $0.value <= now }).keys.sorted() {
+            switch entries[id]?.phase {
+            case .backingOff:
+                move(id, to: .waiting(notBefore: .zero))
+            case .awaited:
+                lost(id, DeathCause(.nodeDied, "no node reported actor \(id.short) after the head's restart"), at: now, sink)
+            default: timers[id] = nil
+            }
+        }
+        placeWaiting(at: now, sink)
+        if let recoveryEnd, recoveryEnd <= now {
+            self.recoveryEnd = nil
+            askDeferred(at: now, time: time, sink)
+        }
+    }
+}

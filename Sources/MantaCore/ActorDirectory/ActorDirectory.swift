@@ -1,0 +1,244 @@
+// ActorDirectory: where every actor of the cluster is, what state it is in, who has which name, and what is to be done next about each.
+//
+// Life of an actor: 1. created: named, stored when it is detached 2. placed on a node where it fits, or waiting for one, with the reason 3. alive, as its
+// node reports 4. when it dies: started again after a back-off, as often as it allows, each time as the next incarnation (`restarts`) 5. dead, for one
+// cause, when no restart is left or it was killed.
+// Always: a name belongs to at most one actor that is not dead; an actor has at most one place; a report about another incarnation than the present
+// one changes nothing; a question is answered exactly once. After a restart of the head, nodes say what they run, and only that, or the end of the
+// grace, decides about an actor: until then questions about what is not known yet wait.
+
+package import MantaModel
+
+/// The actors of the cluster.
+package struct ActorDirectory: Sendable {
+    /// Names a question; its answer carries it.
+    package typealias Token = UInt64
+
+    /// An actor, as its callers see it.
+    package struct Status: Hashable, Sendable {
+        package var id: ActorID
+        package var type: String
+        package var state: ActorState
+        package var address: ProcessAddress?
+        package var node: NodeID?
+        package var restarts: Int
+        package var death: DeathCause?
+    }
+
+    /// What is kept of a detached actor.
+    package struct Row: Hashable, Sendable {
+        package var specification: ActorSpecification
+        package var state: ActorState
+        package var restarts: Int
+        package var createdAt: WallTime
+        package init(specification: ActorSpecification, state: ActorState, restarts: Int, createdAt: WallTime) {
+            (self.specification, self.state, self.restarts, self.createdAt) = (specification, state, restarts, createdAt)
+        }
+    }
+
+    /// What a node says it runs.
+    package struct Running: Hashable, Sendable {
+        package var specification: ActorSpecification
+        package var address: ProcessAddress
+        package var pid: Int32
+        package var restarts: Int
+        package init(specification: ActorSpecification, address: ProcessAddress, pid: Int32, restarts: Int) {
+            (self.specification, self.address, self.pid, self.restarts) = (specification, address, pid, restarts)
+        }
+    }
+
+    package enum Action: Hashable, Sendable {
+        case answer(Token, Result<Status, MantaError>)
+        case place(ActorSpecification, restarts: Int, on: NodeID)
+        case end(ActorID, on: NodeID, cause: DeathCause)
+        /// Make this actor durable, then say so by `stored` or `storeFailed`; it is placed after that.
+        case store(Row)
+        /// The stored row is now this.
+        case persist(Row)
+        case forget(ActorID)
+        case notify(WatcherID, Status)
+        /// An actor died without anybody having asked for that.
+        case died(Status, willRestart: Bool)
+    }
+
+    /// Where an actor stands, in more detail than its state.
+    enum Phase: Hashable, Sendable {
+        case storing
+        case waiting(notBefore: Instant)
+        /// `accepted`: the node took its resources, so its constructor may have run.
+        case placing(on: NodeID, accepted: Bool)
+        case alive(on: NodeID, ProcessAddress, pid: Int32, since: Instant)
+        case backingOff(until: Instant)
+        /// The store knows it; a node may say that it runs it.
+        case awaited(until: Instant)
+        case dead(DeathCause)
+    }
+
+    struct Entry: Sendable {
+        let specification: ActorSpecification
+        let createdAt: WallTime
+        /// In the order of creation.
+        let number: UInt64
+        var phase: Phase
+        var restarts = 0
+        /// Why it waits.
+        var reason: String?
+        /// The next back-off.
+        var backOff = ActorDirectory.firstBackOff
+        var watchers: Set<WatcherID> = []
+        /// Questions that are answered when it is stored, or found again.
+        var questions: [Token] = []
+    }
+
+    /// What can be asked; the answer comes as an action, at once or later.
+    package enum Question: Hashable, Sendable {
+        /// `watcher`: the creator, when it wants to hear of every change.
+        case create(ActorSpecification, getIfExists: Bool, watcher: WatcherID?)
+        case named(String, namespace: String)
+        case watch(ActorID, WatcherID)
+        case kill(ActorID, noRestart: Bool)
+    }
+
+    struct FullName: Hashable, Sendable {
+        var name: String
+        var namespace: String
+    }
+
+    static var firstBackOff: Duration { .milliseconds(100) }
+    static var lastBackOff: Duration { .seconds(10) }
+    /// An incarnation that lived so long starts the back-off anew.
+    static var stableAfter: Duration { .seconds(30) }
+    /// How long a node that refused an actor is left alone with it.
+    static var refusalPause: Duration { .milliseconds(250) }
+    /// Actors that are not dead.
+    static var liveLimit: Int { 1_000_000 }
+    /// Questions that wait for nodes to come back after a restart of the head.
+    static var deferredLimit: Int { 100_000 }
+
+    let placement: any ActorPlacement
+    var entries: [ActorID: Entry] = [:]
+    var names: [FullName: ActorID] = [:]
+    var nodes: [NodeID: NodeLoad] = [:]
+    /// Actors in `waiting`, in the order in which they began to; also some that are no longer, until the next round of placing.
+    var waiting: [ActorID] = []
+    /// When something is due for an actor: the end of a wait, a back-off or a grace.
+    var timers: [ActorID: Instant] = [:]
+    /// The dead ones that are remembered, the oldest first.
+    var dead: [ActorID] = []
+    /// Until then nodes may still say what they run.
+    var recoveryEnd: Instant?
+    var deferred: [(token: Token, question: Question)] = []
+    private var created: UInt64 = 0
+
+    package init(placement: any ActorPlacement = LeastLoadedPlacement()) { self.placement = placement }
+
+    package var count: Int { entries.count }
+    package var isRecovering: Bool { recoveryEnd != nil }
+    /// When `tick` has something to do.
+    package var nextDeadline: Instant? {
+        let due = timers.values.min()
+        guard let recoveryEnd else { return due }
+        return due.map { min($0, recoveryEnd) } ?? recoveryEnd
+    }
+
+    package func status(_ id: ActorID) -> Status? { entries[id].map(status) }
+
+    /// Newest first.
+    package func rows(limit: Int) -> [ActorRow] {
+        entries.values.sorted { $0.number > $1.number }.prefix(max(0, limit)).map(row)
+    }
+
+    func status(_ entry: Entry) -> Status {
+        var status = Status(id: entry.specification.id, type: entry.specification.type, state: .pending, restarts: entry.restarts)
+        switch entry.phase {
+        case .storing: break
+        case .waiting, .backingOff: status.state = entry.restarts == 0 ? .pending : .restarting
+        case .placing(let node, _):
+            status.state = entry.restarts == 0 ? .pending : .restarting
+            status.node = node
+        case .alive(let node, let address, _, _):
+            (status.state, status.node, status.address) = (.alive, node, address)
+        case .awaited: status.state = .restarting
+        case .dead(let cause): (status.state, status.death) = (.dead, cause)
+        }
+        return status
+    }
+
+    private func row(_ entry: Entry) -> ActorRow {
+        let status = status(entry)
+        let specification = entry.specification
+        var pid: Int32?
+        if case .alive(_, _, let number, _) = entry.phase { pid = number }
+        return ActorRow(
+            id: status.id, type: status.type, name: specification.name, namespace: specification.namespace,
+            detached: specification.lifetime == .detached, state: status.state, pid: pid, node: status.node, job: specification.job,
+            restarts: status.restarts, createdAt: entry.createdAt, death: status.death, reason: entry.reason)
+    }
+
+    func storedRow(_ entry: Entry) -> Row {
+        Row(specification: entry.specification, state: status(entry).state, restarts: entry.restarts, createdAt: entry.createdAt)
+    }
+
+    /// A new entry with the next number, not yet in the book.
+    mutating func makeEntry(_ specification: ActorSpecification, createdAt: WallTime, phase: Phase) -> Entry {
+        created += 1
+        return Entry(specification: specification, createdAt: createdAt, number: created, phase: phase)
+    }
+
+    /// Moves an actor on, keeping timers and the waiting list true.
+    mutating func move(_ id: ActorID, to phase: Phase) {
+        guard let before = entries[id]?.phase else { return }
+        if case .waiting = phase { waiting.append(id) } else { entries[id]?.reason = nil }
+        switch phase {
+        case .waiting(let time): timers[id] = time > .zero ? time : nil
+        case .backingOff(let time), .awaited(let time): timers[id] = time
+        case .storing, .placing, .alive, .dead: timers[id] = nil
+        }
+        if let node = before.node, node != phase.node { nodes[node]?.release(id) }
+        if let node = phase.node { nodes[node]?.hold(id) }
+        entries[id]?.phase = phase
+    }
+
+    /// Tells whoever asked or watches how the actor stands.
+    mutating func announce(_ id: ActorID, _ sink: (Action) -> Void) {
+        guard var entry = entries[id] else { return }
+        let status = status(entry)
+        let questions = entry.questions
+        entry.questions = []
+        let watchers = entry.watchers
+        if status.state == .dead { entry.watchers = [] }
+        entries[id] = entry
+        for question in questions { sink(.answer(question, .success(status))) }
+        for watcher in watchers.sorted() { sink(.notify(watcher, status)) }
+    }
+
+    /// A link is gone: nobody there to be told.
+    package mutating func unwatch(_ watcher: WatcherID) {
+        for id in entries.keys where entries[id]?.watchers.isEmpty == false { entries[id]?.watchers.remove(watcher) }
+    }
+}
+
+extension ActorDirectory.Phase {
+    /// Where it is, or is being put.
+    var node: NodeID? {
+        switch self {
+        case .placing(let node, _), .alive(let node, _, _, _): node
+        default: nil
+        }
+    }
+    var isDead: Bool { if case .dead = self { true } else { false } }
+}
+
+// MARK: - Names
+
+extension ActorDirectory {
+    /// What is wrong with a name, as a sentence that says what to do; nil when it is fine.
+    package static func complaint(aboutName name: String, of what: String) -> String? {
+        if name.isEmpty || name.allSatisfy(\.isWhitespace) { return "the name of \(what) is \(name.isEmpty ? "empty" : "blank"); give it some letters" }
+        if name.utf8.count > Limits.nameBytes { return "the name of \(what) has \(name.utf8.count) bytes of UTF-8; at most \(Limits.nameBytes) are allowed" }
+        if name.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) { return "the name of \(what) has a control character; remove it" }
+        return nil
+    }
+
+    package static func complaint(aboutNamespace namespace: String) -> String? { complaint(aboutName: namespace, of: "a namespace") }
+}

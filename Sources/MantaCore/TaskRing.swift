@@ -1,0 +1,119 @@
+// TaskRing: the latest records of tasks, and the latest of anything else that people look at: bounded, newest first, with a count of what was lost.
+//
+// A task has one record. A later report of it replaces the older one but never turns the clock back: an attempt that was already passed, or a
+// state before the one that is known, changes nothing except for what was not known yet.
+
+package import MantaModel
+
+/// Keeps the latest `capacity` elements in the order of their arrival.
+package struct Ring<Element: Sendable>: Sendable {
+    package let capacity: Int
+    /// How many were pushed out.
+    package private(set) var dropped = 0
+    private var elements: [Element] = []
+    /// Where the oldest lies, once it is full.
+    private var oldest = 0
+
+    package init(capacity: Int) {
+        precondition(capacity > 0, "a ring holds at least one element")
+        self.capacity = capacity
+    }
+
+    package var count: Int { elements.count }
+
+    /// Adds an element; the slot it went to, and the element it pushed out.
+    @discardableResult
+    package mutating func append(_ element: Element) -> (slot: Int, pushedOut: Element?) {
+        guard elements.count == capacity else {
+            elements.append(element)
+            return (elements.count - 1, nil)
+        }
+        let slot = oldest
+        let pushedOut = elements[slot]
+        elements[slot] = element
+        oldest = (oldest + 1) % capacity
+        dropped += 1
+        return (slot, pushedOut)
+    }
+
+    /// The element in a slot that `append` gave.
+    package subscript(slot: Int) -> Element {
+        get { elements[slot] }
+        set { elements[slot] = newValue }
+    }
+
+    /// The latest ones, newest first.
+    package func latest(_ limit: Int) -> [Element] {
+        let count = elements.count
+        return (0..<max(0, min(limit, count))).map { elements[(oldest + count - 1 - $0) % count] }
+    }
+
+    package var slots: Range<Int> { elements.indices }
+}
+
+/// The latest records of tasks, by task.
+package struct TaskRing: Sendable {
+    private var ring: Ring<TaskRow>
+    private var slots: [TaskID: Int] = [:]
+    private var droppedByReporters = 0
+
+    package init(capacity: Int = Limits.taskRecords) { ring = Ring(capacity: capacity) }
+
+    package var count: Int { ring.count }
+    /// Records that were left out by their reporters or pushed out here.
+    package var dropped: Int { ring.dropped + droppedByReporters }
+    package subscript(_ id: TaskID) -> TaskRow? { slots[id].map { ring[$0] } }
+
+    /// The latest tasks, newest first.
+    package func rows(limit: Int) -> [TaskRow] { ring.latest(limit) }
+
+    /// Takes one process's report.
+    package mutating func record(_ tasks: [TaskRow], dropped: Int) {
+        droppedByReporters += max(0, dropped)
+        for task in tasks {
+            if let slot = slots[task.id] {
+                ring[slot] = Self.merged(ring[slot], task)
+            } else {
+                let (slot, pushedOut) = ring.append(task)
+                if let pushedOut { slots[pushedOut.id] = nil }
+                slots[task.id] = slot
+            }
+        }
+    }
+
+    /// The job is over, and with it whatever it still ran: nobody is left to report that.
+    package mutating func jobEnded(_ job: JobID, at time: WallTime) {
+        for slot in ring.slots where ring[slot].job == job && !ring[slot].state.successors.isEmpty {
+            ring[slot].state = .failed
+            ring[slot].endedAt = time
+            ring[slot].error = ring[slot].error ?? "its job ended before the task did"
+        }
+    }
+
+    private static func merged(_ known: TaskRow, _ report: TaskRow) -> TaskRow {
+        let isNews = (report.attempt, rank(report.state)) >= (known.attempt, rank(known.state))
+        let (first, second) = isNews ? (report, known) : (known, report)
+        var row = first
+        row.actor = first.actor ?? second.actor
+        row.parent = first.parent ?? second.parent
+        row.submittedAt = min(first.submittedAt, second.submittedAt)
+        if first.attempt == second.attempt {
+            row.node = first.node ?? second.node
+            row.worker = first.worker ?? second.worker
+            row.startedAt = first.startedAt ?? second.startedAt
+            row.endedAt = first.endedAt ?? second.endedAt
+            row.error = first.error ?? second.error
+        }
+        return row
+    }
+
+    /// How far a task in this state has come.
+    private static func rank(_ state: TaskState) -> Int {
+        switch state {
+        case .waitingForArguments: 0
+        case .waitingForLease: 1
+        case .running: 2
+        case .finished, .failed, .cancelled: 3
+        }
+    }
+}
