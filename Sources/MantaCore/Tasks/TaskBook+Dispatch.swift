@@ -98,30 +98,31 @@ extension TaskBook {
 
     // MARK: Landing
 
-    /// Takes an answered task off its lease; the lease's shape, when it is known.
-    mutating func land(_ task: TaskID, _ attempt: Int, on number: UInt64, at now: Instant) -> Int32? {
-        guard let shape = leases[number]?.shape else { return nil }
+    /// Takes an answered task off its lease.
+    mutating func land(_ task: TaskID, on number: UInt64, at now: Instant) {
+        guard let shape = leases[number]?.shape else { return }
         let isFirst = leases[number]!.inFlight.first?.task == task
-        guard removeInFlight(task, attempt: Int32(clamping: attempt), from: number) != nil else { return nil }
+        guard removeInFlight(task, from: number) != nil else { return }
         begin(number, at: now)
+        shapes[Int(shape)]!.isFull = false
         if isFirst, leases[number]!.isClosed, !leases[number]!.isReclaimed {
             leases[number]!.isClosed = false
             open(number, in: shape)
         }
-        shapes[Int(shape)]!.isFull = false
-        return shape
     }
 
-    mutating func removeInFlight(_ task: TaskID, attempt: Int32?, from number: UInt64) -> InFlight? {
-        guard let position = leases[number]!.inFlight.firstIndex(where: { $0.task == task && (attempt == nil || $0.attempt == attempt) }) else { return nil }
+    mutating func removeInFlight(_ task: TaskID, from number: UInt64) -> InFlight? {
+        guard let position = leases[number]?.inFlight.firstIndex(where: { $0.task == task }) else { return nil }
         let flight = leases[number]!.inFlight.remove(at: position)
         leases[number]!.load -= flight.estimate
+        cancelled[task] = nil
         return flight
     }
 
-    /// A lease has room: it takes more, or goes back, or stays for a while.
-    mutating func afterLanding(_ number: UInt64, _ shape: Int32, at now: Instant, _ perform: (Action) -> Void) {
+    /// A lease has room: it takes more, or goes back, or stays idle for a while.
+    mutating func refill(_ number: UInt64, at now: Instant, _ perform: (Action) -> Void) {
         guard let lease = leases[number] else { return }
+        let shape = lease.shape
         if lease.isReclaimed {
             if lease.inFlight.isEmpty { giveBack(number, perform) }
             return

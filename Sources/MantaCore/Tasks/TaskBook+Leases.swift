@@ -16,7 +16,7 @@ extension TaskBook {
         let shape = record.shape
         shapes[Int(shape)]!.requested -= 1
         open(number, in: shape)
-        afterLanding(number, shape, at: now, perform)
+        refill(number, at: now, perform)
         ask(for: shape, at: now, perform)
     }
 
@@ -215,6 +215,7 @@ extension TaskBook {
         close(number, in: lease.shape)
         if let position = shapes[Int(lease.shape)]!.leases.lastIndex(of: number) { shapes[Int(lease.shape)]!.leases.remove(at: position) }
         if lease.worker == nil { shapes[Int(lease.shape)]!.requested -= 1 }
+        for flight in lease.inFlight { cancelled[flight.task] = nil }
         return lease
     }
 

@@ -36,6 +36,8 @@ package struct TaskBook {
     /// By number: the low half of a lease's identifier; the high half is the owner's.
     var leases: [UInt64: Lease] = [:]
     var lastLease: UInt64 = 0
+    /// The leases of tasks that were cancelled while they ran: their places are free only when their ends are reported.
+    var cancelled: [TaskID: UInt64] = [:]
     /// Moving averages of run times by function, in nanoseconds.
     var estimates: [UInt64: Int64] = [:]
     var waitingTotal = 0
@@ -87,6 +89,7 @@ package struct TaskBook {
     package mutating func cancel(_ task: TaskID, at now: Instant, perform: (Action) -> Void) {
         guard let record = tasks[task] else { return }
         if record.stage == .running, let worker = leases[record.lease]?.worker {
+            cancelled[task] = record.lease
             perform(.cancelRunning(task, attempt: Int(record.attempt), id(of: record.lease), worker: worker))
         }
         end(task, .failed(MantaError(.cancelled, "task \(task.short) was cancelled")), at: now, perform)
@@ -94,28 +97,33 @@ package struct TaskBook {
 
     /// The worker answered: with results, or with what user code threw. `duration` is how long the function ran. The `ended` action tells whether
     /// the answer counts.
-    package mutating func taskDone(
-        _ task: TaskID, attempt: Int, lease: LeaseID, duration: Duration, at now: Instant, perform: (Action) -> Void
-    ) {
-        let record = tasks[task]
-        if let record { learn(record, duration.inNanoseconds) }
-        let number = self.number(of: lease)
-        let shape = number.flatMap { land(task, attempt, on: $0, at: now) }
-        if let record, Int(record.attempt) == attempt { end(task, .answered, at: now, perform) }
-        guard let number, let shape else { return }
-        afterLanding(number, shape, at: now, perform)
+    package mutating func taskDone(_ task: TaskID, attempt: Int, duration: Duration, at now: Instant, perform: (Action) -> Void) {
+        let number: UInt64
+        if let record = tasks[task] {
+            guard Int(record.attempt) == attempt else { return }
+            learn(record, duration.inNanoseconds)
+            number = record.lease
+            land(task, on: number, at: now)
+            end(task, .answered, at: now, perform)
+        } else if let lease = cancelled.removeValue(forKey: task) {
+            number = lease
+            land(task, on: number, at: now)
+        } else {
+            return
+        }
+        refill(number, at: now, perform)
     }
 
     /// The worker gives back tasks that it had not started: because the running one awaits something, or because it was asked to.
     package mutating func tasksReturned(_ returned: [TaskID], lease: LeaseID, at now: Instant, perform: (Action) -> Void) {
         guard let number = number(of: lease), let shape = leases[number]?.shape else { return }
         for task in returned.reversed() {
-            guard let flight = removeInFlight(task, attempt: nil, from: number) else { continue }
+            guard let flight = removeInFlight(task, from: number) else { continue }
             requeue(task, attempt: flight.attempt)
         }
         leases[number]!.isTakingBack = false
         if leases[number]!.inFlight.isEmpty {
-            afterLanding(number, shape, at: now, perform)
+            refill(number, at: now, perform)
         } else {
             leases[number]!.isClosed = true
             close(number, in: shape)
@@ -127,12 +135,12 @@ package struct TaskBook {
     package mutating func tasksUnknown(_ unknown: [TaskID], lease: LeaseID, at now: Instant, perform: (Action) -> Void) {
         guard let number = number(of: lease), let shape = leases[number]?.shape else { return }
         for task in unknown.reversed() {
-            guard let flight = removeInFlight(task, attempt: nil, from: number) else { continue }
+            guard let flight = removeInFlight(task, from: number) else { continue }
             retry(task, attempt: flight.attempt, at: now, perform) { count in
                 MantaError(.unavailable, "task \(task.short), or the answer to it, was lost on its way \(count) times; submit it again, or allow more retries")
             }
         }
-        afterLanding(number, shape, at: now, perform)
+        refill(number, at: now, perform)
         dispatch(shape, at: now, perform)
     }
 }
