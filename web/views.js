@@ -1,0 +1,144 @@
+// What each table shows: columns, first sort, states and what to do when there is nothing yet.
+
+import { h } from "./dom.js";
+import { shares } from "./charts.js";
+import { bytes, code, decimal, elapsed, identifier, integer, none, resourceNames, amount, state, text, time } from "./format.js";
+
+const link = (view, id) => (id ? `#/${view}/${encodeURIComponent(id)}` : undefined);
+
+/** A title, a sentence, and lines to paste. */
+function start(title, sentence, ...lines) {
+  return () => [h("h2", null, title), h("p", null, sentence), ...lines.map((line) => h("pre", null, line))];
+}
+
+const idColumn = (view, title = "ID") => ({ id: "id", title, width: "108px", value: (row) => row.id, cell: (row) => identifier(row.id) });
+const reference = (id, title, view) => ({ id, title, width: "100px", value: (row) => row[id], cell: (row) => identifier(row[id], link(view, row[id])) });
+const stateColumn = (width, detail) => ({ id: "state", title: "State", width, value: (row) => row.state, cell: (row) => state(row.state, detail?.(row)) });
+const timeColumn = (id, title, width = "92px") => ({ id, title, width, newestFirst: true, value: (row) => row[id], cell: (row) => time(row[id]) });
+const numberColumn = (id, title, width, show = integer) => ({
+  id, title, width, align: "right", value: (row) => row[id], cell: (row) => (row[id] === null || row[id] === undefined ? none() : h("span", { class: "number" }, show(row[id]))),
+});
+
+/** "1.5 / 2" with a small bar. */
+function usage(row, name) {
+  const total = row.total?.[name];
+  if (!total) return none();
+  const used = total - (row.available?.[name] ?? 0);
+  return h("span", { class: "usage", title: `${amount(name, used)} of ${amount(name, total)} in use` },
+    h("span", { class: `meter${used / total > 0.9 ? " full" : ""}`, vars: { share: Math.max(0, Math.min(1, used / total)).toFixed(4) } }, h("i")),
+    h("span", { class: "number" }, `${amount(name, used)} / ${amount(name, total)}`));
+}
+const usageColumn = (name, width) => ({ id: name.toLowerCase(), title: name, width, value: (row) => (row.total?.[name] ?? 0) - (row.available?.[name] ?? 0), cell: (row) => usage(row, name) });
+
+export function resources(row) {
+  const names = resourceNames(row);
+  return names.length ? h("span", { class: "tags" }, names.map((name) => h("span", { class: "tag" }, `${name} ${amount(name, row[name])}`))) : none();
+}
+
+const taskStates = ["running", "waitingForLease", "waitingForArguments", "finished", "failed", "cancelled"];
+
+export const views = {
+  nodes: {
+    title: "Nodes", group: "Cluster", shortcut: "n", tables: ["nodes"], sort: "host",
+    states: ["alive", "suspect", "dead"],
+    columns: [
+      idColumn("nodes"),
+      { id: "host", title: "Host", value: (row) => row.host, cell: (row) => text(row.host) },
+      stateColumn("104px"), usageColumn("CPU", "164px"), usageColumn("GPU", "136px"), usageColumn("memory", "222px"),
+      numberColumn("workers", "Workers", "84px"),
+      { id: "endpoint", title: "Endpoint", width: "190px", value: (row) => row.endpoint, cell: (row) => code(row.endpoint) },
+      timeColumn("startedAt", "Started"),
+    ],
+    empty: start("No node has joined", "A cluster needs at least one node to run anything. Start one on this machine or another:", "manta start --address HOST:6380"),
+  },
+  jobs: {
+    title: "Jobs", group: "Cluster", shortcut: "j", tables: ["jobs"], sort: "-startedAt", states: ["running", "finished", "failed"],
+    columns: [
+      idColumn("jobs"), { id: "program", title: "Program", value: (row) => row.program, cell: (row) => code(row.program) },
+      stateColumn("104px"), { id: "namespace", title: "Namespace", width: "140px", value: (row) => row.namespace, cell: (row) => text(row.namespace) },
+      numberColumn("pid", "PID", "80px", String), timeColumn("startedAt", "Started", "100px"),
+      { id: "duration", title: "Duration", width: "100px", align: "right", value: (row) => (row.endedAt ?? Date.now()) - row.startedAt, cell: (row) => elapsed(row.startedAt, row.endedAt) },
+    ],
+    empty: start("No job yet", "A job is one run of a program that connects to the cluster:", 'let manta = try await Manta.connect("tcp://127.0.0.1:6380")'),
+  },
+  tasks: {
+    title: "Tasks", group: "Compute", shortcut: "t", tables: ["tasks"], sort: "-submittedAt", states: taskStates,
+    columns: [
+      idColumn("tasks"), { id: "function", title: "Function", value: (row) => row.function, cell: (row) => code(row.function) },
+      stateColumn("176px", (row) => row.error), reference("node", "Node", "nodes"), reference("job", "Job", "jobs"), numberColumn("attempt", "Try", "56px"),
+      timeColumn("submittedAt", "Submitted", "100px"),
+      { id: "duration", title: "Duration", width: "100px", align: "right", value: (row) => (row.startedAt ? (row.endedAt ?? Date.now()) - row.startedAt : null), cell: (row) => elapsed(row.startedAt, row.endedAt) },
+    ],
+    empty: start("No task has run", "Mark a function and call its remote form; it shows here at once:", "@Remote func square(_ x: Int) -> Int { x * x }\n\nlet result = square.remote(3)\nprint(try await result.value)"),
+  },
+  actors: {
+    title: "Actors", group: "Compute", shortcut: "a", tables: ["actors"], sort: "-createdAt", states: ["alive", "pending", "restarting", "dead"],
+    columns: [
+      idColumn("actors"),
+      { id: "name", title: "Name", value: (row) => row.name, cell: (row) => (row.name ? h("span", { class: "strong", title: row.name }, row.name) : none()) },
+      { id: "namespace", title: "Namespace", width: "120px", value: (row) => row.namespace, cell: (row) => text(row.namespace) },
+      { id: "type", title: "Type", value: (row) => row.type, cell: (row) => code(row.type) },
+      stateColumn("112px", (row) => row.death?.detail ?? row.reason),
+      { id: "detached", title: "Lifetime", width: "92px", value: (row) => (row.detached ? "detached" : "job"), cell: (row) => h("span", { class: row.detached ? "tag accent" : "tag" }, row.detached ? "detached" : "job") },
+      reference("node", "Node", "nodes"), numberColumn("pid", "PID", "76px", String), numberColumn("restarts", "Restarts", "82px"), timeColumn("createdAt", "Created"),
+    ],
+    empty: start("No actor lives", "A named, detached actor outlives the program that made it, and any other program finds it:", '@RemoteActor actor Counter { … }\n\nlet hits = Counter.options(name: "hits", namespace: "shop", lifetime: .detached).remote()'),
+  },
+  objects: {
+    title: "Objects", group: "Compute", shortcut: "b", tables: ["objects"], sort: "-size", states: ["ready", "pending", "failed"],
+    columns: [
+      { ...idColumn("objects"), width: "116px" }, { id: "source", title: "Made by", value: (row) => row.source, cell: (row) => code(row.source) },
+      stateColumn("104px"), numberColumn("size", "Size", "100px", bytes), reference("node", "Node", "nodes"),
+      { id: "owner", title: "Owner", width: "108px", value: (row) => row.owner, cell: (row) => identifier(row.owner) }, numberColumn("ownerPid", "Owner PID", "100px", String),
+    ],
+    empty: start("No object is held", "Results of tasks and values that were put are objects while someone holds a reference:", "let weights = Manta.put([Float](repeating: 0, count: 1_000_000))"),
+  },
+  errors: {
+    title: "Errors", group: "Cluster", shortcut: "r", tables: ["errors"], sort: "-at",
+    columns: [
+      timeColumn("at", "When", "92px"), { id: "source", title: "Where", width: "84px", value: (row) => row.source, cell: (row) => h("span", { class: "tag" }, row.source) },
+      { id: "code", title: "Code", width: "150px", value: (row) => row.code, cell: (row) => code(row.code) },
+      { id: "message", title: "Message", value: (row) => row.message, cell: (row) => text(row.message) },
+      reference("task", "Task", "tasks"), reference("actor", "Actor", "actors"),
+      { id: "request", title: "Request", width: "112px", value: (row) => row.requestId, cell: (row) => identifier(row.requestId) },
+    ],
+    empty: start("No errors", "Failures of tasks, actors and HTTP requests are kept here, the newest 10,000."),
+  },
+  endpoints: {
+    title: "Endpoints", group: "Serve", shortcut: "e", tables: ["endpoints", "backends"], sort: "name",
+    columns: [
+      { id: "name", title: "Name", width: "170px", value: (row) => row.name, cell: (row) => h("span", { class: "strong", title: row.name }, row.name) },
+      { id: "route", title: "Route", width: "200px", value: (row) => row.route, cell: (row) => code(row.route) },
+      { id: "methods", title: "Methods", width: "140px", value: (row) => (row.methods ?? []).join(" "), cell: (row) => (row.methods?.length ? h("span", { class: "tags" }, row.methods.map((one) => h("span", { class: "tag" }, one))) : h("span", { class: "quiet" }, "any")) },
+      {
+        id: "traffic", title: "Traffic", value: (row) => Object.keys(row.traffic ?? {}).join(" "),
+        cell: (row) => h("span", { class: "traffic-cell" }, shares(row.traffic ?? {}), h("span", { class: "clip quiet" }, Object.entries(row.traffic ?? {}).sort().map(([name, weight]) => `${name} ${decimal(weight * 100)} %`).join("   "))),
+      },
+    ],
+    empty: start("No endpoint", "An endpoint maps a route to backends and splits the traffic between them:", 'let serve = try await Serve.connect()\ntry await serve.createBackend("classifier:v1", Classifier.self, .init(replicas: 2))\ntry await serve.createEndpoint("classify", route: "/classify", backend: "classifier:v1")', "curl http://127.0.0.1:8000/classify"),
+  },
+  backends: {
+    title: "Backends", group: "Serve", shortcut: "k", tables: ["backends"], sort: "name", states: ["healthy", "updating", "failed"],
+    columns: [
+      { id: "name", title: "Name", value: (row) => row.name, cell: (row) => h("span", { class: "strong", title: row.name }, row.name) },
+      { id: "type", title: "Type", value: (row) => row.type, cell: (row) => code(row.type) }, stateColumn("116px", (row) => row.message),
+      {
+        id: "replicas", title: "Ready", width: "92px", align: "right", value: (row) => row.ready,
+        cell: (row) => h("span", { class: row.ready < row.replicas ? "number warn-text" : "number", title: `${row.ready} of ${row.replicas} replicas are ready` }, `${integer(row.ready)} / ${integer(row.replicas)}`),
+      },
+      { id: "version", title: "Version", width: "110px", value: (row) => row.version, cell: (row) => text(row.version) },
+      numberColumn("maxConcurrent", "Concurrent", "104px"), numberColumn("maxQueued", "Queue", "84px"),
+      { id: "resources", title: "Resources", width: "180px", value: (row) => JSON.stringify(row.resources ?? {}), cell: (row) => resources(row.resources) },
+    ],
+    empty: start("No backend", "A backend is code with a number of replicas; endpoints send it requests:", 'try await serve.createBackend("classifier:v1", Classifier.self, .init(replicas: 2, maxConcurrent: 8))'),
+  },
+  replicas: {
+    title: "Replicas", group: "Serve", shortcut: "p", tables: ["replicas"], sort: "tag", states: ["ready", "starting", "draining", "dead"],
+    columns: [
+      { id: "tag", title: "Replica", value: (row) => row.tag, cell: (row) => code(row.tag) }, { id: "backend", title: "Backend", value: (row) => row.backend, cell: (row) => h("a", { href: link("backends", row.backend), title: row.backend }, row.backend) },
+      stateColumn("116px", (row) => row.message), { id: "version", title: "Version", width: "110px", value: (row) => row.version, cell: (row) => text(row.version) },
+      reference("actor", "Actor", "actors"), reference("node", "Node", "nodes"), numberColumn("pid", "PID", "80px", String), timeColumn("startedAt", "Started"),
+    ],
+    empty: start("No replica", "Replicas appear when a backend is created; each is an actor with a process of its own."),
+  },
+};
