@@ -8,11 +8,14 @@ public struct ProcessAddress: Hashable, Sendable, Codable {
     public init(process: ProcessID, endpoint: String) { (self.process, self.endpoint) = (process, endpoint) }
 }
 
-/// The executable that holds a job's functions and actors.
+/// The executable that holds a job's functions and actors, and what its workers find in their environment. Workers are shared only between demands of
+/// equal programs.
 public struct Program: Hashable, Sendable, Codable {
     /// Absolute path of the executable on the nodes of the job.
     public var path: String
-    public init(path: String) { self.path = path }
+    /// Variables added to the environment of its workers.
+    public var environment: [String: String]
+    public init(path: String, environment: [String: String] = [:]) { (self.path, self.environment) = (path, environment) }
 }
 
 /// How long an actor lives.

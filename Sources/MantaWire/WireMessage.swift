@@ -20,11 +20,11 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     // Jobs
     case registerJob = 20, jobRegistered, finishJob, driverDied
     // Leases
-    case requestLease = 30, leaseAnswer, returnLease, reclaimLease, leaseLost, leaseBlocked, resumeLease, leaseResumed, cancelLease
+    case requestLease = 30, leaseAnswer, returnLease, reclaimLease, leaseLost, leaseBlocked, resumeLease, leaseResumed, cancelLease, confirmLease
     // Workers
     case registerWorker = 40, startActor, actorStarted, stopWorker, endActor
     // Tasks and calls
-    case runTask = 50, taskDone, tasksReturned, cancelTask, callActor
+    case runTask = 50, taskDone, tasksReturned, cancelTask, callActor, takeBackTasks, inquireTasks, tasksUnknown
     // Objects
     case getObject = 60, objectValue, listObjects, objectList
     // Actors

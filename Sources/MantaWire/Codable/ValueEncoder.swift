@@ -11,11 +11,16 @@ package final class ReferenceCollector {
     package private(set) var references: [any AnyObject & Sendable] = []
     package init() {}
     package func note(_ reference: any AnyObject & Sendable) { references.append(reference) }
+
+    /// The collector of the encoding that is under way; nil in another encoder, such as one for JSON.
+    package static func of(_ encoder: any Encoder) -> ReferenceCollector? {
+        (encoder.userInfo[.references] as? Unchecked)?.collector
+    }
 }
 
 extension CodingUserInfoKey {
     /// Where an encoder keeps its `ReferenceCollector`.
-    package static let references = CodingUserInfoKey(rawValue: "manta.references")!
+    fileprivate static let references = CodingUserInfoKey(rawValue: "manta.references")!
 }
 
 /// Encodes `Codable` values.
@@ -84,8 +89,8 @@ final class EncodingState {
 
 /// Carries the collector through `userInfo`, whose values must be Sendable.
 /// Unchecked: an encoder and its collector are used by one thread, from the beginning of an encoding to its end.
-package struct Unchecked: @unchecked Sendable {
-    package let collector: ReferenceCollector
+private struct Unchecked: @unchecked Sendable {
+    let collector: ReferenceCollector
     init(_ collector: ReferenceCollector) { self.collector = collector }
 }
 

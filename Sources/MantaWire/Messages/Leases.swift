@@ -5,10 +5,9 @@
 
 package import MantaModel
 
-/// Owner → node: I have tasks of this shape. The same request sent again gets the same answer.
-package struct RequestLease: WireRequest, CodedMessage, Hashable {
+/// Owner → node: I have tasks of this shape. Answered by `LeaseAnswer`; sent again after a while without one, it gets the same.
+package struct RequestLease: CodedMessage, Hashable {
     package static var kind: MessageKind { .requestLease }
-    package typealias Reply = LeaseAnswer
     package var lease: LeaseID
     package var owner: ProcessAddress
     package var job: JobID
@@ -28,10 +27,19 @@ package struct LeaseAnswer: CodedMessage, Hashable {
         case granted(worker: ProcessAddress, node: NodeID)
         /// Ask that node instead.
         case move(to: NodeID, endpoint: String)
+        /// It cannot be served.
+        case refused(MantaError)
     }
     package var lease: LeaseID
     package var decision: Decision
     package init(lease: LeaseID, decision: Decision) { (self.lease, self.decision) = (lease, decision) }
+}
+
+/// Owner → node, now and then: I hold this lease. Answered, by `LeaseLost`, only when that is wrong.
+package struct ConfirmLease: CodedMessage, Hashable {
+    package static var kind: MessageKind { .confirmLease }
+    package var lease: LeaseID
+    package init(lease: LeaseID) { self.lease = lease }
 }
 
 /// Owner → node: the lease is free again.
@@ -63,24 +71,29 @@ package struct LeaseLost: CodedMessage, Hashable {
     package init(lease: LeaseID, cause: DeathCause) { (self.lease, self.cause) = (lease, cause) }
 }
 
-/// Worker → node: the lease's task awaits a reference; its resources are free meanwhile.
+/// Worker → node: the lease's task awaits a reference; its resources are free meanwhile. `turn` numbers the waits of a worker.
 package struct LeaseBlocked: CodedMessage, Hashable {
     package static var kind: MessageKind { .leaseBlocked }
     package var lease: LeaseID
-    package init(lease: LeaseID) { self.lease = lease }
+    package var turn: UInt64
+    package init(lease: LeaseID, turn: UInt64) { (self.lease, self.turn) = (lease, turn) }
 }
 
-/// Worker → node: the lease's task can go on. `LeaseResumed` comes when the resources are its again.
+/// Worker → node: the wait is over. `LeaseResumed` comes when the resources are its again; sent again until it does.
 package struct ResumeLease: CodedMessage, Hashable {
     package static var kind: MessageKind { .resumeLease }
     package var lease: LeaseID
-    package init(lease: LeaseID) { self.lease = lease }
+    package var turn: UInt64
+    package init(lease: LeaseID, turn: UInt64) { (self.lease, self.turn) = (lease, turn) }
 }
 
+/// Node → worker: the task may go on; with `exists` false because nobody wants its result any more.
 package struct LeaseResumed: CodedMessage, Hashable {
     package static var kind: MessageKind { .leaseResumed }
     package var lease: LeaseID
-    package init(lease: LeaseID) { self.lease = lease }
+    package var turn: UInt64
+    package var exists: Bool
+    package init(lease: LeaseID, turn: UInt64, exists: Bool) { (self.lease, self.turn, self.exists) = (lease, turn, exists) }
 }
 
 /// Worker → node, once it listens.

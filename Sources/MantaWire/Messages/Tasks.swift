@@ -162,6 +162,29 @@ package struct TasksReturned: WireMessage, Hashable {
     }
 }
 
+/// Owner → worker: give back what has not begun under this lease, by `TasksReturned`, which may be empty.
+package struct TakeBackTasks: CodedMessage, Hashable {
+    package static var kind: MessageKind { .takeBackTasks }
+    package var lease: LeaseID
+    package init(lease: LeaseID) { self.lease = lease }
+}
+
+/// Owner → worker: I have heard nothing of these for long; name those you do not have, by `TasksUnknown`.
+package struct InquireTasks: CodedMessage, Hashable {
+    package static var kind: MessageKind { .inquireTasks }
+    package var lease: LeaseID
+    package var tasks: [TaskID]
+    package init(lease: LeaseID, tasks: [TaskID]) { (self.lease, self.tasks) = (lease, tasks) }
+}
+
+/// Worker → owner: these are not here: they, or the answers to them, were lost.
+package struct TasksUnknown: CodedMessage, Hashable {
+    package static var kind: MessageKind { .tasksUnknown }
+    package var lease: LeaseID
+    package var tasks: [TaskID]
+    package init(lease: LeaseID, tasks: [TaskID]) { (self.lease, self.tasks) = (lease, tasks) }
+}
+
 /// Owner → worker: nobody wants this task's result any more.
 package struct CancelTask: WireMessage, Hashable {
     package static var kind: MessageKind { .cancelTask }
