@@ -1,0 +1,69 @@
+// ActorHandle: a remote actor as its callers hold it: a value that names the actor and submits calls to it.
+//
+// Handles may be copied, compared, stored and sent anywhere; they do not keep the actor alive. A handle whose creation could not even be submitted
+// answers every call with the reason.
+
+public import MantaModel
+import MantaWorker
+
+/// The actor behind a handle.
+public struct _ActorReference: Hashable, Sendable {
+    package let id: ActorID
+    /// Why there is no actor, if its creation could not be submitted.
+    private let failure: MantaError?
+
+    package init(_ id: ActorID) { (self.id, failure) = (id, nil) }
+
+    init(failed error: any Error) {
+        id = .random()
+        failure = error as? MantaError ?? MantaError(.invalidArgument, "the actor could not be created", cause: error)
+    }
+
+    /// For the macro: submits a call.
+    public func _call(_ type: _ActorType, _ method: UInt32, _ build: (inout _Arguments) throws -> Void) -> _Results {
+        let signature = type.methods[Int(method)]
+        do {
+            if let failure { throw failure }
+            guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
+            var arguments = _Arguments(count: signature.parameters.count)
+            try build(&arguments)
+            return _Results(
+                handles: runtime.call(
+                    actor: id, type: type.name, method: method, methodName: signature.name, arguments: arguments.sources, resultCount: signature.resultCount))
+        } catch {
+            return .failed(error, count: signature.resultCount)
+        }
+    }
+}
+
+/// A handle of a remote actor: its methods are the actor's, and return references at once. Calls on one handle run in the order they are made.
+public protocol RemoteActorHandle: Codable, Hashable, Sendable, CustomStringConvertible {
+    nonisolated var _actor: _ActorReference { get }
+    nonisolated init(_actor: _ActorReference)
+}
+
+extension RemoteActorHandle {
+    public nonisolated init(from decoder: any Decoder) throws {
+        self.init(_actor: _ActorReference(try decoder.singleValueContainer().decode(ActorID.self)))
+    }
+    public nonisolated func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(CurrentRuntime.get()?.resolved(_actor.id) ?? _actor.id)
+    }
+    public nonisolated static func == (left: Self, right: Self) -> Bool { left._actor == right._actor }
+    public nonisolated func hash(into hasher: inout Hasher) { hasher.combine(_actor) }
+    public nonisolated var description: String { "\(Self.self)(\(_actor.id))" }
+}
+
+extension Manta {
+    /// Ends an actor for good: what runs in it is cut off, calls to it fail with `actorDied`, it is not restarted, its name is free.
+    public static func kill(_ handle: some RemoteActorHandle) async throws {
+        guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
+        try await runtime.kill(actor: handle._actor.id)
+    }
+
+    /// The identifier of a handle's actor, as operators see it.
+    public static func id(of handle: some RemoteActorHandle) -> ActorID {
+        CurrentRuntime.get()?.resolved(handle._actor.id) ?? handle._actor.id
+    }
+}

@@ -1,0 +1,118 @@
+// RemoteActor: what `@RemoteActor` makes of an actor or final class: creation, handles, and the code that runs its methods on a worker.
+
+public import MantaModel
+package import MantaWorker
+
+/// The initializers and methods of a remote actor type, as its macro saw them.
+public struct _ActorType: Sendable {
+    package let name: String
+    package let initializers: [SignatureEntry]
+    package let methods: [SignatureEntry]
+    package let runsOneByOne: Bool
+
+    public init(_ name: String, initializers: [_Signature], methods: [_Signature], runsOneByOne: Bool) {
+        self.name = name
+        self.initializers = initializers.map(\.entry)
+        self.methods = methods.map(\.entry)
+        self.runsOneByOne = runsOneByOne
+    }
+}
+
+/// An actor or final class that can live on the cluster. Made by `@RemoteActor`.
+public protocol RemoteActor: AnyObject, SendableMetatype {
+    associatedtype Handle: RemoteActorHandle
+    associatedtype Factory: RemoteActorFactory where Factory.Actor == Self
+    nonisolated static var _type: _ActorType { get }
+    nonisolated static var _defaults: ActorCreationOptions { get }
+    nonisolated(nonsending) static func _create(_ initializer: UInt32, _ call: _Invocation) async throws -> Self
+    func _dispatch(_ method: UInt32, _ call: _Invocation) async throws -> _Reply
+}
+
+extension RemoteActor {
+    /// What to create the next actor with: `Counter.options(name: "hits", lifetime: .detached).remote()`.
+    ///
+    /// - Parameters:
+    ///   - name: by which any program of the cluster finds it; taken until it is dead.
+    ///   - namespace: of the name; the session's by default.
+    ///   - lifetime: until the job ends (default), or detached: until it is killed.
+    ///   - cpus: CPUs held for life. When no resource is given, 1 CPU is needed to place it and none is held.
+    ///   - gpus: GPUs held for life; 0 by default.
+    ///   - memory: bytes held for life.
+    ///   - resources: amounts of custom resources held for life.
+    ///   - maxRestarts: how often it is made again, by the same initializer, when its process dies; 0 by default, -1 is without end.
+    ///   - maxConcurrency: how many of its calls may run at once; 1 by default. A class always runs one.
+    ///   - getIfExists: take the living actor with this name if there is one.
+    ///   - program: the executable that holds the type, when it is not this one.
+    public nonisolated static func options(
+        name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime? = nil, cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil,
+        resources: [String: Double]? = nil, maxRestarts: Int? = nil, maxConcurrency: Int? = nil, getIfExists: Bool? = nil, program: Program? = nil
+    ) -> Factory {
+        Factory(
+            _options: _defaults.overridden(
+                by: ActorCreationOptions(
+                    name: name, namespace: namespace, lifetime: lifetime, cpus: cpus, gpus: gpus, memory: memory, resources: resources,
+                    maxRestarts: maxRestarts, maxConcurrency: maxConcurrency, getIfExists: getIfExists, program: program)))
+    }
+
+    /// The living actor of this type with a name.
+    ///
+    /// - Parameter namespace: the session's by default.
+    /// - Throws: `MantaError` with the code `notFound`, or `wrongType` when the name belongs to an actor of another type.
+    public nonisolated static func named(_ name: String, namespace: String? = nil) async throws -> Handle {
+        guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
+        let (id, type) = try await runtime.lookUpActor(name: name, namespace: namespace)
+        guard type == _type.name else {
+            throw MantaError(.wrongType, "the actor \"\(name)\" is a \(type); expected a \(_type.name)")
+        }
+        return Handle(_actor: _ActorReference(id))
+    }
+
+    nonisolated static var _entry: ActorEntry {
+        let type = _type
+        return ActorEntry(name: type.name, initializers: type.initializers, methods: type.methods, runsOneByOne: type.runsOneByOne) { initializer, arguments in
+            guard Int(initializer) < type.initializers.count else {
+                throw MantaError(.unknownFunction, "\(type.name) has no initializer \(initializer); caller and worker run different programs")
+            }
+            return Hosted(try await _create(initializer, try _Invocation(type.initializers[Int(initializer)], arguments)), type: type)
+        }
+    }
+}
+
+/// A living actor in a worker.
+/// `@unchecked Sendable`: an actor is Sendable; of a plain class, `runsOneByOne` makes the worker run one call after the other.
+private final class Hosted<Instance: RemoteActor>: ActorInstance, @unchecked Sendable {
+    private let instance: Instance
+    private let type: _ActorType
+    init(_ instance: Instance, type: _ActorType) { (self.instance, self.type) = (instance, type) }
+
+    func dispatch(method: UInt32, arguments: [ArgumentValue]) async throws -> [EncodedValue] {
+        guard Int(method) < type.methods.count else {
+            throw MantaError(.unknownFunction, "\(type.name) has no method \(method); caller and worker run different programs")
+        }
+        return try await instance._dispatch(method, try _Invocation(type.methods[Int(method)], arguments)).values
+    }
+}
+
+/// Creates actors of one type with certain options. Made by `@RemoteActor`.
+public protocol RemoteActorFactory: Sendable {
+    associatedtype Actor: RemoteActor
+    nonisolated var _options: ActorCreationOptions { get }
+    nonisolated init(_options: ActorCreationOptions)
+}
+
+extension RemoteActorFactory {
+    /// For the macro: encodes the arguments and creates.
+    public nonisolated func _create(_ initializer: UInt32, _ build: (inout _Arguments) throws -> Void) -> Actor.Handle {
+        let type = Actor._type
+        do {
+            guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
+            let options = try _options.checked()
+            var arguments = _Arguments(count: type.initializers[Int(initializer)].parameters.count)
+            try build(&arguments)
+            return Actor.Handle(
+                _actor: _ActorReference(runtime.createActor(type: type.name, initializer: initializer, arguments: arguments.sources, options: options)))
+        } catch {
+            return Actor.Handle(_actor: _ActorReference(failed: error))
+        }
+    }
+}

@@ -1,0 +1,39 @@
+// Macros: the declarations of `@Remote`, `@RemoteActor` and `#remote`; MantaMacros holds what they expand to.
+
+/// Makes a function callable on the cluster: `square(3)` still runs here, `square.remote(3)` returns an `ObjectReference` at once and runs on a worker.
+///
+/// For a global or static function whose parameters and result are `Codable`. A tuple returns a reference for each part. A function without
+/// parameters must be `async`. `options(...)` on the remote form changes what is given here for one call.
+///
+/// - Parameters:
+///   - cpus: CPUs held while it runs, in steps of 1/10,000; 1 by default.
+///   - gpus: GPUs held while it runs; 0 by default. Above 1 it must be a whole number.
+///   - memory: bytes of memory reserved while it runs; none by default.
+///   - resources: amounts of custom resources.
+///   - retries: further tries after its worker or node was lost, 3 by default; an error it throws is never retried.
+///   - name: what people see instead of its own name.
+@attached(peer, names: overloaded, prefixed(__Remote_))
+public macro Remote(
+    cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil, resources: [String: Double]? = nil, retries: Int? = nil, name: String? = nil
+) = #externalMacro(module: "MantaMacros", type: "RemoteMacro")
+
+/// Makes an actor or a final class one that can live on the cluster: `Counter.remote(start: 10)` creates it there and returns a `Counter.Handle`, whose
+/// methods return an `ObjectReference` at once.
+///
+/// Every method that is not private or static can be called; parameters and results must be `Codable`. A final class runs its calls one by one.
+///
+/// - Parameters: the defaults of `options(...)`, see there.
+@attached(member, names: named(Handle), named(Factory), named(remote), named(_create), named(_dispatch), named(_type), named(_record), named(_defaults))
+@attached(extension, conformances: RemoteActor)
+public macro RemoteActor(
+    lifetime: ActorLifetime? = nil, cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil, resources: [String: Double]? = nil,
+    maxRestarts: Int? = nil, maxConcurrency: Int? = nil
+) = #externalMacro(module: "MantaMacros", type: "RemoteActorMacro")
+
+/// Runs a closure on the cluster: `#remote(data, 5) { (xs: [Float], k: Float) in xs.reduce(0, +) * k }`.
+///
+/// Each argument is a value or a reference of the written parameter type. The closure may use globals and types, but captures nothing.
+@freestanding(expression)
+public macro remote<each Argument, each Parameter, Result>(
+    _ arguments: repeat each Argument, body: (repeat each Parameter) async throws -> Result
+) -> ObjectReference<Result> = #externalMacro(module: "MantaMacros", type: "RemoteClosureMacro")

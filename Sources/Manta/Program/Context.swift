@@ -1,0 +1,35 @@
+// Context: where the code that asks is running.
+
+import Glibc
+public import MantaModel
+import MantaWorker
+
+extension Manta {
+    /// Who and where the running code is. In a driver, `task`, `actor` and `function` are nil.
+    public struct Context: Sendable, Hashable {
+        public var job: JobID
+        public var task: TaskID?
+        public var actor: ActorID?
+        /// `Module.Type.function(label:)` of the running task or call.
+        public var function: String?
+        /// Which try of the task this is, from 1.
+        public var attempt: Int
+        /// The node, when the process is on one.
+        public var node: NodeID?
+        /// The namespace of actors that are named without one.
+        public var namespace: String
+        /// This process.
+        public var pid: Int32
+    }
+
+    /// The context of the running code; throws `notConnected` without a session.
+    public static var context: Context {
+        get throws {
+            guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
+            let task = TaskContext.current
+            return Context(
+                job: task?.job ?? runtime.job, task: task?.task, actor: task?.actor, function: task?.function, attempt: task?.attempt ?? 1,
+                node: task?.node ?? runtime.node, namespace: runtime.namespace, pid: getpid())
+        }
+    }
+}

@@ -1,0 +1,128 @@
+// Manta on references: put a value, get values, wait for some, take results in the order they come.
+//
+// A failure of one object throws only where that object is read.
+
+import MantaModel
+import MantaWire
+import MantaWorker
+
+extension Manta {
+    /// Stores a value once, so that many calls can take it by reference.
+    ///
+    /// Returns at once; a value that cannot be encoded makes a reference whose reading throws.
+    public static func put<Value: Codable>(_ value: Value) -> ObjectReference<Value> {
+        guard let runtime = CurrentRuntime.get() else { return ObjectReference(.failed(CurrentRuntime.missing)) }
+        do throws(MantaError) {
+            return ObjectReference(runtime.put(try .encoding(value)))
+        } catch {
+            return ObjectReference(.failed(error))
+        }
+    }
+
+    /// The values of all references, in their order.
+    ///
+    /// - Parameter timeout: how long it may take; without end by default.
+    /// - Throws: the first failure in the order of the references; `MantaError` with the code `timeout`.
+    public static func get<Value: Decodable>(_ references: some Sequence<ObjectReference<Value>>, timeout: Duration? = nil) async throws -> [Value] {
+        let references = Array(references)
+        for reference in references { reference.handle.prefetch() }
+        try await settle(references.map(\.handle), timeout: timeout)
+        var values: [Value] = []
+        values.reserveCapacity(references.count)
+        for reference in references { values.append(try await reference.value) }
+        return values
+    }
+
+    /// The values of references of different types, as a tuple: `let (n, text) = try await Manta.get(a, b)`.
+    ///
+    /// - Parameter timeout: how long it may take; without end by default.
+    /// - Throws: the first failure in the order of the references; `MantaError` with the code `timeout`.
+    public static func get<each Value: Decodable>(_ references: repeat ObjectReference<each Value>, timeout: Duration? = nil) async throws -> (repeat each Value) {
+        var handles: [ObjectHandle] = []
+        for reference in repeat each references {
+            reference.handle.prefetch()
+            handles.append(reference.handle)
+        }
+        try await settle(handles, timeout: timeout)
+        return (repeat try await (each references).value)
+    }
+
+    /// Waits until `count` of the references are ready or have failed, or the time is over.
+    ///
+    /// - Parameters:
+    ///   - count: at most as many as there are references; 1 by default.
+    ///   - timeout: without end by default; zero asks how it stands now.
+    /// - Returns: at most `count` that are ready, and all others, both in the order given.
+    public static func wait<Value>(
+        _ references: some Sequence<ObjectReference<Value>>, count: Int = 1, timeout: Duration? = nil
+    ) async throws -> (ready: [ObjectReference<Value>], pending: [ObjectReference<Value>]) {
+        let references = Array(references)
+        guard count >= 0, count <= references.count else {
+            throw MantaError(.invalidArgument, "wait was asked for \(count) of \(references.count) references; expected 0...\(references.count)")
+        }
+        let isSettled = references.map(\.isReady)
+        if isSettled.count(where: \.self) < count {
+            try await CompletionQueue(references.map(\.handle)).wait(for: count, timeout: timeout)
+        }
+        var (ready, pending): ([ObjectReference<Value>], [ObjectReference<Value>]) = ([], [])
+        for reference in references {
+            if ready.count < count, reference.isReady { ready.append(reference) } else { pending.append(reference) }
+        }
+        return (ready, pending)
+    }
+
+    /// The values in the order they become ready: `for try await value in Manta.results(references)`.
+    ///
+    /// The first failure is thrown and ends the sequence; use `finished` to go on behind failures.
+    public static func results<Value: Decodable>(_ references: some Sequence<ObjectReference<Value>>) -> Results<Value> {
+        Results(references: Array(references))
+    }
+
+    /// The references in the order they become ready or fail; reading each one's `value` then returns or throws at once.
+    public static func finished<Value>(_ references: some Sequence<ObjectReference<Value>>) -> Finished<Value> {
+        Finished(references: Array(references))
+    }
+
+    /// Returns when all are settled; throws `timeout` if that takes too long.
+    private static func settle(_ handles: [ObjectHandle], timeout: Duration?) async throws {
+        guard let timeout else { return }
+        try await CompletionQueue(handles).wait(for: handles.count, timeout: timeout)
+        let pending = handles.count { !$0.isSettled }
+        if pending > 0 {
+            throw MantaError(.timeout, "\(pending) of \(handles.count) values were not ready within \(timeout); wait longer or see what their tasks do")
+        }
+    }
+
+    /// The values of references in the order they become ready.
+    public struct Results<Value: Decodable>: AsyncSequence {
+        public typealias Element = Value
+        public typealias Failure = any Error
+        let references: [ObjectReference<Value>]
+
+        public func makeAsyncIterator() -> Iterator { Iterator(finished: Finished(references: references).makeAsyncIterator()) }
+
+        public struct Iterator: AsyncIteratorProtocol {
+            var finished: Finished<Value>.Iterator
+            public mutating func next() async throws -> Value? { try await finished.next()?.value }
+            public mutating func next(isolation actor: isolated (any Actor)?) async throws -> Value? { try await finished.next(isolation: actor)?.value }
+        }
+    }
+
+    /// References in the order they become ready or fail.
+    public struct Finished<Value>: AsyncSequence {
+        public typealias Element = ObjectReference<Value>
+        public typealias Failure = any Error
+        let references: [ObjectReference<Value>]
+
+        public func makeAsyncIterator() -> Iterator { Iterator(references: references, queue: CompletionQueue(references.map(\.handle))) }
+
+        public struct Iterator: AsyncIteratorProtocol {
+            let references: [ObjectReference<Value>]
+            let queue: CompletionQueue
+            public mutating func next() async throws -> ObjectReference<Value>? { try await queue.next().map { references[$0] } }
+            public mutating func next(isolation actor: isolated (any Actor)?) async throws -> ObjectReference<Value>? {
+                try await queue.next().map { references[$0] }
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+// ObjectReference: a value that is there or will be, somewhere on the cluster, as a typed value of this program.
+//
+// Copies share one handle; when the last one in the process goes, the process gives up its hold on the object. An encoded reference borrows: the object
+// lives as long as anyone holds it.
+
+public import MantaModel
+import MantaWire
+package import MantaWorker
+
+/// The result of a remote call, or a value that was put: ready now or later.
+///
+/// Pass it to other remote calls as it is; read it with `value`. References are equal when they name the same object.
+public struct ObjectReference<Value>: Sendable {
+    package let handle: ObjectHandle
+    package init(_ handle: ObjectHandle) { self.handle = handle }
+
+    /// The object's identifier, the same everywhere.
+    public var id: ObjectID { handle.id }
+
+    /// Whether reading it would return or throw at once.
+    public var isReady: Bool { handle.isSettled }
+
+    /// Asks that the task that makes the object be cancelled; reading then throws `MantaError` with the code `cancelled`, unless it was ready first.
+    public func cancel() {
+        CurrentRuntime.get()?.cancel(handle)
+    }
+}
+
+extension ObjectReference where Value: Decodable {
+    /// The value, as soon as it is there.
+    ///
+    /// Throws what the task threw, `MantaError` for a failure of the platform, `CancellationError` when the reading task is cancelled. A remote task that
+    /// waits here gives its resources back meanwhile.
+    public var value: Value {
+        get async throws { try await handle.value { bytes throws(MantaError) in try ValueDecoder.decode(Value.self, from: bytes) } }
+    }
+}
+
+extension ObjectReference where Value == Void {
+    /// Returns when the call has ended; throws what it threw.
+    public var value: Void {
+        get async throws { _ = try await handle.bytes() }
+    }
+}
+
+extension ObjectReference: Hashable {
+    public static func == (left: Self, right: Self) -> Bool { left.handle.id == right.handle.id }
+    public func hash(into hasher: inout Hasher) { hasher.combine(handle.id) }
+}
+
+extension ObjectReference: CustomStringConvertible {
+    public var description: String { "ObjectReference<\(Value.self)>(\(id))" }
+}
+
+extension ObjectReference: Codable {
+    private enum CodingKeys: String, CodingKey { case id, process, endpoint }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(handle.id, forKey: .id)
+        try container.encode(handle.owner.process, forKey: .process)
+        try container.encode(handle.owner.endpoint, forKey: .endpoint)
+        ReferenceCollector.of(encoder)?.note(handle)
+    }
+
+    /// Borrows the object; throws `notConnected` when this process has no session.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let owner = ProcessAddress(process: try container.decode(ProcessID.self, forKey: .process), endpoint: try container.decode(String.self, forKey: .endpoint))
+        guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
+        handle = runtime.handle(for: try container.decode(ObjectID.self, forKey: .id), owner: owner)
+    }
+}
+
+extension EncodedValue {
+    /// Encodes a value and notes the references inside it.
+    package static func encoding<Value: Encodable>(_ value: Value) throws(MantaError) -> EncodedValue {
+        let collector = ReferenceCollector()
+        let bytes = try ValueEncoder.bytes(value, collecting: collector)
+        return EncodedValue(bytes: bytes, references: collector.references.compactMap { $0 as? ObjectHandle })
+    }
+}
+
+extension ObjectHandle {
+    /// A handle that has failed before anything was submitted; it belongs to no runtime.
+    package static func failed(_ error: any Error) -> ObjectHandle {
+        ObjectHandle(
+            id: ObjectID(task: .random(), index: 0), owner: ProcessAddress(process: ProcessID(high: 0, low: 0), endpoint: ""), keeper: nil,
+            outcome: .failed(error))
+    }
+}

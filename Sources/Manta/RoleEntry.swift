@@ -1,0 +1,18 @@
+// RoleEntry: where a process that was started in a role begins, instead of the program's main.
+//
+// C code has taken over the start (see CSystem's entry); everything of Swift is ready. The role leaves the environment at once, so that programs which
+// user code starts do not begin in it too. The main thread belongs to the role; it ends by serving the main queue, for `@MainActor` code.
+
+import Glibc
+
+@_cdecl("manta_role_main")
+func roleMain(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, _ environment: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> Int32 {
+    let role = getenv("MANTA_ROLE").map { String(cString: $0) } ?? ""
+    unsetenv("MANTA_ROLE")
+    guard let run = roles[role] else {
+        let message = "manta: the role \"\(role)\" in MANTA_ROLE is unknown; expected one of \(roles.keys.sorted().joined(separator: ", "))\n"
+        _ = message.withCString { write(2, $0, strlen($0)) }
+        return 64
+    }
+    run()
+}

@@ -1,0 +1,244 @@
+// SerialRuntime: the runtime of the serial mode: remote code runs in this very process, for debugging and for tests of user code.
+//
+// Everything a cluster would do to a value happens: arguments and results are encoded and decoded, errors travel, calls to an actor run in order. What a
+// cluster does to processes does not: no resources, no retries, no crashes. A synchronous function without pending arguments runs inside `remote(...)`
+// itself, so a debugger stops in it with the caller on the stack.
+
+import Glibc
+import MantaModel
+import MantaWorker
+import Synchronization
+
+final class SerialRuntime: RuntimeInterface {
+    let job = JobID.random()
+    let node: NodeID? = NodeID.random()
+    let namespace: String
+    private let program: ProgramRegistry
+    private let address = ProcessAddress(process: .random(), endpoint: "local")
+    private let state = Mutex(State())
+
+    private struct State {
+        var objects: [ObjectID: WeakHandle] = [:]
+        var actors: [ActorID: SerialActor] = [:]
+        var names: [ActorName: ActorID] = [:]
+    }
+    private struct WeakHandle { weak var handle: ObjectHandle? }
+    private struct ActorName: Hashable { var namespace, name: String }
+
+    init(program: ProgramRegistry, namespace: String) { (self.program, self.namespace) = (program, namespace) }
+
+    // MARK: Tasks and objects
+
+    func submit(function: String, arguments: [ArgumentSource], resultCount: Int, options: TaskOptions) -> [ObjectHandle] {
+        let task = TaskID.random()
+        let handles = makeHandles(task, count: resultCount)
+        guard let entry = program.function(named: function) else {
+            for handle in handles { handle.fail(MantaError(.unknownFunction, "this program has no remote function \(function)")) }
+            return handles
+        }
+        let context = context(task, actor: nil, function: options.name ?? function)
+        Task.immediate { await self.run(arguments, entry.invoke, context, into: handles) }
+        return handles
+    }
+
+    func put(_ value: EncodedValue) -> ObjectHandle {
+        let handle = makeHandles(.random(), count: 1)[0]
+        handle.fulfill(value.bytes)
+        return handle
+    }
+
+    func handle(for id: ObjectID, owner: ProcessAddress) -> ObjectHandle {
+        if let handle = state.withLock({ $0.objects[id]?.handle }) { return handle }
+        return ObjectHandle(
+            id: id, owner: owner, keeper: nil, outcome: .failed(MantaError(.objectLost, "the object \(id) is not known in this process, or was released")))
+    }
+
+    func cancel(_ handle: ObjectHandle) {
+        handle.fail(MantaError(.cancelled, "the object \(handle.id) was cancelled"))
+    }
+
+    private func makeHandles(_ task: TaskID, count: Int) -> [ObjectHandle] {
+        let handles = (0..<count).map { ObjectHandle(id: ObjectID(task: task, index: UInt32($0)), owner: address, keeper: self) }
+        state.withLock { state in
+            for handle in handles { state.objects[handle.id] = WeakHandle(handle: handle) }
+        }
+        return handles
+    }
+
+    private func context(_ task: TaskID, actor: ActorID?, function: String) -> TaskContext {
+        TaskContext(
+            job: job, task: task, node: node ?? .random(), actor: actor, function: function, attempt: 1, willBlock: {}, didUnblock: {})
+    }
+
+    /// Waits for the arguments, runs the code, settles the results.
+    private func run(
+        _ sources: [ArgumentSource], _ body: ([ArgumentValue]) async throws -> [EncodedValue], _ context: TaskContext, into handles: [ObjectHandle]
+    ) async {
+        do {
+            let arguments = try await resolve(sources)
+            let results: [EncodedValue]
+            do {
+                results = try await TaskContext.$current.withValue(context) { try await body(arguments) }
+            } catch let error as MantaError {
+                throw error
+            } catch {
+                let thrown = ThrownError(error, function: context.function, task: context.task, node: context.node, attempt: context.attempt)
+                throw ThrownError.decoded(thrown.encoded)
+            }
+            guard results.count == handles.count else {
+                throw MantaError(.wrongType, "\(context.function) returned \(results.count) values; expected \(handles.count)")
+            }
+            for (handle, result) in zip(handles, results) { handle.fulfill(result.bytes) }
+        } catch {
+            for handle in handles { handle.fail(error) }
+        }
+    }
+
+    private func resolve(_ sources: [ArgumentSource]) async throws -> [ArgumentValue] {
+        var arguments: [ArgumentValue] = []
+        for source in sources {
+            switch source {
+            case .value(let value): arguments.append(.value(value.bytes))
+            case .reference(let handle): arguments.append(.value(try await handle.bytes()))
+            }
+        }
+        return arguments
+    }
+
+    // MARK: Actors
+
+    func createActor(type: String, initializer: UInt32, arguments: [ArgumentSource], options: ActorOptions) -> ActorID {
+        let name = options.name.map { ActorName(namespace: options.namespace ?? namespace, name: $0) }
+        let id = ActorID.random()
+        let actor = SerialActor(type: type, name: options.name, maxConcurrency: options.maxConcurrency)
+        // Name and actor appear together, so that of two creations with one name only one wins.
+        let taken = state.withLock { state -> ActorID? in
+            if let name, let taken = state.names[name] { return taken }
+            if let name { state.names[name] = id }
+            state.actors[id] = actor
+            return nil
+        }
+        if let taken, let name {
+            if options.getIfExists, state.withLock({ $0.actors[taken]?.type }) == type { return taken }
+            state.withLock { $0.actors[id] = actor }
+            actor.die(MantaError(.alreadyExists, "an actor named \"\(name.name)\" lives in the namespace \"\(name.namespace)\"; choose another name or set getIfExists"))
+            return id
+        }
+        guard let entry = program.actorType(named: type) else {
+            actor.die(MantaError(.unknownFunction, "this program has no remote actor \(type)"))
+            return id
+        }
+        let context = context(.random(), actor: id, function: type + "." + entry.initializers[Int(initializer)].name)
+        actor.enqueue(exclusive: true) {
+            do {
+                let arguments = try await self.resolve(arguments)
+                let instance = try await TaskContext.$current.withValue(context) { try await entry.create(initializer, arguments) }
+                actor.begin(instance, runsOneByOne: entry.runsOneByOne)
+            } catch {
+                self.forget(id)
+                actor.die(MantaError(.actorDied, "the initializer of \(type) threw: \(error)", cause: error))
+            }
+        }
+        return id
+    }
+
+    func call(actor id: ActorID, type: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int) -> [ObjectHandle] {
+        let task = TaskID.random()
+        let handles = makeHandles(task, count: resultCount)
+        guard let actor = state.withLock({ $0.actors[id] }) else {
+            for handle in handles { handle.fail(MantaError(.actorDied, "the actor \(id) is not known in this process")) }
+            return handles
+        }
+        let context = context(task, actor: id, function: "\(type).\(methodName)")
+        actor.enqueue(exclusive: false) {
+            await self.run(arguments, { try await actor.living().dispatch(method: method, arguments: $0) }, context, into: handles)
+        }
+        return handles
+    }
+
+    func lookUpActor(name: String, namespace: String?) async throws -> (id: ActorID, type: String) {
+        let key = ActorName(namespace: namespace ?? self.namespace, name: name)
+        let found = state.withLock { state in state.names[key].flatMap { id in state.actors[id].map { (id, $0.type) } } }
+        guard let found else { throw MantaError(.notFound, "no actor named \"\(name)\" lives in the namespace \"\(key.namespace)\"") }
+        return found
+    }
+
+    func kill(actor id: ActorID) async throws {
+        guard let actor = state.withLock({ $0.actors[id] }) else { throw MantaError(.notFound, "there is no actor \(id)") }
+        forget(id)
+        actor.die(MantaError(.actorDied, "the actor \(id) was killed"))
+    }
+
+    /// Frees the actor's name; the actor stays, to say why it died.
+    private func forget(_ id: ActorID) {
+        state.withLock { state in
+            for (name, owner) in state.names where owner == id { state.names[name] = nil }
+        }
+    }
+}
+
+extension SerialRuntime: HandleKeeper {
+    func handleWasReleased(_ id: ObjectID, owner: ProcessAddress) {
+        state.withLock { state in
+            if state.objects[id]?.handle == nil { state.objects[id] = nil }
+        }
+    }
+
+    func handleIsWanted(_ handle: ObjectHandle) {}
+}
+
+/// One actor of the serial mode and its mailbox.
+private final class SerialActor: Sendable {
+    let type: String
+    let name: String?
+    private let maxConcurrency: Int
+    private let state: Mutex<State>
+
+    private struct State {
+        var instance: (any ActorInstance)?
+        var death: MantaError?
+        var overlaps = false
+        /// What the next call waits for.
+        var last: Task<Void, Never>?
+    }
+
+    init(type: String, name: String?, maxConcurrency: Int) {
+        (self.type, self.name, self.maxConcurrency) = (type, name, maxConcurrency)
+        state = Mutex(State())
+    }
+
+    func begin(_ instance: any ActorInstance, runsOneByOne: Bool) {
+        state.withLock { state in
+            if state.death == nil { state.instance = instance }
+            state.overlaps = maxConcurrency > 1 && !runsOneByOne
+        }
+    }
+
+    func die(_ death: MantaError) {
+        let instance = state.withLock { state in
+            if state.death == nil { state.death = death }
+            defer { state.instance = nil }
+            return state.instance
+        }
+        // Released outside the lock: a user's deinit may do anything.
+        _ = instance
+    }
+
+    func living() throws(MantaError) -> any ActorInstance {
+        let (instance, death) = state.withLock { ($0.instance, $0.death) }
+        if let instance { return instance }
+        throw death ?? MantaError(.actorDied, "the actor \(type) was not created")
+    }
+
+    /// Runs the work behind all work before it, unless calls may overlap: then behind the creation only.
+    func enqueue(exclusive: Bool, _ work: @escaping @Sendable () async -> Void) {
+        state.withLock { state in
+            let before = state.last
+            let task = Task {
+                await before?.value
+                await work()
+            }
+            if exclusive || !state.overlaps { state.last = task }
+        }
+    }
+}

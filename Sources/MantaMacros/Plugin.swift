@@ -1,0 +1,9 @@
+// Plugin: the macros this compiler plug-in provides.
+
+import SwiftCompilerPlugin
+import SwiftSyntaxMacros
+
+@main
+struct MantaMacrosPlugin: CompilerPlugin {
+    let providingMacros: [any Macro.Type] = [RemoteMacro.self, RemoteActorMacro.self, RemoteClosureMacro.self]
+}
