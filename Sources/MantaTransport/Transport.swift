@@ -1,0 +1,259 @@
+// Transport: a process's links to others, on ZeroMQ: one ROUTER for the peers that connect here, one DEALER for each peer this process connects to.
+//
+// Owns the sockets and the links; confined to its loop. Receiving, the handshake and listening are in Transport+*.swift. What always holds:
+// - No call blocks, and the descriptors' edges are never lost (see SocketChannel).
+// - Sockets are IMMEDIATE: ZeroMQ queues nothing for a connection that is not there. The links queue, so that after a break the handshake is first on the
+//   new connection and no byte of before the break can come in front of it.
+// - ROUTER is MANDATORY: a peer that is gone is an error, not silence. Its names for connections are its own and never reused.
+
+package import MantaLoop
+package import MantaModel
+package import MantaWire
+
+/// The links of one process.
+///
+/// `@unchecked Sendable`: every member is used on the loop only, which debug builds assert.
+package final class Transport: LoopSource, @unchecked Sendable {
+    /// Bounds, for tests to make small.
+    package struct Settings: Sendable {
+        package var messageBytes = Limits.messageBytes
+        package var queueBytes = Limits.linkQueueBytes
+        package var batchBytes = Limits.batchBytes
+        package var reconnectGrace: Duration? = Limits.reconnectGrace
+        /// Batches received from one socket in one turn, so that one peer cannot hold back timers and other links.
+        package var batchesPerTurn = 128
+        package init() {}
+    }
+
+    package let loop: EventLoop
+    package let settings: Settings
+    /// What this process says of itself. The cluster is learnt from the head's Welcome when it is nil; the endpoint is set by the first `listen`.
+    package var identity: Hello
+    package weak var delegate: (any TransportDelegate)?
+
+    let context: ZeroMQContext
+    var router: SocketChannel?
+    var routerMonitor: SocketChannel?
+    var guards: [EndpointGuard] = []
+    var outgoing: [String: Link] = [:]
+    /// Incoming links by the router's name of their connection, by who they are, and by their connection's descriptor.
+    var incomingByRoute: [UInt32: Link] = [:]
+    var incomingByPeer: [PeerKey: Link] = [:]
+    var incomingByConnection: [Int32: Link] = [:]
+    private var lastLinkNumber: UInt64 = 0
+
+    /// Sockets to look at in this turn.
+    private var active: [SocketChannel] = []
+    private var spareActive: [SocketChannel] = []
+    /// Links that wrote in this turn.
+    private var scheduled: [Link] = []
+    private var spareScheduled: [Link] = []
+    private var blockedIncoming: [Link] = []
+    private var isClosed = false
+
+    let frame = ZeroMQMessage()
+    let routeFrame = ZeroMQMessage()
+    var receiveBuffer: [UInt8] = []
+
+    struct PeerKey: Hashable {
+        var process: ProcessID
+        var number: UInt64
+    }
+
+    /// Made on the loop, or before it runs.
+    package init(loop: EventLoop, identity: Hello, delegate: (any TransportDelegate)?, settings: Settings = Settings(), context: ZeroMQContext = ZeroMQContext()) {
+        (self.loop, self.identity, self.delegate, self.settings, self.context) = (loop, identity, delegate, settings, context)
+        loop.add(self)
+    }
+
+    // MARK: Links
+
+    /// All links that are not closed.
+    package var links: [Link] { Array(outgoing.values) + Array(incomingByPeer.values) }
+
+    /// The link to an endpoint; the same one until it is closed. It can be used at once: messages leave when the connection stands. An address that
+    /// cannot be right, or nobody there within the grace, ends the link with an error, later.
+    /// - Parameters:
+    ///   - role: Another one answering ends the link with an error.
+    ///   - process: Another one answering, as after a restart, ends the link with an error.
+    ///   - grace: How long the peer may be away; `.some(nil)`: for ever. Default: the transport's setting.
+    package func connect(to endpoint: String, expecting role: ProcessRole? = nil, process: ProcessID? = nil, grace: Duration?? = nil) -> Link {
+        loop.assertOnLoop()
+        if let link = outgoing[endpoint] { return link }
+        lastLinkNumber += 1
+        let link = Link(.outgoing, to: endpoint, number: lastLinkNumber, transport: self)
+        (link.expectedRole, link.expectedProcess) = (role, process)
+        if let grace { link.reconnectGrace = grace }
+        outgoing[endpoint] = link
+        do throws(MantaError) { try open(link) } catch {
+            let failure = error
+            loop.later { self.close(link, failure, saysGoodbye: false, tellsDelegate: true) }
+            return link
+        }
+        link.writeHandshake(identity, correlation: link.number)
+        armGrace(link)
+        return link
+    }
+
+    /// The link to a process at its address.
+    package func connect(to address: ProcessAddress, expecting role: ProcessRole? = nil) -> Link {
+        connect(to: address.endpoint, expecting: role, process: address.process)
+    }
+
+    private func open(_ link: Link) throws(MantaError) {
+        guard !isClosed else { throw MantaError(.notConnected, "the transport is closed") }
+        let socket = try ZeroMQSocket(.dealer, in: context)
+        configure(socket, for: link.endpoint)
+        let monitor = try socket.monitor(ZMQEvents.connection, at: "inproc://monitor-\(link.number)-\(UInt(bitPattern: ObjectIdentifier(self)))")
+        let failure = socket.connect(link.endpoint)
+        guard failure == 0 else {
+            throw MantaError(.invalidArgument, "cannot connect to \"\(link.endpoint)\": \(zeroMQText(failure)); expected tcp://HOST:PORT or ipc://PATH")
+        }
+        link.channel = try add(socket, .dealer(link))
+        link.monitor = try add(monitor, .monitor(link))
+    }
+
+    /// Puts a socket into the loop.
+    func add(_ socket: consuming ZeroMQSocket, _ role: SocketChannel.Role) throws(MantaError) -> SocketChannel {
+        let channel = SocketChannel(socket, role: role)
+        try channel.watch(on: loop) { [unowned self] in activate($0) }
+        activate(channel)
+        return channel
+    }
+
+    func remove(_ channel: SocketChannel) {
+        if case .monitor = channel.role {} else { channel.socket.stopMonitoring() }
+        channel.close(on: loop)
+    }
+
+    /// Closes every link, says goodbye to the peers, and leaves the loop. Nothing may be sent afterwards.
+    package func close() {
+        loop.assertOnLoop()
+        guard !isClosed else { return }
+        isClosed = true
+        for link in links { close(link, MantaError(.notConnected, "this process is closing its links"), saysGoodbye: true, tellsDelegate: false) }
+        for channel in [routerMonitor, router] { channel.map(remove) }
+        (router, routerMonitor) = (nil, nil)
+        guards = []
+        (active, scheduled, blockedIncoming) = ([], [], [])
+        loop.remove(self)
+    }
+
+    // MARK: The turn
+
+    func activate(_ channel: SocketChannel) {
+        guard !channel.isActive, !channel.isClosed else { return }
+        channel.isActive = true
+        active.append(channel)
+    }
+
+    /// Notes that a link has something to send at the end of the turn.
+    func schedule(_ link: Link) {
+        guard !link.isScheduled else { return }
+        link.isScheduled = true
+        scheduled.append(link)
+    }
+
+    package func turn() {
+        guard !active.isEmpty else { return }
+        swap(&active, &spareActive)
+        for channel in spareActive {
+            channel.isActive = false
+            guard !channel.isClosed else { continue }
+            switch channel.role {
+            case .router:
+                if !receiveFromRouter(channel) { activate(channel) }
+                retryBlockedIncoming()
+            case .dealer(let link):
+                if !receiveFromDealer(channel, link) { activate(channel) }
+                if link.isBlocked { flush(link) }
+            case .monitor(let link):
+                receiveFromMonitor(channel, of: link)
+            }
+        }
+        spareActive.removeAll(keepingCapacity: true)
+    }
+
+    package func flush() {
+        guard !scheduled.isEmpty else { return }
+        swap(&scheduled, &spareScheduled)
+        for link in spareScheduled {
+            link.isScheduled = false
+            if !link.isBlocked { flush(link) }
+        }
+        spareScheduled.removeAll(keepingCapacity: true)
+    }
+
+    package func prepare() -> Bool {
+        guard !active.isEmpty || !scheduled.isEmpty else { return false }
+        active.removeAll { channel in
+            guard !channel.isClosed else { return true }
+            let events = channel.socket.events
+            if events & ZMQEvents.readable != 0 { return false }
+            if case .dealer(let link) = channel.role, link.isBlocked, events & ZMQEvents.writable != 0 { return false }
+            channel.isActive = false
+            return true
+        }
+        return !active.isEmpty || !scheduled.isEmpty
+    }
+
+    /// A ROUTER tells nobody that one of its peers takes messages again; usually the wake-up that comes with it is enough, this is the safety net.
+    package func timeout() -> Duration? {
+        blockedIncoming.isEmpty ? nil : .milliseconds(10)
+    }
+
+    // MARK: Sending
+
+    /// Hands what the link has to ZeroMQ, until that is full.
+    func flush(_ link: Link) {
+        link.isBlocked = false
+        if let preamble = link.preamble {
+            guard send(preamble, on: link) else { return }
+            link.preamble = nil
+        }
+        guard !link.isHolding, !link.isClosed else { return }
+        while let batch = link.outbox.sealed.first {
+            guard send(batch, on: link) else { return }
+            link.outbox.removeFirstSealed()
+        }
+        guard !link.outbox.batch.bytes.isEmpty, send(link.outbox.batch.bytes, on: link) else { return }
+        link.outbox.clearBatch()
+    }
+
+    /// From this size on, not copying pays.
+    private static let lentBytes = 1 << 16
+
+    /// False: it did not leave; the link is blocked, broken or closed then.
+    private func send(_ batch: [UInt8], on link: Link) -> Bool {
+        guard let channel = link.direction == .outgoing ? link.channel : router else { return false }
+        activate(channel)
+        var outcome = ZeroMQSocket.Outcome.done
+        if link.direction == .incoming { outcome = sendRoute(link.route, on: channel) }
+        if outcome == .done {
+            outcome = batch.count >= Self.lentBytes ? channel.socket.send(lending: batch) : batch.withUnsafeBytes { channel.socket.send($0) }
+        }
+        switch outcome {
+        case .done: return true
+        case .wouldBlock:
+            link.isBlocked = true
+            if link.direction == .incoming, !blockedIncoming.contains(where: { $0 === link }) { blockedIncoming.append(link) }
+        case .unreachable: broke(link)
+        case .failed(let number):
+            close(link, MantaError(.unavailable, "cannot send to \(link.peerDescription): \(zeroMQText(number))"), saysGoodbye: false, tellsDelegate: true)
+        }
+        return false
+    }
+
+    /// The first frame for a ROUTER: which connection. Its own names are a zero byte and four others.
+    func sendRoute(_ route: UInt32, on channel: SocketChannel) -> ZeroMQSocket.Outcome {
+        var name = (UInt8(0), UInt8(truncatingIfNeeded: route >> 24), UInt8(truncatingIfNeeded: route >> 16), UInt8(truncatingIfNeeded: route >> 8), UInt8(truncatingIfNeeded: route))
+        return withUnsafeBytes(of: &name) { channel.socket.send($0, more: true) }
+    }
+
+    private func retryBlockedIncoming() {
+        guard !blockedIncoming.isEmpty else { return }
+        let links = blockedIncoming
+        blockedIncoming = []
+        for link in links where link.isBlocked { flush(link) }
+    }
+}
