@@ -71,7 +71,9 @@ var targets: [Target] = [
     module("MantaServe", ["Manta", "MantaCore", "MantaModel", "MantaWire"]),
     // Front doors
     module("MantaAdmin", ["Manta", "MantaServe", "MantaModel", "MantaJSON", "MantaHTTP", "MantaLoop", "MantaWire", "MantaTransport", "MantaWorker"]),
-    program("manta", ["Manta", "MantaServe", "MantaAdmin", "MantaModel", "MantaJSON", "MantaWire", "MantaTransport", argumentParser, yams]),
+    program(
+        "manta",
+        ["Manta", "MantaServe", "MantaAdmin", "MantaModel", "MantaLoop", "MantaJSON", "MantaWire", "MantaWorker", argumentParser, yams]),
     // Examples
     program("Echo", ["Manta", "MantaServe", "MantaAdmin"], path: "Sources/Examples/Echo"),
     program("DocumentClassifier", ["Manta", "MantaServe", "MantaAdmin", "MantaJSON", yams], path: "Sources/Examples/DocumentClassifier"),
@@ -96,7 +98,7 @@ var targets: [Target] = [
         "MantaMacrosTests",
         ["MantaMacros", .product(name: "SwiftSyntaxMacrosGenericTestSupport", package: "swift-syntax"), .product(name: "SwiftSyntaxMacroExpansion", package: "swift-syntax")]),
     tests("IntegrationTests", ["Manta", "MantaServe", "MantaAdmin", "MantaTestKit"]),
-    tests("ProcessTests", ["MantaJSON"]),
+    tests("ProcessTests", ["MantaJSON", "PostTitles", "manta", "DocumentClassifier", "Echo"]),
 ]
 
 /// The named targets and everything they depend on.
