@@ -192,6 +192,7 @@ extension TaskBook {
 
     /// Keeps a moving average of the run times of a function and of its shape: a quarter of each new one counts.
     mutating func learn(_ record: Record, _ nanoseconds: Int64) {
+        guard nanoseconds > 0 else { return }
         let sample = max(1_000, nanoseconds)
         if estimates.count >= Limits.estimatedFunctions, estimates[record.function] == nil { estimates.removeAll() }
         let known = estimates[record.function] ?? 0

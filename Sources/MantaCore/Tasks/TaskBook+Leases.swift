@@ -5,10 +5,8 @@ package import MantaModel
 
 extension TaskBook {
     /// A node granted a lease. One that is not wanted any more goes back.
-    package mutating func leaseGranted(_ lease: LeaseID, worker: ProcessAddress, from node: NodeAddress? = nil, at now: Instant, perform: (Action) -> Void) {
-        guard let number = number(of: lease), let record = leases[number] else {
-            return perform(.returnLease(lease, node: node ?? home))
-        }
+    package mutating func leaseGranted(_ lease: LeaseID, worker: ProcessAddress, at now: Instant, perform: (Action) -> Void) {
+        guard let number = number(of: lease), let record = leases[number] else { return returnUnknown(lease, perform) }
         guard record.worker == nil else { return }
         leases[number]!.worker = worker
         leases[number]!.since = now
@@ -54,10 +52,8 @@ extension TaskBook {
     }
 
     /// A node wants a lease back. One that is not known (its return was lost) is returned again.
-    package mutating func reclaim(_ lease: LeaseID, from node: NodeAddress? = nil, at now: Instant, perform: (Action) -> Void) {
-        guard let number = number(of: lease), let record = leases[number] else {
-            return perform(.returnLease(lease, node: node ?? home))
-        }
+    package mutating func reclaim(_ lease: LeaseID, at now: Instant, perform: (Action) -> Void) {
+        guard let number = number(of: lease), let record = leases[number] else { return returnUnknown(lease, perform) }
         guard let worker = record.worker else { return }
         if record.inFlight.isEmpty { return giveBack(number, perform) }
         leases[number]!.isReclaimed = true
@@ -208,6 +204,11 @@ extension TaskBook {
         perform(.returnLease(id(of: number), node: lease.node))
     }
 
+    /// Returns a lease that is not in the book any more, to the node it was asked of last.
+    private func returnUnknown(_ lease: LeaseID, _ perform: (Action) -> Void) {
+        perform(.returnLease(lease, node: number(of: lease).flatMap { movedTo[$0] } ?? home))
+    }
+
     /// Removes a lease from the book.
     @discardableResult
     mutating func forget(_ number: UInt64) -> Lease? {
@@ -216,6 +217,7 @@ extension TaskBook {
         if let position = shapes[Int(lease.shape)]!.leases.lastIndex(of: number) { shapes[Int(lease.shape)]!.leases.remove(at: position) }
         if lease.worker == nil { shapes[Int(lease.shape)]!.requested -= 1 }
         for flight in lease.inFlight { cancelled[flight.task] = nil }
+        if lease.isMoved { movedTo.remember(number, lease.node) }
         return lease
     }
 

@@ -38,6 +38,8 @@ package struct TaskBook {
     var lastLease: UInt64 = 0
     /// The leases of tasks that were cancelled while they ran: their places are free only when their ends are reported.
     var cancelled: [TaskID: UInt64] = [:]
+    /// Where the latest of the leases that are gone were, if not at home: their returns may be lost.
+    var movedTo = Remembered<UInt64, NodeAddress>(limit: Limits.rememberedLeases)
     /// Moving averages of run times by function, in nanoseconds.
     var estimates: [UInt64: Int64] = [:]
     var waitingTotal = 0
@@ -95,8 +97,19 @@ package struct TaskBook {
         end(task, .failed(MantaError(.cancelled, "task \(task.short) was cancelled")), at: now, perform)
     }
 
-    /// The worker answered: with results, or with what user code threw. `duration` is how long the function ran. The `ended` action tells whether
-    /// the answer counts.
+    /// The process gives up: every task ends with the error, every lease goes back.
+    package mutating func endAll(_ error: MantaError, at now: Instant, perform: (Action) -> Void) {
+        for task in tasks.keys.sorted() { end(task, .failed(error), at: now, perform) }
+        for shape in shapes {
+            for number in shape?.leases ?? [] {
+                guard let lease = forget(number) else { continue }
+                perform(.returnLease(id(of: number), node: lease.node))
+            }
+        }
+    }
+
+    /// The worker answered: with results, or with what user code threw. `duration` is how long the function ran; zero says nothing. The `ended`
+    /// action tells whether the answer counts.
     package mutating func taskDone(_ task: TaskID, attempt: Int, duration: Duration, at now: Instant, perform: (Action) -> Void) {
         let number: UInt64
         if let record = tasks[task] {

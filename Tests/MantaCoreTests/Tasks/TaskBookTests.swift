@@ -410,6 +410,34 @@ import Testing
     }
 }
 
+@Suite struct TaskBookGivingUp {
+    @Test func aProcessThatGivesUpEndsItsTasksAndReturnsItsLeases() {
+        var owner = TaskBench()
+        let (running, asked) = owner.submit()
+        let lease = asked[0].requested!
+        _ = owner.grant(lease)
+        let (waiting, _) = owner.submit()
+        let (missing, _) = owner.submit(missing: 1)
+        let ended = owner.on { $0.endAll(MantaError(.notConnected, "the session ended"), at: $1, perform: $2) }
+        #expect(ended.compactMap(\.endedTask) == [running, waiting, missing])
+        #expect(ended.contains(.giveBack(lease)))
+        #expect(owner.book.counts == (0, 0, 0, 0))
+    }
+
+    @Test func aLostReturnIsRepeatedToTheNodeItWasMovedTo() {
+        var owner = TaskBench()
+        let (task, asked) = owner.submit()
+        let lease = asked[0].requested!
+        _ = owner.on { $0.leaseMoved(lease, to: TaskBench.away, at: $1, perform: $2) }
+        _ = owner.grant(lease)
+        _ = owner.done(task)
+        _ = owner.reclaim(lease)
+        var node: NodeAddress?
+        owner.book.reclaim(lease, at: owner.now) { if case .returnLease(_, let address) = $0 { node = address } }
+        #expect(node == TaskBench.away)
+    }
+}
+
 @Suite struct TaskBookSize {
     @Test func unusedShapesAreForgotten() {
         var owner = TaskBench()
