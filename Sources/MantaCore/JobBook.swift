@@ -46,6 +46,8 @@ package struct JobBook: Sendable {
     private var ended: [JobID] = []
     /// Running jobs whose driver is not connected, and when they count as failed.
     private var missing: [JobID: Instant] = [:]
+    /// Jobs that ran before the head's restart and still do, as far as is known.
+    private var survivors: Set<JobID> = []
 
     package init(grace: Duration = Limits.deadAfter) { self.grace = grace }
 
@@ -54,6 +56,9 @@ package struct JobBook: Sendable {
     package var count: Int { jobs.count }
     package var running: [Job] { jobs.values.filter { $0.state == .running }.sorted { $0.id < $1.id } }
     package var nextDeadline: Instant? { missing.values.min() }
+
+    /// Whether something of before the head's restart may still run.
+    package var hasSurvivors: Bool { !survivors.isEmpty }
 
     /// Newest first.
     package func rows(limit: Int) -> [JobRow] {
@@ -65,7 +70,9 @@ package struct JobBook: Sendable {
         var job = job
         (job.state, job.endedAt) = (state, endedAt)
         jobs[job.id] = job
-        if state == .running { missing[job.id] = now + grace } else { ended.append(job.id) }
+        guard state == .running else { return ended.append(job.id) }
+        missing[job.id] = now + grace
+        survivors.insert(job.id)
     }
 
     /// To be called when all are restored: puts the ended ones in order.
@@ -117,6 +124,7 @@ package struct JobBook: Sendable {
         guard var job = jobs[id], job.state.mayBecome(state) else { return }
         (job.state, job.endedAt) = (state, time)
         (jobs[id], missing[id]) = (job, nil)
+        survivors.remove(id)
         ended.append(id)
         sink(.persist(job))
         sink(.ended(job))

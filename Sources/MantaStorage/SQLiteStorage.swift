@@ -14,8 +14,9 @@ package final class SQLiteStorage: Storage {
     private let queue: WriterQueue
 
     /// Opens or creates `<directory>/head.sqlite`, alone: throws `addressInUse` naming the holder when another head has it, `malformed` when the file
-    /// is damaged or not ours, `versionMismatch` when a later program wrote it, `system` when it cannot be written.
-    package init(directory: String) throws(MantaError) {
+    /// is damaged or not ours, `versionMismatch` when a later program wrote it, `system` when it cannot be written. `pageLimit`: the file grows no
+    /// further than so many pages of 4 KiB, as if the disk were full then.
+    package init(directory: String, pageLimit: Int? = nil) throws(MantaError) {
         try makeDirectories(directory)
         let path = directory + "/head.sqlite"
         location = path
@@ -29,6 +30,7 @@ package final class SQLiteStorage: Storage {
         Glibc.close(descriptor)
         let connection = try SQLiteConnection(path: path)
         try connection.prepareSchema(newCluster: .random())
+        if let pageLimit { try connection.execute("PRAGMA max_page_count = \(pageLimit)") }
         loaded = try connection.loadAll()
         queue = WriterQueue(store: path)
         try StoreWriter(connection: connection, lock: lock, queue: queue).start()

@@ -5,7 +5,7 @@ package import MantaModel
 extension ActorDirectory {
     /// The actors of the store, at the start of the head. They, and what else still runs, are told by the nodes within the grace. With nothing to wait
     /// for there is no grace.
-    package mutating func restore(_ rows: [Row], jobsRan: Bool, at now: Instant, grace: Duration = Limits.deadAfter, recovery: Duration = Limits.suspectAfter) {
+    package mutating func restore(_ rows: [Row], jobsRan: Bool, at now: Instant, grace: Duration = Limits.deadAfter, recovery: Duration = ActorDirectory.recovery) {
         for row in rows.sorted(by: { $0.createdAt < $1.createdAt }) {
             let id = row.specification.id
             var entry = makeEntry(row.specification, createdAt: row.createdAt, phase: .awaited(until: now + grace))

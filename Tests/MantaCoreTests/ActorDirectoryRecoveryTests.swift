@@ -1,0 +1,148 @@
+// ActorDirectoryRecoveryTests: a new head finds its actors again. The identifiers in comments are rows of the fault and conformance lists.
+
+import MantaCore
+import MantaModel
+import Testing
+
+@Suite struct ActorDirectoryRecoveryTests {
+    private func restored(_ specifications: [ActorSpecification], restarts: Int = 0, jobsRan: Bool = true) -> DirectoryHarness {
+        let h = DirectoryHarness()
+        let rows = specifications.map { ActorDirectory.Row(specification: $0, state: .alive, restarts: restarts, createdAt: WallTime(milliseconds: 1)) }
+        h.event { directory, _ in directory.restore(rows, jobsRan: jobsRan, at: h.now) }
+        return h
+    }
+
+    private func running(_ specification: ActorSpecification, restarts: Int = 0) -> ActorDirectory.Running {
+        ActorDirectory.Running(specification: specification, address: ProcessAddress(process: .random(), endpoint: "ipc:///tmp/a"), pid: 7, restarts: restarts)
+    }
+
+    /// F15, ACTOR-029.
+    @Test func whatRunsIsFoundAgainAndNothingIsRestarted() throws {
+        let maker = DirectoryHarness()
+        let detached = maker.specification(name: "controller", lifetime: .detached, maxRestarts: -1)
+        let ordinary = maker.specification(name: "mine")
+        let h = restored([detached], restarts: 2)
+        let named = h.ask(.named("controller", namespace: "default"))
+        let watched = h.ask(.watch(ordinary.id, WatcherID(1)))
+        let byName = h.ask(.named("mine", namespace: "default"))
+        #expect(h.answers.isEmpty, "until the nodes have spoken nobody is told that anything is gone")
+        let node = h.addNode(running: [running(detached, restarts: 2), running(ordinary)])
+        #expect(try #require(h.answers[named]).get().state == .alive)
+        #expect(try #require(h.answers[named]).get().restarts == 2)
+        #expect(try #require(h.answers[watched]).get().node == node)
+        #expect(try #require(h.answers[byName]).get().id == ordinary.id)
+        h.pass(.seconds(60))
+        #expect(!h.actions.contains { if case .place = $0 { true } else { false } })
+        #expect(!h.actions.contains { if case .end = $0 { true } else { false } })
+        h.died(ordinary.id, on: node)
+        #expect(h.actions.contains { if case .notify(WatcherID(1), let status) = $0 { status.state == .dead } else { false } })
+    }
+
+    /// FAIL-027.
+    @Test func aDetachedActorThatNobodyReportsIsRestartedOrDead() throws {
+        let maker = DirectoryHarness()
+        let lasting = maker.specification(name: "lasting", lifetime: .detached, maxRestarts: -1)
+        let fragile = maker.specification(name: "fragile", lifetime: .detached)
+        let h = restored([lasting, fragile], restarts: 0)
+        let node = h.addNode()
+        let question = h.ask(.named("fragile", namespace: "default"))
+        h.pass(.seconds(9))
+        #expect(h.answers[question] == nil)
+        #expect(h.place(of: lasting.id) == nil)
+        h.pass(.seconds(1))
+        #expect(try #require(h.answers[question]).get().death?.kind == .nodeDied)
+        #expect(h.actions.contains(.forget(fragile.id)))
+        h.pass(.milliseconds(100))
+        #expect(h.place(of: lasting.id)! == (node, 1))
+    }
+
+    @Test func theOlderOfTwoIncarnationsEnds() throws {
+        let maker = DirectoryHarness()
+        let actor = maker.specification(lifetime: .detached, maxRestarts: -1)
+        for newerFirst in [true, false] {
+            let h = restored([actor], restarts: 1)
+            let (older, newer) = (NodeID.random(), NodeID.random())
+            let joins = [(older, 1), (newer, 2)]
+            for (node, restarts) in newerFirst ? joins.reversed() : joins { h.addNode(running: [running(actor, restarts: restarts)], id: node) }
+            #expect(h.ended(actor.id, on: older))
+            #expect(!h.ended(actor.id, on: newer))
+            #expect(h.directory.status(actor.id)?.node == newer)
+            #expect(h.directory.status(actor.id)?.restarts == 2)
+        }
+    }
+
+    @Test func whatTheHeadGaveUpEnds() throws {
+        let h = DirectoryHarness()
+        let orphan = h.specification(job: .random())
+        let removed = h.specification(lifetime: .detached)
+        let node = NodeID.random()
+        h.event {
+            $0.nodeJoined(
+                node, total: Resources(), available: Resources(), running: [running(orphan), running(removed)], jobHasEnded: { $0 == orphan.job },
+                at: h.now, time: h.time, $1)
+        }
+        #expect(h.ended(orphan.id, on: node))
+        #expect(h.ended(removed.id, on: node))
+        #expect(h.directory.count == 0)
+    }
+
+    @Test func aNamedCreationWaitsUntilTheNameIsKnownToBeFree() throws {
+        let maker = DirectoryHarness()
+        let holder = maker.specification(name: "a")
+        let h = restored([])
+        let early = h.specification(name: "a")
+        let token = h.ask(h.create(early, getIfExists: true))
+        let unnamed = h.ask(h.create(h.specification()))
+        #expect(h.answers[token] == nil)
+        #expect(h.answers[unnamed] != nil)
+        h.addNode(running: [running(holder)])
+        #expect(try #require(h.answers[token]).get().id == holder.id)
+
+        let other = restored([])
+        let late = other.ask(other.create(early))
+        other.pass(ActorDirectory.recovery)
+        #expect(try #require(other.answers[late]).get().id == early.id)
+    }
+
+    @Test func recoveryEndsEarlyWhenEverythingIsAccountedFor() throws {
+        let maker = DirectoryHarness()
+        let actor = maker.specification(lifetime: .detached)
+        let h = restored([actor])
+        let token = h.ask(.named("nobody", namespace: "default"))
+        h.event { $0.recoveryIsComplete(at: h.now, time: h.time, $1) }
+        #expect(h.directory.isRecovering, "one actor is still awaited")
+        h.addNode(running: [running(actor)])
+        h.event { $0.recoveryIsComplete(at: h.now, time: h.time, $1) }
+        #expect(!h.directory.isRecovering)
+        #expect(throws: MantaError.self) { try #require(h.answers[token]).get() }
+    }
+
+    @Test func anEmptyStoreMeansNothingToWaitFor() {
+        let h = restored([], jobsRan: false)
+        #expect(h.error(.named("a", namespace: "default"))?.code == .notFound)
+    }
+
+    @Test func aNodeThatRegistersAgainLosesWhatItNoLongerRuns() throws {
+        let h = DirectoryHarness()
+        let node = h.addNode()
+        let (kept, lost, starting) = (h.specification(), h.specification(), h.specification())
+        for actor in [kept, lost] { _ = try h.alive(actor) }
+        _ = h.ask(h.create(starting))
+        let status = try #require(h.directory.status(kept.id))
+        _ = h.take()
+        h.addNode(running: [ActorDirectory.Running(specification: kept, address: status.address!, pid: 42, restarts: 0)], id: node)
+        #expect(h.directory.status(kept.id) == status)
+        #expect(h.directory.status(lost.id)?.state == .dead)
+        #expect(h.place(of: starting.id)?.node == node, "the order may have been lost")
+    }
+
+    /// ACTOR-049 for jobs: questions of a job that ended do not create anything later.
+    @Test func aJobThatEndsDuringRecoveryCreatesNothing() throws {
+        let h = restored([])
+        let token = h.ask(h.create(h.specification(name: "a")))
+        h.event { $0.jobEnded(h.job, $1) }
+        #expect(throws: MantaError.self) { try #require(h.answers[token]).get() }
+        h.pass(.seconds(20))
+        #expect(h.directory.count == 0)
+    }
+}

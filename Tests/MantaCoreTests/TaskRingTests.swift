@@ -1,0 +1,70 @@
+// TaskRingTests: one record per task, the newest word wins, the oldest record goes.
+
+import MantaCore
+import MantaModel
+import Testing
+
+@Suite struct TaskRingTests {
+    private let job = JobID.random()
+
+    private func row(_ number: UInt64, _ state: TaskState, attempt: Int = 1, at milliseconds: Int64 = 0, job: JobID? = nil) -> TaskRow {
+        TaskRow(
+            id: TaskID(high: 0, low: number), job: job ?? self.job, function: "M.f()", state: state, attempt: attempt,
+            submittedAt: WallTime(milliseconds: milliseconds))
+    }
+
+    @Test func laterStatesReplaceEarlierOnesInAnyOrder() {
+        var ring = TaskRing()
+        var running = row(1, .running, at: 5)
+        running.worker = .random()
+        running.startedAt = WallTime(milliseconds: 6)
+        var finished = row(1, .finished, at: 5)
+        finished.endedAt = WallTime(milliseconds: 9)
+        ring.record([finished], dropped: 0)
+        ring.record([running], dropped: 0)
+        ring.record([row(1, .waitingForLease, at: 4)], dropped: 0)
+        let found = ring.rows(limit: 10)
+        #expect(found.count == 1)
+        #expect(found[0].state == .finished)
+        #expect(found[0].worker == running.worker)
+        #expect(found[0].startedAt == running.startedAt)
+        #expect(found[0].endedAt == finished.endedAt)
+        #expect(found[0].submittedAt == WallTime(milliseconds: 4))
+    }
+
+    @Test func aRetryStartsAnew() {
+        var ring = TaskRing()
+        var failed = row(1, .failed)
+        failed.error = "crash"
+        failed.endedAt = WallTime(milliseconds: 3)
+        ring.record([failed, row(1, .waitingForLease, attempt: 2)], dropped: 0)
+        #expect(ring.rows(limit: 1)[0].state == .waitingForLease)
+        #expect(ring.rows(limit: 1)[0].error == nil)
+        #expect(ring.rows(limit: 1)[0].endedAt == nil)
+        ring.record([failed], dropped: 0)
+        #expect(ring.rows(limit: 1)[0].attempt == 2)
+    }
+
+    @Test func theOldestGoAndAreCounted() {
+        var ring = TaskRing(capacity: 10)
+        ring.record((1...25).map { row($0, .running) }, dropped: 3)
+        #expect(ring.count == 10)
+        #expect(ring.dropped == 18)
+        #expect(ring.rows(limit: 3).map(\.id.low) == [25, 24, 23])
+        #expect(ring.rows(limit: 100).map(\.id.low) == (16...25).reversed())
+        ring.record([row(20, .finished), row(15, .finished)], dropped: 0)
+        #expect(ring[TaskID(high: 0, low: 20)]?.state == .finished)
+        #expect(ring.rows(limit: 1).map(\.id.low) == [15])
+        #expect(ring[TaskID(high: 0, low: 16)] == nil)
+        #expect(ring.rows(limit: -1).isEmpty)
+    }
+
+    /// STATE-005.
+    @Test func whatAnEndedJobStillRanHasFailed() {
+        var ring = TaskRing()
+        ring.record([row(1, .finished), row(2, .running), row(3, .waitingForLease), row(4, .running, job: .random())], dropped: 0)
+        ring.jobEnded(job, at: WallTime(milliseconds: 8))
+        #expect(ring.rows(limit: 4).map(\.state) == [.running, .failed, .failed, .finished])
+        #expect(ring.rows(limit: 4)[1].endedAt == WallTime(milliseconds: 8))
+    }
+}
