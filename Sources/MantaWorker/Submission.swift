@@ -89,8 +89,15 @@ extension RuntimeInterface {
 /// The runtime of this process.
 package enum CurrentRuntime {
     private static let slot = Mutex<(any RuntimeInterface)?>(nil)
+    /// The runtime of a task and its children only; it goes before the process's.
+    @TaskLocal private static var scoped: (any RuntimeInterface)?
 
-    package static func get() -> (any RuntimeInterface)? { slot.withLock { $0 } }
+    package static func get() -> (any RuntimeInterface)? { scoped ?? slot.withLock { $0 } }
+
+    /// Runs the body, and the tasks it starts, with a runtime of their own.
+    package static func with<Value>(_ runtime: any RuntimeInterface, _ body: () async throws -> Value) async rethrows -> Value {
+        try await $scoped.withValue(runtime) { try await body() }
+    }
 
     /// Throws `conflict` when another runtime is installed.
     package static func install(_ runtime: any RuntimeInterface) throws(MantaError) {

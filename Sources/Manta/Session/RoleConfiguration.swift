@@ -1,0 +1,105 @@
+// RoleConfiguration: what a process learns from its environment when it starts in a role. The one place that knows the variables' names and defaults.
+
+import Glibc
+import MantaLoop
+package import MantaModel
+
+/// Names of environment variables, as set by whoever starts a process in a role.
+package enum Variable {
+    /// head, node, proxy or worker.
+    package static let role = "MANTA_ROLE"
+    /// The head's endpoint; also read by `Manta.connect`.
+    package static let address = "MANTA_ADDRESS"
+    /// Durable files: the head's store, logs.
+    package static let directory = "MANTA_DIRECTORY"
+    /// Sockets.
+    package static let runtimeDirectory = "MANTA_RUNTIME_DIRECTORY"
+    package static let adminPort = "MANTA_ADMIN_PORT"
+    package static let httpHost = "MANTA_HTTP_HOST"
+    package static let httpPort = "MANTA_HTTP_PORT"
+    package static let cpus = "MANTA_CPUS"
+    package static let gpus = "MANTA_GPUS"
+    package static let resources = "MANTA_RESOURCES"
+    package static let readyDescriptor = "MANTA_READY_FD"
+    package static let namespace = "MANTA_NAMESPACE"
+    package static let program = "MANTA_PROGRAM"
+    package static let nodeEndpoint = "MANTA_NODE_ENDPOINT"
+    package static let nodeID = "MANTA_NODE_ID"
+    package static let processID = "MANTA_PROCESS_ID"
+    package static let logDirectory = "MANTA_LOG_DIRECTORY"
+}
+
+/// Where a cluster's files are.
+package enum Folders {
+    package static let defaultHeadPort: UInt16 = 6380
+    package static let defaultAdminPort: UInt16 = 8265
+    package static let defaultHTTPPort: UInt16 = 8000
+
+    /// `$XDG_STATE_HOME/manta/<port>`, else `~/.local/state/manta/<port>`.
+    package static func durable(port: UInt16) -> String {
+        let home = ProcessEnvironment["HOME"] ?? "/tmp"
+        return "\(ProcessEnvironment["XDG_STATE_HOME"] ?? "\(home)/.local/state")/manta/\(port)"
+    }
+
+    /// `/tmp/manta-<uid>/<port>`: short, since a socket's path has at most 107 bytes.
+    package static func runtime(port: UInt16) -> String { "\(runtimeBase)/\(port)" }
+    package static var runtimeBase: String { "/tmp/manta-\(getuid())" }
+
+    /// Makes a folder that only this user can enter, with those above it.
+    package static func make(_ path: String) throws(MantaError) {
+        var prefix = ""
+        for part in path.split(separator: "/", omittingEmptySubsequences: true) {
+            prefix += "/\(part)"
+            guard mkdir(prefix, 0o700) != 0, errno != EEXIST, errno != EROFS, errno != EACCES else { continue }
+            throw MantaError(.system, "the folder \(prefix) cannot be made: \(String(cString: strerror(errno)))")
+        }
+        guard access(path, W_OK | X_OK) == 0 else {
+            throw MantaError(.system, "the folder \(path) cannot be written: \(String(cString: strerror(errno))); choose another with \(Variable.directory)")
+        }
+    }
+}
+
+/// The port of `tcp://host:port`; nil when it has none.
+package func port(of endpoint: String) -> UInt16? {
+    guard let colon = endpoint.lastIndex(of: ":") else { return nil }
+    return UInt16(endpoint[endpoint.index(after: colon)...])
+}
+
+/// Accepts `tcp://host:port`, `host:port` and `host`; answers the first form.
+package func headEndpoint(_ address: String) throws(MantaError) -> String {
+    let bare = address.hasPrefix("tcp://") ? String(address.dropFirst(6)) : address
+    let parts = bare.split(separator: ":", omittingEmptySubsequences: false)
+    let port = parts.count == 2 ? UInt16(parts[1]) : parts.count == 1 ? Folders.defaultHeadPort : nil
+    guard let port, let host = parts.first, !host.isEmpty, !bare.contains("/") else {
+        throw MantaError(.invalidArgument, "the address \"\(address)\" is not understood; expected tcp://host:port, for example tcp://127.0.0.1:6380")
+    }
+    return "tcp://\(host):\(port)"
+}
+
+/// Reads `a=1,b=0.5`.
+package func parseResources(_ text: String) throws(MantaError) -> [String: Double] {
+    var result: [String: Double] = [:]
+    for part in text.split(separator: ",") {
+        let pair = part.split(separator: "=", maxSplits: 1)
+        guard pair.count == 2, let amount = Double(pair[1]), amount.isFinite, amount >= 0, amount < 1e12 else {
+            throw MantaError(.invalidArgument, "the resource \"\(part)\" is not understood; expected name=amount with an amount of 0 or more, for example disk=2")
+        }
+        result[String(pair[0])] = amount
+    }
+    return result
+}
+
+extension Folders {
+    /// Removes a folder and all in it; what cannot be removed stays.
+    static func remove(_ path: String) {
+        guard let directory = opendir(path) else { return }
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            if name == "." || name == ".." { continue }
+            let child = "\(path)/\(name)"
+            if unlink(child) != 0, errno == EISDIR || errno == EPERM { remove(child) }
+        }
+        closedir(directory)
+        rmdir(path)
+    }
+}

@@ -1,0 +1,164 @@
+// Roles: what an executable does when it is started as a head, node, proxy or worker: read the environment, start the process's part, say that it is
+// ready, and run until it is told to end. The composition root: real clock, files and sockets enter here.
+
+import CSystem
+import Dispatch
+import Glibc
+import Logging
+import MantaHead
+import MantaLog
+import MantaLoop
+import MantaModel
+import MantaNode
+import MantaProxy
+import MantaWorker
+
+/// The roles by the names that `MANTA_ROLE` has for them.
+let roles: [String: @Sendable () -> Never] = [
+    "head": { runService("head", startHead) },
+    "node": { runService("node", startNode) },
+    "proxy": { runService("proxy", startProxy) },
+    "worker": runWorker,
+]
+
+/// Starts a part on a loop on this thread, reports its endpoint, and runs until SIGTERM or SIGINT.
+private func runService(_ role: String, _ start: @escaping (EventLoop, Logger) throws -> (endpoint: String, stop: () -> Void)) -> Never {
+    signal(SIGPIPE, SIG_IGN)
+    manta_raise_descriptor_limit()
+    let loop = EventLoop(name: role)
+    loop.later {
+        do {
+            let directory = try folder(Variable.logDirectory, default: "\(durableFolder())/logs")
+            LogFile.bootstrap(role: role, directory: directory)
+            let logger = Logger(label: "manta.\(role)")
+            let (endpoint, stop) = try start(loop, logger)
+            for `extension` in try Records.extensions(of: role) { try `extension`.start(endpoint: endpoint) }
+            try loop.watchSignals([SIGTERM, SIGINT]) { _ in
+                stop()
+                loop.stop()
+            }
+            announce("ready \(endpoint)")
+        } catch {
+            announce("error \((error as? MantaError)?.message ?? "\(error)")")
+            exit(1)
+        }
+    }
+    loop.run()
+    exit(0)
+}
+
+private func startHead(_ loop: EventLoop, _ logger: Logger) throws -> (String, () -> Void) {
+    let endpoint = try headEndpoint(required(Variable.address))
+    let directory = try folder(Variable.directory, default: durableFolder())
+    let head = Head(configuration: HeadConfiguration(endpoint: endpoint, directory: directory), loop: loop)
+    try head.start()
+    return (head.endpoint, { head.stop() })
+}
+
+private func startNode(_ loop: EventLoop, _ logger: Logger) throws -> (String, () -> Void) {
+    var total = NodeConfiguration.machineResources()
+    if let cpus = try number(Variable.cpus) { total[Resources.cpu] = ResourceAmount(cpus) }
+    if let gpus = try number(Variable.gpus) { total[Resources.gpu] = ResourceAmount(gpus) }
+    for (name, amount) in try parseResources(ProcessEnvironment[Variable.resources] ?? "") { total[name] = ResourceAmount(amount) }
+    let head = try headEndpoint(required(Variable.address))
+    let sockets = try folder(Variable.runtimeDirectory, default: Folders.runtime(port: port(of: head) ?? 0))
+    let logs = try folder(Variable.logDirectory, default: "\(durableFolder())/logs")
+    let id = NodeID.random()
+    let configuration = NodeConfiguration(
+        head: head, endpoint: "ipc://\(sockets)/\(id.short).sock", runtimeDirectory: sockets, logDirectory: logs, total: total, node: id)
+    let node = Node(configuration: configuration, loop: loop, logger: logger)
+    return (try node.start(), { node.stop() })
+}
+
+private func startProxy(_ loop: EventLoop, _ logger: Logger) throws -> (String, () -> Void) {
+    let head = try headEndpoint(required(Variable.address))
+    let httpPort = try number(Variable.httpPort).map { UInt16(clamping: Int($0)) } ?? Folders.defaultHTTPPort
+    let sockets = try folder(Variable.runtimeDirectory, default: Folders.runtime(port: port(of: head) ?? Folders.defaultHeadPort))
+    let configuration = ProxyConfiguration(
+        head: head, host: ProcessEnvironment[Variable.httpHost] ?? "127.0.0.1", port: httpPort, directory: try folder(Variable.directory, default: durableFolder()),
+        runtimeDirectory: sockets)
+    let proxy = Proxy(configuration: configuration, loop: loop)
+    try proxy.start()
+    return (proxy.endpoint, { proxy.stop() })
+}
+
+/// A worker: its loop on a thread of its own, the main thread left to `@MainActor` code.
+@Sendable private func runWorker() -> Never {
+    signal(SIGPIPE, SIG_IGN)
+    manta_raise_descriptor_limit()
+    do {
+        let head = try headEndpoint(required(Variable.address))
+        guard let node = try NodeID(required(Variable.nodeID)), let process = try ProcessID(required(Variable.processID)) else {
+            throw MantaError(.invalidArgument, "\(Variable.nodeID) and \(Variable.processID) must be identifiers")
+        }
+        let namespace = ProcessEnvironment[Variable.namespace] ?? defaultNamespace
+        let configuration = Runtime.Configuration(
+            role: .worker, head: head, node: try required(Variable.nodeEndpoint), nodeID: node,
+            runtimeDirectory: try required(Variable.runtimeDirectory),
+            program: Program(path: try required(Variable.program), environment: programEnvironment(namespace: namespace)), namespace: namespace,
+            job: JobID(high: 0, low: 0), process: process)
+        let loop = EventLoop(name: "worker")
+        loop.start()
+        let runtime = Runtime(configuration: configuration, program: try Records.program.get(), loop: loop)
+        try CurrentRuntime.install(runtime)
+        Task {
+            do {
+                try await runtime.start()
+            } catch {
+                complain("the worker could not start: \(error)")
+                exit(1)
+            }
+        }
+        dispatchMain()
+    } catch {
+        complain("the worker could not start: \(error)")
+        exit(1)
+    }
+}
+
+// MARK: The environment
+
+/// The namespace of named actors when none is given.
+let defaultNamespace = "default"
+
+/// What tells workers of one namespace from those of another.
+func programEnvironment(namespace: String) -> [String: String] { namespace == defaultNamespace ? [:] : [Variable.namespace: namespace] }
+
+private func required(_ name: String) throws -> String {
+    guard let value = ProcessEnvironment[name], !value.isEmpty else { throw MantaError(.invalidArgument, "the environment variable \(name) is not set") }
+    return value
+}
+
+private func number(_ name: String) throws -> Double? {
+    guard let text = ProcessEnvironment[name] else { return nil }
+    guard let value = Double(text), value.isFinite, value >= 0 else {
+        throw MantaError(.invalidArgument, "\(name) is \"\(text)\"; expected a number of 0 or more")
+    }
+    return value
+}
+
+private func durableFolder() -> String {
+    let address = ProcessEnvironment[Variable.address].flatMap { try? headEndpoint($0) }
+    return ProcessEnvironment[Variable.directory] ?? Folders.durable(port: address.flatMap { port(of: $0) } ?? Folders.defaultHeadPort)
+}
+
+private func folder(_ name: String, default path: String) throws -> String {
+    let folder = ProcessEnvironment[name] ?? path
+    try Folders.make(folder)
+    return folder
+}
+
+/// Tells whoever started this process that it is ready, or why not.
+private func announce(_ line: String) {
+    guard let descriptor = ProcessEnvironment[Variable.readyDescriptor].flatMap({ Int32($0) }) else {
+        if line.hasPrefix("error ") { complain(String(line.dropFirst(6))) }
+        return
+    }
+    _ = (line + "\n").withCString { write(descriptor, $0, strlen($0)) }
+    close(descriptor)
+    unsetenv(Variable.readyDescriptor)
+}
+
+private func complain(_ text: String) {
+    _ = "manta: \(text)\n".withCString { write(2, $0, strlen($0)) }
+}

@@ -1,0 +1,110 @@
+// HostedActors: the actors placed on this node.
+//
+// Life of an actor here: 1. placed by the head 2. its resources are reserved 3. its worker process is started 4. the worker registers and constructs it
+// 5. alive, told to the head 6. its process ends, for whatever reason, and the head is told why. Reports are repeated until the head has them.
+
+import Logging
+import MantaCore
+import MantaLoop
+import MantaModel
+import MantaTransport
+import MantaWire
+
+struct HostedActor {
+    enum Phase {
+        case reserving
+        case starting(ProcessID)
+        case alive(ProcessAddress, pid: Int32)
+    }
+    var specification: ActorSpecification
+    var restarts: Int
+    var phase: Phase
+    /// Why it is being ended, when it is.
+    var endCause: DeathCause?
+
+    /// As a head that does not know it must be told.
+    var running: RunningActor? {
+        guard case .alive(let address, let pid) = phase, endCause == nil else { return nil }
+        return RunningActor(specification: specification, address: address, pid: pid, restarts: restarts)
+    }
+}
+
+extension Node {
+    func placeActor(_ message: PlaceActor, correlation: Correlation, on link: Link) {
+        let id = message.specification.id
+        if let known = actors[id], known.restarts >= message.restarts {
+            link.reply(to: correlation, Acknowledged())
+            return
+        }
+        guard book.total.covers(message.specification.resources) else {
+            let text = "node \(configuration.node.short) has \(book.total), actor \(id.short) needs \(message.specification.resources)"
+            return link.fail(correlation, MantaError(.unschedulable, text))
+        }
+        actors[id] = HostedActor(specification: message.specification, restarts: message.restarts, phase: .reserving)
+        link.reply(to: correlation, Acknowledged())
+        book.reserve(id, message.specification.resources, at: loop.now) { perform($0) }
+    }
+
+    /// Its resources are there.
+    func startActor(_ id: ActorID) {
+        guard let actor = actors[id], case .reserving = actor.phase else { return }
+        do {
+            let worker = try processes.start(actor.specification.program, for: .actor(id))
+            actors[id]?.phase = .starting(worker.id)
+        } catch {
+            gone(id, DeathCause(.startFailed, error.message))
+        }
+    }
+
+    /// Its worker listens.
+    func construct(_ id: ActorID, _ address: ProcessAddress, _ pid: Int32, on link: Link) {
+        guard let actor = actors[id], actor.endCause == nil else {
+            return processes.end(address.process, because: DeathCause(.killed, "its actor is no longer wanted"))
+        }
+        let start = StartActor(specification: actor.specification, restarts: actor.restarts)
+        link.request(start, deadline: .seconds(3600)) { [self] result in
+            switch result {
+            case .success(let started) where started.error == nil:
+                guard actors[id]?.restarts == actor.restarts else { return }
+                actors[id]?.phase = .alive(address, pid: pid)
+                report(id, restarts: actor.restarts, .alive(address: address, pid: pid))
+            case .success(let started):
+                processes.end(address.process, because: DeathCause(.constructorThrew, "its constructor threw \(started.error ?? "")"))
+            case .failure: break  // The process is gone, or will be: its end is reported then.
+            }
+        }
+    }
+
+    /// Ends an actor's process; the head hears of it when the process is gone.
+    func endActor(_ id: ActorID, _ cause: DeathCause) {
+        guard let actor = actors[id] else { return }
+        actors[id]?.endCause = cause
+        switch actor.phase {
+        case .reserving: gone(id, cause)
+        case .starting(let process): processes.end(process, because: cause)
+        case .alive(let address, _): processes.end(address.process, because: cause)
+        }
+    }
+
+    /// Its process has ended.
+    func actorEnded(_ id: ActorID, _ process: ProcessID, _ cause: DeathCause) {
+        switch actors[id]?.phase {
+        case .starting(process): gone(id, cause)
+        case .alive(let address, _) where address.process == process: gone(id, cause)
+        default: break
+        }
+    }
+
+    private func gone(_ id: ActorID, _ cause: DeathCause) {
+        guard let actor = actors.removeValue(forKey: id) else { return }
+        book.release(id, at: loop.now) { perform($0) }
+        report(id, restarts: actor.restarts, .died(cause))
+    }
+
+    private func report(_ id: ActorID, restarts: Int, _ event: ActorReport.Event) {
+        let report = ActorReport(actor: id, node: configuration.node, restarts: restarts, event: event)
+        head.request(report, deadline: .seconds(3600)) { [self] result in
+            if case .failure(let error) = result { logger.warning("the head did not take a report", metadata: ["actor": "\(id)", "error": "\(error)"]) }
+        }
+    }
+}

@@ -1,0 +1,297 @@
+// Node: the process that grants workers and resources on one machine.
+//
+// It owns the lease book, the worker processes and the actors placed here. Messages and deaths go to the book; its actions are carried out at once. The
+// head is told what happens here and may be away: leases, tasks and calls do not need it. When a head does not know this node, the node tells it
+// everything it runs.
+
+import CSystem
+import Glibc
+package import Logging
+import MantaCore
+package import MantaLoop
+package import MantaModel
+package import MantaTransport
+package import MantaWire
+
+/// `@unchecked Sendable`: confined to its loop.
+package final class Node: @unchecked Sendable {
+    let configuration: NodeConfiguration
+    let loop: EventLoop
+    let logger: Logger
+    let processes: WorkerProcesses
+    var book: LeaseBook
+    var transport: Transport!
+    var head: Link!
+    private(set) var address: ProcessAddress
+
+    /// Links to this machine's processes that said hello: workers, drivers, others.
+    var links: [ProcessID: Link] = [:]
+    var jobs: [JobID: JobDescription] = [:]
+    var actors: [ActorID: HostedActor] = [:]
+    private var lastHeartbeat: Heartbeat?
+
+    package init(configuration: NodeConfiguration, loop: EventLoop, logger: Logger) {
+        (self.configuration, self.loop, self.logger) = (configuration, loop, logger)
+        processes = WorkerProcesses(configuration: configuration, loop: loop)
+        book = LeaseBook(node: configuration.node, total: configuration.total)
+        address = ProcessAddress(process: ProcessID(high: configuration.node.high, low: configuration.node.low), endpoint: configuration.endpoint)
+        processes.ended = { [unowned self] worker, cause in workerEnded(worker, cause) }
+    }
+
+    /// Listens and registers at the head; throws when the endpoint is taken. Returns the endpoint.
+    package func start() throws(MantaError) -> String {
+        let hello = Hello(cluster: nil, role: .node, process: address.process, pid: getpid(), endpoint: configuration.endpoint, host: Host.name)
+        transport = Transport(loop: loop, identity: hello, delegate: self)
+        let endpoint = try transport.listen(on: configuration.endpoint)
+        address.endpoint = endpoint
+        head = transport.connect(to: configuration.head, grace: .some(nil))
+        register()
+        loop.schedule(after: Limits.tickPeriod, repeating: Limits.tickPeriod) { [unowned self] in tick() }
+        loop.schedule(after: Limits.heartbeatPeriod, repeating: Limits.heartbeatPeriod) { [unowned self] in heartbeat() }
+        return endpoint
+    }
+
+    /// Ends every worker.
+    package func stop() {
+        for id in processes.processes.keys { processes.end(id, because: DeathCause(.killed, "its node was stopped")) }
+        transport.close()
+    }
+
+    // MARK: The head
+
+    /// Tells the head what this node is and runs.
+    func register() {
+        let running = actors.values.compactMap(\.running)
+        let registration = RegisterNode(
+            node: configuration.node, endpoint: address.endpoint, host: Host.name, pid: getpid(), total: book.total, available: book.available,
+            actors: running, jobs: Array(jobs.values))
+        head.request(registration, deadline: .seconds(3600)) { [self] result in
+            switch result {
+            case .success(let answer):
+                for actor in answer.endActors { endActor(actor, DeathCause(.killed, "the head gave it up")) }
+            case .failure(let error): logger.error("registration at the head failed", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    private func heartbeat() {
+        let now = Heartbeat(node: configuration.node, available: book.available, workers: processes.processes.count, waiting: book.counts.waiting)
+        head.send(now)
+        lastHeartbeat = now
+    }
+
+    private func tick() {
+        book.tick(at: loop.now) { perform($0) }
+        processes.checkStarts(now: loop.now)
+        // Other nodes move work here by what the head tells them: a great change is told before the next heartbeat.
+        if let last = lastHeartbeat, last.available != book.available { heartbeat() }
+    }
+
+    // MARK: What the book decides
+
+    func perform(_ action: LeaseBook.Action) {
+        switch action {
+        case .startWorker(let program): startWorker(program)
+        case .stopWorker(let worker): links[worker]?.send(StopWorker())
+        case .killWorker(let worker, let reason): processes.end(worker, because: DeathCause(.killed, reason))
+        case .grant(let lease, let worker, let owner):
+            send(LeaseAnswer(lease: lease, decision: .granted(worker: worker, node: configuration.node)), to: owner)
+        case .move(let lease, let node, let owner):
+            send(LeaseAnswer(lease: lease, decision: .move(to: node.node, endpoint: node.endpoint)), to: owner)
+        case .refuse(let lease, let error, let owner): send(LeaseAnswer(lease: lease, decision: .refused(error)), to: owner)
+        case .reclaim(let lease, let owner): send(ReclaimLease(lease: lease), to: owner)
+        case .lost(let lease, let cause, let owner): send(LeaseLost(lease: lease, cause: cause), to: owner)
+        case .resumed(let lease, let turn, let worker): send(LeaseResumed(lease: lease, turn: turn, exists: true), to: worker)
+        case .ended(let lease, let worker): send(LeaseResumed(lease: lease, turn: 0, exists: false), to: worker)
+        case .reserved(let actor): loop.execute { [self] in startActor(actor) }
+        }
+    }
+
+    /// To a process that said hello; one that is gone needs no message.
+    private func send(_ message: some WireMessage, to process: ProcessAddress) { links[process.process]?.send(message) }
+
+    private func startWorker(_ program: Program) {
+        do {
+            _ = try processes.start(program, for: .tasks)
+        } catch {
+            logger.error("a worker could not be started", metadata: ["program": "\(program.path)", "error": "\(error)"])
+            // The book must not be called while it performs.
+            loop.execute { [self] in
+                book.workerStartFailed(program, DeathCause(.startFailed, error.message), at: loop.now) { perform($0) }
+            }
+        }
+    }
+
+    // MARK: Deaths
+
+    private func workerEnded(_ worker: WorkerProcess, _ cause: DeathCause) {
+        links[worker.id] = nil
+        switch worker.purpose {
+        case .tasks where !worker.isRegistered: book.workerStartFailed(worker.program, cause, at: loop.now) { perform($0) }
+        case .tasks: break
+        case .actor(let actor): actorEnded(actor, worker.id, cause)
+        }
+        book.workerDied(worker.id, cause, at: loop.now) { perform($0) }
+    }
+
+    /// A process of this machine that is no worker of ours, a driver above all, is gone.
+    private func peerDied(_ process: ProcessID) {
+        links[process] = nil
+        book.ownerDied(process, at: loop.now) { perform($0) }
+        for (job, description) in jobs where description.driver.process == process {
+            head.send(DriverDied(job: job))
+            jobs[job] = nil
+        }
+    }
+
+    // MARK: Processes
+
+    private func registerWorker(_ message: RegisterWorker, correlation: Correlation, on link: Link) {
+        guard let worker = processes.registered(message.address.process) else {
+            return link.fail(correlation, MantaError(.notFound, "this node started no worker \(message.address.process.short)"))
+        }
+        links[message.address.process] = link
+        link.reply(to: correlation, Acknowledged())
+        switch worker.purpose {
+        case .tasks: book.workerReady(message.address, program: worker.program, pid: worker.pid, at: loop.now) { perform($0) }
+        case .actor(let actor): construct(actor, message.address, worker.pid, on: link)
+        }
+    }
+
+    private func registerJob(_ message: RegisterJob, correlation: Correlation, on link: Link) {
+        jobs[message.job.id] = message.job
+        let summary = NodeSummary(
+            id: configuration.node, endpoint: address.endpoint, host: Host.name, state: .alive, total: book.total, available: book.available)
+        link.reply(to: correlation, JobRegistered(cluster: transport.identity.cluster ?? ClusterID(high: 0, low: 0), node: summary))
+        book.prestart(message.job.program, count: configuration.prestart ?? book.cpuCount, at: loop.now) { perform($0) }
+    }
+
+    private func listObjects(_ message: ListObjects, correlation: Correlation, on link: Link) {
+        let owners = links.filter { $0.value.peer?.role == .worker || $0.value.peer?.role == .driver }
+        let gathered = ObjectGathering(waitingFor: owners.count, limit: message.limit) { link.reply(to: correlation, $0) }
+        for owner in owners.values {
+            owner.request(ListObjects(limit: message.limit), deadline: .milliseconds(500)) { gathered.add(try? $0.get()) }
+        }
+    }
+}
+
+/// Collects the answers of several processes into one.
+private final class ObjectGathering {
+    private var missing: Int
+    private let limit: Int
+    private let done: (ObjectList) -> Void
+    private var list = ObjectList(rows: [], total: 0, totalBytes: 0)
+
+    init(waitingFor count: Int, limit: Int, done: @escaping (ObjectList) -> Void) {
+        (missing, self.limit, self.done) = (count, limit, done)
+        if count == 0 { done(list) }
+    }
+
+    /// One process answered, or did not.
+    func add(_ part: ObjectList?) {
+        if let part {
+            list.rows += part.rows
+            list.total += part.total
+            list.totalBytes += part.totalBytes
+        }
+        missing -= 1
+        guard missing == 0 else { return }
+        list.rows = Array(list.rows.sorted { $0.size > $1.size }.prefix(limit))
+        done(list)
+    }
+}
+
+extension Node: TransportDelegate {
+    package func linkOpened(_ link: Link, hello: Hello) {
+        guard link !== head, hello.host == Host.name, hello.role != .node, hello.role != .head else { return }
+        let process = hello.process
+        let isNew = links[process] == nil
+        links[process] = link
+        // Workers are watched from their start.
+        guard isNew, processes.processes[process] == nil else { return }
+        do {
+            _ = try loop.watchProcess(hello.pid) { [unowned self] in peerDied(process) }
+        } catch {
+            logger.error("process \(hello.pid) cannot be watched", metadata: ["error": "\(error)"])
+        }
+    }
+
+    package func linkReopened(_ link: Link, hello: Hello, restarted: Bool) {
+        if link === head { register() }
+    }
+
+    package func linkClosed(_ link: Link, error: MantaError) {}
+
+    package func received(_ message: inout InboundMessage, on link: Link) {
+        do {
+            try dispatch(&message, on: link)
+        } catch {
+            logger.warning("a message could not be handled", metadata: ["kind": "\(message.kind)", "error": "\(error)"])
+            if let correlation = message.correlation { link.fail(correlation, error) }
+        }
+    }
+
+    private func dispatch(_ message: inout InboundMessage, on link: Link) throws(MantaError) {
+        let now = loop.now
+        switch message.kind {
+        case .requestLease:
+            let request = try RequestLease(from: &message.body)
+            links[request.owner.process] = links[request.owner.process] ?? link
+            let lease = LeaseRequest(
+                lease: request.lease, owner: request.owner, job: request.job, program: request.program, resources: request.resources,
+                mayMove: request.mayMove)
+            book.requestLease(lease, at: now) { perform($0) }
+        case .returnLease: book.returnLease(try ReturnLease(from: &message.body).lease, at: now) { perform($0) }
+        case .cancelLease: book.cancelRequest(try CancelLease(from: &message.body).lease, at: now) { perform($0) }
+        case .confirmLease:
+            guard let owner = link.peer?.address else { return }
+            book.confirmLease(try ConfirmLease(from: &message.body).lease, owner: owner, at: now) { perform($0) }
+        case .leaseBlocked:
+            let blocked = try LeaseBlocked(from: &message.body)
+            book.blocked(blocked.lease, turn: blocked.turn, at: now) { perform($0) }
+        case .resumeLease:
+            let resume = try ResumeLease(from: &message.body)
+            guard let worker = link.peer?.address else { return }
+            book.resume(resume.lease, turn: resume.turn, worker: worker, at: now) { perform($0) }
+        case .registerWorker: registerWorker(try RegisterWorker(from: &message.body), correlation: try message.required(), on: link)
+        case .registerJob: registerJob(try RegisterJob(from: &message.body), correlation: try message.required(), on: link)
+        case .placeActor: placeActor(try PlaceActor(from: &message.body), correlation: try message.required(), on: link)
+        case .endActor:
+            let end = try EndActor(from: &message.body)
+            endActor(end.actor, end.cause)
+            link.reply(to: try message.required(), Acknowledged())
+        case .jobEnded: jobEnded(try JobEnded(from: &message.body).job)
+        case .clusterView: clusterView(try ClusterView(from: &message.body))
+        case .listObjects: listObjects(try ListObjects(from: &message.body), correlation: try message.required(), on: link)
+        default: throw MantaError(.malformed, "a node does not take \(message.kind) messages")
+        }
+    }
+
+    private func clusterView(_ view: ClusterView) {
+        let views = view.nodes.map { NodeView(id: $0.id, endpoint: $0.endpoint, total: $0.total, available: $0.available, state: $0.state) }
+        book.clusterView(views, at: loop.now) { perform($0) }
+    }
+
+    private func jobEnded(_ job: JobID) {
+        jobs[job] = nil
+        for (id, actor) in actors where actor.specification.job == job && actor.specification.lifetime == .job {
+            endActor(id, DeathCause(.jobEnded, "its job \(job.short) ended"))
+        }
+        book.jobEnded(job, at: loop.now) { perform($0) }
+    }
+}
+
+extension Hello {
+    /// Where the peer listens.
+    var address: ProcessAddress { ProcessAddress(process: process, endpoint: endpoint) }
+}
+
+/// The machine this process runs on.
+enum Host {
+    /// Its name, as `uname -n` says.
+    static let name: String = {
+        var buffer = [CChar](repeating: 0, count: 256)
+        guard gethostname(&buffer, buffer.count - 1) == 0 else { return "unknown" }
+        return buffer.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    }()
+}

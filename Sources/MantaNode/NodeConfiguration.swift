@@ -1,0 +1,33 @@
+// NodeConfiguration: how a node is set up, and what its machine has.
+
+import Glibc
+package import MantaModel
+
+package struct NodeConfiguration: Sendable {
+    /// The head's endpoint.
+    package var head: String
+    /// Where owners and workers reach this node; `ipc://` on one machine.
+    package var endpoint: String
+    /// Folder of the sockets of this node's workers.
+    package var runtimeDirectory: String
+    /// Folder of the workers' output, one file a process.
+    package var logDirectory: String
+    package var total: Resources
+    package var node: NodeID
+    /// An idle node keeps this many workers of a driver's program ready; nil is one per CPU.
+    package var prestart: Int?
+
+    package init(
+        head: String, endpoint: String, runtimeDirectory: String, logDirectory: String, total: Resources, node: NodeID = .random(), prestart: Int? = nil
+    ) {
+        (self.head, self.endpoint, self.runtimeDirectory, self.logDirectory) = (head, endpoint, runtimeDirectory, logDirectory)
+        (self.total, self.node, self.prestart) = (total, node, prestart)
+    }
+
+    /// What this machine has: its processors and its memory in bytes.
+    package static func machineResources() -> Resources {
+        let processors = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        let memory = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+        return Resources([Resources.cpu: ResourceAmount(units: Int64(processors) * 10_000), Resources.memory: ResourceAmount(units: Int64(memory) / 2 * 10_000)])
+    }
+}

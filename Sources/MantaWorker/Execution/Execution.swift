@@ -1,0 +1,181 @@
+// Execution: the loop's side of running things for others: which leases have tasks here, and the actor this worker hosts.
+//
+// A worker is told nothing of its leases: a task names the one it runs under. What the runners did comes back as commands and leaves as messages.
+
+import Glibc
+import MantaLoop
+import MantaModel
+import MantaTransport
+import MantaWire
+
+/// Confined to the loop, like its owner.
+final class Execution {
+    private var runners: [LeaseID: LeaseRunner] = [:]
+    /// Waits that are over, until the node says that the resources are there again.
+    private var resuming: [LeaseID: (turn: UInt64, continuation: UnsafeContinuation<Void, Never>, askedAt: Int64)] = [:]
+    private var turn: UInt64 = 0
+    private var host: ActorHost?
+    private var isConstructing = false
+    /// Calls that came before the constructor returned.
+    private var earlyCalls: [(CallActor, ReplyRoute)] = []
+    /// The next call expected of each caller: an earlier one is a duplicate.
+    private var nextSequence: [ProcessID: UInt64] = [:]
+
+    /// A task that runs longer than this is long: what waits behind it goes back to its owner.
+    private static let patience: Int64 = 10_000_000
+
+    // MARK: Tasks
+
+    func run(_ message: RunTask, from link: Link, _ owner: Owner) {
+        let run = Run(
+            task: message.task, attempt: message.attempt, job: message.job, parent: message.parent, function: message.function,
+            resultCount: Int(message.resultCount), arguments: message.arguments, actor: nil, route: ReplyRoute(link: link))
+        let runner = runners[message.lease] ?? LeaseRunner(lease: message.lease)
+        runners[message.lease] = runner
+        guard runner.add(run), let runtime = owner.runtime else { return }
+        Task { await runner.drain(on: runtime) }
+    }
+
+    func finished(_ run: FinishedRun, _ owner: Owner) {
+        run.route.link.send(run.done)
+        if let failure = run.failure { owner.reports.error(failure) }
+    }
+
+    /// Gives back what waits behind a long or blocked task, and forgets runners that have nothing to do.
+    func tick(_ owner: Owner) {
+        let now = monotonicNanoseconds()
+        repeatResumes(now: now, owner)
+        for (lease, runner) in runners {
+            if runner.isIdle {
+                runners[lease] = nil
+            } else {
+                giveBack(runner.takeUnstarted(now: now, patience: Self.patience), of: lease)
+            }
+        }
+    }
+
+    private func giveBack(_ runs: some Collection<Run>, of lease: LeaseID) {
+        guard let link = runs.first?.route.link else { return }
+        link.send(TasksReturned(lease: lease, tasks: runs.map(\.task)))
+    }
+
+    func takeBack(_ lease: LeaseID, from link: Link) {
+        link.send(TasksReturned(lease: lease, tasks: runners[lease]?.takeQueue().map(\.task) ?? []))
+    }
+
+    func inquire(_ message: InquireTasks, from link: Link, _ owner: Owner) {
+        let unknown = runners[message.lease]?.unknown(among: message.tasks) ?? message.tasks
+        // A run whose end is still in the inbox is unknown here: its answer must leave first.
+        owner.carryOutInbox()
+        if !unknown.isEmpty { link.send(TasksUnknown(lease: message.lease, tasks: unknown)) }
+    }
+
+    // MARK: Leases
+
+    func blocked(_ lease: LeaseID, _ owner: Owner) {
+        guard let runner = runners[lease] else { return }
+        giveBack(runner.takeUnstarted(now: 0, patience: .max), of: lease)
+        turn += 1
+        runner.turn = turn
+        owner.nodeLink?.send(LeaseBlocked(lease: lease, turn: turn))
+    }
+
+    func resume(_ lease: LeaseID, _ continuation: UnsafeContinuation<Void, Never>, _ owner: Owner) {
+        guard let node = owner.nodeLink, let runner = runners[lease] else { return continuation.resume() }
+        resuming[lease] = (runner.turn, continuation, monotonicNanoseconds())
+        node.send(ResumeLease(lease: lease, turn: runner.turn))
+    }
+
+    func resumed(_ message: LeaseResumed) {
+        guard let wait = resuming[message.lease], message.turn == wait.turn || !message.exists else { return }
+        resuming[message.lease] = nil
+        wait.continuation.resume()
+    }
+
+    /// A `ResumeLease` or its answer may be lost.
+    private func repeatResumes(now: Int64, _ owner: Owner) {
+        for (lease, wait) in resuming where now - wait.askedAt > 1_000_000_000 {
+            resuming[lease]?.askedAt = now
+            owner.nodeLink?.send(ResumeLease(lease: lease, turn: wait.turn))
+        }
+    }
+
+    // MARK: The actor
+
+    func start(_ message: StartActor, correlation: Correlation, from link: Link, _ owner: Owner) {
+        let id = message.specification.id
+        if let host, host.specification.id == id {
+            link.reply(to: correlation, ActorStarted(actor: id, error: nil))
+            return
+        }
+        guard host == nil, !isConstructing else {
+            return link.fail(correlation, MantaError(.conflict, "this worker already hosts an actor"))
+        }
+        isConstructing = true
+        let (route, runtime) = (ReplyRoute(link: link), owner.runtime!)
+        Task {
+            let result: Result<ActorHost, any Error>
+            do { result = .success(try await ActorHost(message.specification, restarts: message.restarts, on: runtime)) } catch { result = .failure(error) }
+            runtime.loop.execute { runtime.owner.execution.constructed(result, id, correlation, route, runtime.owner) }
+        }
+    }
+
+    private func constructed(_ result: Result<ActorHost, any Error>, _ id: ActorID, _ correlation: Correlation, _ route: ReplyRoute, _ owner: Owner) {
+        switch result {
+        case .success(let host):
+            self.host = host
+            route.link.reply(to: correlation, ActorStarted(actor: id, error: nil))
+            let calls = earlyCalls
+            earlyCalls = []
+            deliver(calls, owner)
+        case .failure(let error):
+            // The node ends this process: a worker whose constructor threw is of no use.
+            let text = (error as? MantaError)?.message ?? "\(String(reflecting: type(of: error))): \(error)"
+            route.link.reply(to: correlation, ActorStarted(actor: id, error: text))
+        }
+    }
+
+    func call(_ message: CallActor, from link: Link, _ owner: Owner) {
+        guard let caller = link.peer?.process, message.sequence >= nextSequence[caller, default: 0] else { return }
+        nextSequence[caller] = message.sequence + 1
+        if isConstructing, host == nil { return earlyCalls.append((message, ReplyRoute(link: link))) }
+        deliver([(message, ReplyRoute(link: link))], owner)
+    }
+
+    private func deliver(_ calls: [(CallActor, ReplyRoute)], _ owner: Owner) {
+        guard let host, calls.allSatisfy({ $0.0.actor == host.specification.id }) else {
+            for (call, route) in calls {
+                let error = MantaError(.actorDied, "actor \(call.actor.short) does not live in this process")
+                route.link.send(TaskDone(task: call.task, attempt: 1, outcome: .failed(error), startedAt: .now, duration: 0))
+            }
+            return
+        }
+        let runtime = owner.runtime!
+        for _ in 0..<host.add(calls) {
+            Task { await host.drain(on: runtime) }
+        }
+    }
+
+    /// The node asks this process to end. There is no user state to save: what matters is elsewhere.
+    func stop(_ owner: Owner) { exit(0) }
+}
+
+extension Runtime {
+    /// What a run's results become on their way back.
+    func outcome(of results: [EncodedValue], for run: Run) -> TaskOutcome {
+        let references = results.flatMap(\.references)
+        if !references.isEmpty {
+            // They travel inside a value: this process keeps them from now on.
+            loop.execute { for reference in references { self.owner.objects.escaped(reference) } }
+        }
+        if run.resultCount == results.count { return .values(results.map(\.bytes)) }
+        if run.resultCount == 1 {
+            // A call by name does not know how many results there are: they go back as one array.
+            var writer = MessagePackWriter()
+            writer.writeArrayHeader(results.count)
+            for result in results { writer.bytes.append(contentsOf: result.bytes) }
+            return .values([writer.bytes])
+        }
+        return .failed(MantaError(.malformed, "\(run.function) returned \(results.count) values, its caller expects \(run.resultCount)"))
+    }
+}

@@ -1,0 +1,114 @@
+// LeaseRunner: runs the tasks of one lease, one after the other, in the order they came.
+//
+// Tasks are added by the loop and taken by one Swift task at a time, which lives while there is something to run, so short tasks follow each other
+// without a switch of threads. What has not begun may be taken back, when a long task is in front.
+
+import DequeModule
+import MantaModel
+import MantaWire
+import Synchronization
+
+final class LeaseRunner: Sendable {
+    let lease: LeaseID
+    /// The number of its present wait; the loop's.
+    nonisolated(unsafe) var turn: UInt64 = 0
+    private let state = Mutex(State())
+
+    private struct State {
+        var queue: Deque<Run> = []
+        var isRunning = false
+        var running: TaskID?
+        /// When the present run began, in monotonic nanoseconds.
+        var beganAt: Int64 = 0
+        /// How many waits of the present run are open; its resources are given back while there are any.
+        var openWaits = 0
+    }
+
+    init(lease: LeaseID) { self.lease = lease }
+
+    /// Adds a run; returns whether the caller must start `drain`.
+    func add(_ run: Run) -> Bool {
+        state.withLock { state in
+            state.queue.append(run)
+            defer { state.isRunning = true }
+            return !state.isRunning
+        }
+    }
+
+    /// Runs until nothing is left.
+    func drain(on runtime: Runtime) async {
+        while let run = next() {
+            let finished = await carryOut(run, on: runtime)
+            runtime.post(.finished(finished))
+        }
+    }
+
+    /// The runs that would wait behind one that is blocked or has run for longer than `patience`.
+    func takeUnstarted(now: Int64, patience: Int64) -> Deque<Run> {
+        state.withLock { state in
+            guard state.isRunning, !state.queue.isEmpty, state.openWaits > 0 || now - state.beganAt > patience else { return [] }
+            defer { state.queue = [] }
+            return state.queue
+        }
+    }
+
+    /// All runs that have not begun.
+    func takeQueue() -> Deque<Run> {
+        state.withLock { state in
+            defer { state.queue = [] }
+            return state.queue
+        }
+    }
+
+    /// Those of the tasks that neither wait nor run here.
+    func unknown(among tasks: [TaskID]) -> [TaskID] {
+        state.withLock { state in
+            let known = Set(state.queue.map(\.task) + [state.running].compactMap { $0 })
+            return tasks.filter { !known.contains($0) }
+        }
+    }
+
+    var isIdle: Bool { state.withLock { !$0.isRunning && $0.queue.isEmpty } }
+
+    private func next() -> Run? {
+        state.withLock { state in
+            guard let run = state.queue.popFirst() else {
+                state.isRunning = false
+                state.running = nil
+                return nil
+            }
+            state.running = run.task
+            state.beganAt = monotonicNanoseconds()
+            return run
+        }
+    }
+
+    private func carryOut(_ run: Run, on runtime: Runtime) async -> FinishedRun {
+        let context = TaskContext(
+            job: run.job, task: run.task, node: runtime.node ?? NodeID(high: 0, low: 0), actor: nil, function: run.function, attempt: Int(run.attempt),
+            willBlock: { self.willBlock(on: runtime) }, didUnblock: { await self.didUnblock(on: runtime) })
+        return await run.carryOut(on: runtime, context: context) { arguments in
+            guard let function = runtime.program.function(named: run.function) else {
+                throw MantaError(.unknownFunction, "this worker's program has no remote function \(run.function); is it built from the same source as its caller?")
+            }
+            return try await function.invoke(arguments)
+        }
+    }
+
+    private func willBlock(on runtime: Runtime) {
+        let isFirst = state.withLock { state in
+            state.openWaits += 1
+            return state.openWaits == 1
+        }
+        if isFirst { runtime.post(.blocked(lease)) }
+    }
+
+    /// Returns when the lease holds its resources again; the last wait that ends asks for them.
+    private func didUnblock(on runtime: Runtime) async {
+        let isLast = state.withLock { state in
+            state.openWaits -= 1
+            return state.openWaits == 0
+        }
+        if isLast { await runtime.resumed(lease) }
+    }
+}

@@ -1,0 +1,96 @@
+// Run: one task or call as the worker holds it, and how it is carried out: fetch its arguments, call the user's code, make its `TaskDone`.
+//
+// User code never runs on the loop: a run is carried out on Swift's global executor by the runner that owns it. Whatever happens, a run that began ends
+// with exactly one `TaskDone`.
+
+import Glibc
+package import MantaModel
+import MantaTransport
+import MantaWire
+
+/// A link that other threads may hold and hand back, but only the loop may use.
+/// `@unchecked Sendable`: the link inside is touched on the loop only.
+struct ReplyRoute: @unchecked Sendable {
+    let link: Link
+}
+
+/// A run that has ended, on its way back.
+struct FinishedRun: Sendable {
+    var done: TaskDone
+    var route: ReplyRoute
+    /// What people see of it, when it failed.
+    var failure: ErrorRow?
+}
+
+/// What carries a run out: the same for tasks and actor calls but for the code that is called.
+struct Run: Sendable {
+    var task: TaskID
+    var attempt: UInt32
+    var job: JobID
+    var parent: TaskID?
+    var function: String
+    var resultCount: Int
+    var arguments: [ArgumentPayload]
+    var actor: ActorID?
+    var route: ReplyRoute
+
+    /// Runs `body` with the arguments' values and wraps what becomes of it.
+    func carryOut(
+        on runtime: Runtime, context: TaskContext, _ body: @Sendable ([ArgumentValue]) async throws -> [EncodedValue]
+    ) async -> FinishedRun {
+        let startedAt = WallTime.now
+        let start = monotonicNanoseconds()
+        var outcome: TaskOutcome
+        var failure: ErrorRow?
+        do {
+            let values = try await values(on: runtime)
+            let results = try await TaskContext.$current.withValue(context) { try await body(values) }
+            outcome = runtime.outcome(of: results, for: self)
+        } catch {
+            (outcome, failure) = report(error, on: runtime)
+        }
+        let duration = UInt64(max(0, monotonicNanoseconds() - start))
+        if case .failed(let error) = outcome, failure == nil { failure = row(error.code.rawValue, error.message, runtime) }
+        return FinishedRun(
+            done: TaskDone(task: task, attempt: attempt, outcome: outcome, startedAt: startedAt, duration: duration), route: route, failure: failure)
+    }
+
+    private func values(on runtime: Runtime) async throws -> [ArgumentValue] {
+        var values: [ArgumentValue] = []
+        values.reserveCapacity(arguments.count)
+        for argument in arguments {
+            switch argument {
+            case .value(let bytes): values.append(.value(bytes))
+            case .reference(let object, let owner): values.append(.value(try await runtime.handle(for: object, owner: owner).bytes()))
+            }
+        }
+        return values
+    }
+
+    private func report(_ error: any Error, on runtime: Runtime) -> (TaskOutcome, ErrorRow) {
+        if let error = error as? MantaError { return (.failed(error), row(error.code.rawValue, error.message, runtime)) }
+        let node = runtime.node ?? NodeID(high: 0, low: 0)
+        let thrown = ThrownError(error, function: function, task: task, node: node, attempt: Int(attempt))
+        return (.thrown(thrown.encoded), row(MantaError.Code.taskFailed.rawValue, "\(function) threw \(thrown.typeName): \(thrown.message)", runtime))
+    }
+
+    private func row(_ code: String, _ message: String, _ runtime: Runtime) -> ErrorRow {
+        ErrorRow(at: .now, code: code, message: message, source: actor == nil ? "task" : "actor", job: job, task: task, actor: actor, node: runtime.node)
+    }
+}
+
+/// Nanoseconds on the monotonic clock.
+func monotonicNanoseconds() -> Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+}
+
+extension WallTime {
+    /// The wall clock's time.
+    package static var now: WallTime {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return WallTime(milliseconds: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000)
+    }
+}

@@ -1,0 +1,179 @@
+// Actors as this process calls them: their creation, where they are, and the calls that wait or are in flight.
+//
+// An actor's first call (or its creation) makes the owner watch it at the head; from then on the head tells every change, and calls go straight to the
+// actor's worker. While the head is away, calls to actors that are known go on.
+
+import MantaCore
+import MantaLoop
+import MantaModel
+import MantaTransport
+import MantaWire
+
+/// What this process knows of one actor it calls.
+struct ActorCalls {
+    var queue: CallQueue<Submission>
+    /// To the worker of the living incarnation.
+    var link: Link?
+    /// The head knows the actor: watching it makes sense.
+    var isCreated: Bool
+}
+
+struct PendingCreation {
+    var creation: ActorCreation
+    var missing: Int
+}
+
+extension Owner {
+    // MARK: Creation
+
+    func create(_ creation: ActorCreation) {
+        let id = creation.specification.id
+        if actors[id] == nil { actors[id] = ActorCalls(queue: CallQueue(actor: id), isCreated: false) }
+        let missing = missingArguments(creation.arguments) { [runtime = runtime!] in runtime.post(.creationArgumentSettled(id)) }
+        creations[id] = PendingCreation(creation: creation, missing: missing)
+        if missing == 0 { finishCreation(id) }
+    }
+
+    func creationArgumentSettled(_ id: ActorID) {
+        guard creations[id] != nil else { return }
+        creations[id]!.missing -= 1
+        if creations[id]!.missing == 0 { finishCreation(id) }
+    }
+
+    private func finishCreation(_ id: ActorID) {
+        guard var creation = creations.removeValue(forKey: id)?.creation else { return }
+        if let error = failure(of: creation.arguments) {
+            let cause = DeathCause(.startFailed, "an argument of its constructor failed: \(error)")
+            return changed(id, ActorStatusView(state: .dead, incarnation: 0, death: cause))
+        }
+        creation.specification.arguments = creation.arguments.map { argument in
+            switch argument {
+            case .value(let value):
+                for reference in value.references { objects.escaped(reference) }
+                return value.bytes
+            case .reference(let handle):
+                guard case .ready(let bytes) = handle.outcome else { preconditionFailure("an actor is created when its arguments are ready") }
+                return bytes
+            }
+        }
+        headLink.request(CreateActor(specification: creation.specification, getIfExists: creation.getIfExists), deadline: .seconds(60)) { [self] result in
+            switch result {
+            case .success(let found) where found.status.id != id:
+                runtime.alias(id, to: found.status.id)
+                moveCalls(of: id, to: found.status.id)
+            case .success(let found):
+                actors[id]?.isCreated = true
+                actorChanged(found.status)
+            case .failure(let error):
+                changed(id, ActorStatusView(state: .dead, incarnation: 0, death: DeathCause(.startFailed, "it could not be created: \(error)")), error: error)
+            }
+        }
+    }
+
+    /// `getIfExists` found another actor: what was called meanwhile goes there.
+    private func moveCalls(of id: ActorID, to actual: ActorID) {
+        guard var calls = actors.removeValue(forKey: id) else { return }
+        var waiting: [Submission] = []
+        let death = ActorStatusView(state: .dead, incarnation: 0, death: nil)
+        calls.queue.changed(to: death) { action in
+            if case .fail(_, let submission, _) = action { waiting.append(submission) }
+        }
+        for submission in waiting { call(submission.redirected(to: actual)) }
+    }
+
+    // MARK: Calls
+
+    func call(_ submission: Submission) {
+        guard case .method(var actor, _) = submission.target else { preconditionFailure("a call names a method") }
+        actor = runtime.resolved(actor)
+        for handle in submission.results { objects.created(handle.id, source: submission.function) }
+        let task = submission.task
+        let missing = missingArguments(submission.arguments) { [runtime = runtime!] in runtime.post(.argumentSettled(task)) }
+        if actors[actor] == nil {
+            actors[actor] = ActorCalls(queue: CallQueue(actor: actor), isCreated: true)
+            watch(actor)
+        }
+        if missing > 0 { callsWithMissingArguments[task] = actor }
+        update(actor) { $0.submitted(task, missing: missing, payload: submission, perform: $1) }
+    }
+
+    /// An argument of a waiting call is there, or failed: that shows when the call is sent.
+    func callArgumentSettled(_ task: TaskID, of actor: ActorID) {
+        update(actor) { $0.argumentReady(task, perform: $1) }
+    }
+
+    func callDone(_ done: TaskDone) -> Bool {
+        guard let actor = callsInFlight.removeValue(forKey: done.task), let submission = actors[actor]?.queue.done(done.task) else { return false }
+        release(submission.arguments)
+        settle(submission, with: done.outcome)
+        reports.ended(submission, outcome: done.outcome, startedAt: done.startedAt, duration: done.duration, actor: actor, node: nil, worker: nil, attempt: 1)
+        return true
+    }
+
+    // MARK: What the head says
+
+    func watch(_ actor: ActorID) {
+        headLink.request(WatchActor(actor: actor), deadline: .seconds(60)) { [self] result in
+            switch result {
+            case .success(let found): actorChanged(found.status)
+            case .failure(let error) where error.code == .notFound:
+                changed(actor, ActorStatusView(state: .dead, incarnation: 0, death: DeathCause(.killed, error.message)), error: error)
+            case .failure: loop.schedule(after: .seconds(1)) { [self] in watch(actor) }
+            }
+        }
+    }
+
+    /// The head was restarted: it must be told again whom this process watches.
+    func rewatchAll() {
+        for (actor, calls) in actors where calls.isCreated { watch(actor) }
+        tables.rewatchAll(self)
+    }
+
+    func actorChanged(_ status: ActorStatus) {
+        if let address = status.address, status.state == .alive { actors[status.id]?.link = transport.connect(to: address) }
+        changed(status.id, ActorStatusView(state: status.state, incarnation: status.restarts, death: status.death))
+    }
+
+    private func changed(_ actor: ActorID, _ status: ActorStatusView, error: MantaError? = nil) {
+        guard actors[actor] != nil else { return }
+        update(actor, error: error) { $0.changed(to: status, perform: $1) }
+    }
+
+    func fail(_ actor: ActorID, _ error: MantaError) {
+        changed(actor, ActorStatusView(state: .dead, incarnation: .max, death: nil), error: error)
+    }
+
+    /// Changes an actor's queue and carries out what it asks for; `error` takes the place of the queue's own.
+    private func update(
+        _ actor: ActorID, error: MantaError? = nil, _ body: (inout CallQueue<Submission>, (CallQueue<Submission>.Action) -> Void) -> Void
+    ) {
+        guard let index = actors.index(forKey: actor) else { return }
+        let link = actors.values[index].link
+        var failures: [(Submission, any Error)] = []
+        body(&actors.values[index].queue) { action in
+            switch action {
+            case .send(let task, let sequence, let submission):
+                if let failure = failure(of: submission.arguments) { return failures.append((submission, failure)) }
+                callsInFlight[task] = actor
+                send(submission, to: actor, sequence: sequence, on: link!)
+            case .fail(let task, let submission, let own):
+                callsInFlight[task] = nil
+                failures.append((submission, error ?? own))
+            }
+        }
+        for (submission, error) in failures {
+            _ = actors[actor]?.queue.done(submission.task)
+            release(submission.arguments)
+            fail(submission, error)
+            reports.failed(submission, error: error, actor: actor)
+        }
+    }
+
+    private func send(_ submission: Submission, to actor: ActorID, sequence: UInt64, on link: Link) {
+        guard case .method(_, let index) = submission.target else { return }
+        link.send(
+            CallActor(
+                task: submission.task, actor: actor, job: submission.job, parent: submission.parent, sequence: sequence, method: index,
+                methodName: submission.methodName, resultCount: UInt32(submission.results.count), arguments: payloads(of: submission.arguments)))
+    }
+}

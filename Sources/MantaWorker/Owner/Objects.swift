@@ -1,0 +1,145 @@
+// Objects of this process: which ones it owns, for whom else they are kept, and how the ones of others are fetched.
+//
+// A handle holds its value, so an owned object lives while anyone in this process holds its handle. What another process was given a reference to is
+// kept here as an export: for the time of the task it was an argument of, or, when it travelled inside a value, until this process ends, since who
+// holds it then is not yet counted.
+
+import MantaLoop
+import MantaModel
+import MantaTransport
+import MantaWire
+
+struct OwnedObjects {
+    struct Entry {
+        var state: ObjectRow.State
+        var size: Int
+        var source: String
+    }
+
+    private struct Export {
+        var handle: ObjectHandle
+        /// Tasks in flight that have it as an argument.
+        var pins: Int
+        /// It travelled inside a value.
+        var isEscaped: Bool
+    }
+
+    private(set) var entries: [ObjectID: Entry] = [:]
+    private var exports: [ObjectID: Export] = [:]
+    private(set) var totalBytes = 0
+
+    /// Whether another process may still ask for one of these objects.
+    var hasExports: Bool { !exports.isEmpty }
+
+    mutating func created(_ id: ObjectID, source: String, size: Int? = nil) {
+        entries[id] = Entry(state: size == nil ? .pending : .ready, size: size ?? 0, source: source)
+        totalBytes += size ?? 0
+    }
+
+    mutating func settled(_ id: ObjectID, size: Int?) {
+        guard let index = entries.index(forKey: id) else { return }
+        entries.values[index].state = size == nil ? .failed : .ready
+        entries.values[index].size = size ?? 0
+        totalBytes += size ?? 0
+    }
+
+    mutating func released(_ id: ObjectID) {
+        guard let entry = entries.removeValue(forKey: id) else { return }
+        totalBytes -= entry.size
+    }
+
+    mutating func pin(_ handle: ObjectHandle) { exports[handle.id, default: Export(handle: handle, pins: 0, isEscaped: false)].pins += 1 }
+
+    mutating func unpin(_ id: ObjectID) {
+        guard var export = exports[id] else { return }
+        export.pins -= 1
+        exports[id] = export.pins > 0 || export.isEscaped ? export : nil
+    }
+
+    mutating func escaped(_ handle: ObjectHandle) { exports[handle.id, default: Export(handle: handle, pins: 0, isEscaped: true)].isEscaped = true }
+
+    func exported(_ id: ObjectID) -> ObjectHandle? { exports[id]?.handle }
+
+    /// The largest objects.
+    func rows(limit: Int, owner: ProcessID, pid: Int32, node: NodeID?) -> [ObjectRow] {
+        entries.sorted { $0.value.size > $1.value.size }.prefix(limit).map { id, entry in
+            ObjectRow(id: id, state: entry.state, size: entry.size, owner: owner, ownerPid: pid, node: node, source: entry.source)
+        }
+    }
+}
+
+extension Owner {
+    // MARK: Objects of this process, for others
+
+    func answer(_ request: GetObject, correlation: Correlation, on link: Link) {
+        guard let handle = objects.exported(request.object) else {
+            return link.fail(correlation, MantaError(.objectLost, "object \(request.object) is not kept by its owner any more"))
+        }
+        let route = ReplyRoute(link: link)
+        let loop = loop
+        handle.onReady { handle in
+            loop.execute { route.link.reply(to: correlation, ObjectValue(object: handle.id, outcome: TaskOutcome(handle.outcome))) }
+        }
+    }
+
+    func answer(_ request: ListObjects, correlation: Correlation, on link: Link) {
+        let rows = objects.rows(limit: min(request.limit, Limits.listRows), owner: address.process, pid: pid, node: runtime.node)
+        link.reply(to: correlation, ObjectList(rows: rows, total: objects.entries.count, totalBytes: objects.totalBytes))
+    }
+
+    // MARK: Objects of others, for this process
+
+    /// Asks the owner for an object's value; the handle is settled with it, or with `ownerDied`.
+    func fetch(_ handle: ObjectHandle) {
+        guard handle.owner.process != address.process else {
+            // A reference to an own object that came back: it is kept as an export while others may hold it.
+            guard let own = objects.exported(handle.id) else {
+                return handle.fail(MantaError(.objectLost, "object \(handle.id) was released by this process, its owner"))
+            }
+            own.onReady { handle.settle(like: $0) }
+            return
+        }
+        let link = transport.connect(to: handle.owner)
+        link.request(GetObject(object: handle.id), deadline: nil) { result in
+            switch result {
+            case .success(let value): handle.settle(value.outcome)
+            case .failure(let error) where error.code == .objectLost: handle.fail(error)
+            case .failure(let error):
+                handle.fail(MantaError(.ownerDied, "the owner of object \(handle.id), process \(handle.owner.process.short), is gone", cause: error))
+            }
+        }
+    }
+}
+
+extension TaskOutcome {
+    init(_ outcome: ObjectHandle.Outcome?) {
+        switch outcome {
+        case .ready(let bytes): self = .values([bytes])
+        case .failed(let error as MantaError): self = .failed(error)
+        case .failed(let error):
+            let none = (TaskID(high: 0, low: 0), NodeID(high: 0, low: 0))
+            self = .thrown(ThrownError(error, function: "", task: none.0, node: none.1, attempt: 1).encoded)
+        case nil: self = .failed(MantaError(.objectLost, "the object has no value"))
+        }
+    }
+}
+
+extension ObjectHandle {
+    /// Settles a handle of one object with what its owner said.
+    func settle(_ outcome: TaskOutcome) {
+        switch outcome {
+        case .values(let values) where values.count == 1: fulfill(values[0])
+        case .values(let values): fail(MantaError(.malformed, "the owner of object \(id) sent \(values.count) values for it"))
+        case .thrown(let error): fail(ThrownError.decoded(error))
+        case .failed(let error): fail(error)
+        }
+    }
+
+    fileprivate func settle(like other: ObjectHandle) {
+        switch other.outcome {
+        case .ready(let bytes): fulfill(bytes)
+        case .failed(let error): fail(error)
+        case nil: preconditionFailure("a handle that calls back is settled")
+        }
+    }
+}

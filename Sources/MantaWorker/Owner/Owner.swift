@@ -1,0 +1,246 @@
+// Owner: the loop's side of a runtime: links, and the books of what this process has submitted and what it runs for others.
+//
+// Everything here happens on the loop. A command from the inbox or a message goes to the book that decides; the book's actions are carried out at once.
+// Who talks to whom: one link to the head, one to the node, one to each worker that holds a lease or an actor called from here.
+
+import CSystem
+import Glibc
+import MantaCore
+import MantaLoop
+import MantaModel
+import MantaTransport
+import MantaWire
+
+/// `@unchecked Sendable`: confined to the loop; other threads reach it through `Runtime.post` and `EventLoop.execute` only.
+final class Owner: @unchecked Sendable {
+    let loop: EventLoop
+    unowned var runtime: Runtime!
+    var transport: Transport!
+    var headLink: Link!
+    /// The node this process asks for leases; a driver learns it from the head.
+    var nodeLink: Link?
+    let pid = getpid()
+    var address: ProcessAddress { runtime.address }
+
+    /// Nil until a node is known; what is submitted before waits in `early`.
+    var tasks: TaskBook?
+    var early: [Submission] = []
+    /// The answer that the book is being told of, whose task ends by it.
+    var ending: TaskDone?
+    /// What an argument failed with, for the tasks that fail because of it.
+    var argumentErrors: [TaskID: any Error] = [:]
+    /// The link of each worker that holds a lease, and the number by which its functions' run times are known.
+    var workerLinks: [ProcessID: Link] = [:]
+    var nodeLinks: [NodeID: Link] = [:]
+    var functionNumbers: [String: UInt64] = [:]
+    var actors: [ActorID: ActorCalls] = [:]
+    var callsInFlight: [TaskID: ActorID] = [:]
+    var callsWithMissingArguments: [TaskID: ActorID] = [:]
+    var creations: [ActorID: PendingCreation] = [:]
+    var objects = OwnedObjects()
+    var reports = TaskReports()
+    var tables = TableWatches()
+    let execution = Execution()
+
+    private var commands: [OwnerCommand] = []
+
+    init(loop: EventLoop) { self.loop = loop }
+
+    // MARK: Life
+
+    func open(_ configuration: Runtime.Configuration, at address: ProcessAddress) throws(MantaError) {
+        let hello = Hello(cluster: nil, role: configuration.role, process: address.process, pid: pid, endpoint: address.endpoint, host: Host.name)
+        transport = Transport(loop: loop, identity: hello, delegate: self)
+        _ = try transport.listen(on: address.endpoint)
+        headLink = transport.connect(to: configuration.head, grace: .some(nil))
+        if let node = configuration.node, let id = configuration.nodeID { use(NodeAddress(node: id, endpoint: node)) }
+        if configuration.role == .worker {
+            nodeLink?.request(RegisterWorker(address: address, pid: pid), deadline: Limits.workerStartDeadline) { result in
+                // The node ended or gave this worker up: there is nobody to work for.
+                if case .failure = result { exit(1) }
+            }
+        }
+        loop.schedule(after: Limits.tickPeriod, repeating: Limits.tickPeriod) { [unowned self] in tick() }
+        loop.schedule(after: .milliseconds(500), repeating: .milliseconds(500)) { [unowned self] in sendReports() }
+    }
+
+    /// The head named the node to work with.
+    func joined(_ node: NodeSummary, job: JobDescription) {
+        use(NodeAddress(node: node.id, endpoint: node.endpoint))
+        nodeLink?.request(RegisterJob(job: job), deadline: Limits.requestDeadline) { _ in }
+    }
+
+    private func use(_ node: NodeAddress) {
+        let link = transport.connect(to: node.endpoint)
+        (nodeLink, nodeLinks[node.node]) = (link, link)
+        tasks = TaskBook(owner: address, home: node)
+        let submissions = early
+        early = []
+        for submission in submissions { submit(submission) }
+    }
+
+    /// Fails what is pending and closes the links.
+    func close() {
+        let error = MantaError(.notConnected, "the session has ended")
+        failTasks(error)
+        for actor in actors.keys { fail(actor, error) }
+        transport.close()
+    }
+
+    func tick() {
+        tickTasks()
+        execution.tick(self)
+    }
+
+    // MARK: Commands of other threads
+
+    func carryOutInbox() {
+        var taken: [OwnerCommand] = []
+        // The storage is used again; carrying out may come back here.
+        swap(&taken, &commands)
+        runtime.takeCommands(into: &taken)
+        for command in taken { carryOut(command) }
+        taken.removeAll(keepingCapacity: true)
+        swap(&taken, &commands)
+    }
+
+    private func carryOut(_ command: OwnerCommand) {
+        switch command {
+        case .submit(let submission): submit(submission)
+        case .call(let submission): call(submission)
+        case .create(let creation): create(creation)
+        case .put(let handle, let inside, let size):
+            objects.created(handle.id, source: "put", size: size)
+            for reference in inside { objects.escaped(reference) }
+        case .released(let id): objects.released(id)
+        case .wanted(let handle): fetch(handle)
+        case .argumentSettled(let task): argumentSettled(task)
+        case .creationArgumentSettled(let actor): creationArgumentSettled(actor)
+        case .cancel(let object): cancel(object)
+        case .finished(let run): execution.finished(run, self)
+        case .blocked(let lease): execution.blocked(lease, self)
+        case .resume(let lease, let continuation): execution.resume(lease, continuation, self)
+        }
+    }
+
+    // MARK: Arguments
+
+    /// Which arguments are not there yet; calls `settled` back (on any thread) once for each of them.
+    func missingArguments(_ arguments: [ArgumentSource], settled: @escaping @Sendable () -> Void) -> Int {
+        var missing = 0
+        for case .reference(let handle) in arguments where !handle.isSettled {
+            missing += 1
+            handle.onReady { _ in settled() }
+        }
+        return missing
+    }
+
+    /// The first argument that failed.
+    func failure(of arguments: [ArgumentSource]) -> (any Error)? {
+        for case .reference(let handle) in arguments {
+            if case .failed(let error) = handle.outcome { return error }
+        }
+        return nil
+    }
+
+    /// The arguments as they travel; large values stay here, pinned, until `release`.
+    func payloads(of arguments: [ArgumentSource]) -> [ArgumentPayload] {
+        arguments.map { argument in
+            switch argument {
+            case .value(let value):
+                for reference in value.references { objects.escaped(reference) }
+                return .value(value.bytes)
+            case .reference(let handle):
+                guard case .ready(let bytes) = handle.outcome else { preconditionFailure("a task is sent when its arguments are ready") }
+                if bytes.count <= Limits.inlineValueBytes { return .value(bytes) }
+                if handle.owner.process == address.process { objects.pin(handle) }
+                return .reference(handle.id, owner: handle.owner)
+            }
+        }
+    }
+
+    /// Unpins what `payloads` pinned.
+    func release(_ arguments: [ArgumentSource]) {
+        for case .reference(let handle) in arguments where handle.owner.process == address.process { objects.unpin(handle.id) }
+    }
+
+    // MARK: Ends
+
+    /// Settles a submission's results with what its worker answered.
+    func settle(_ submission: Submission, with outcome: TaskOutcome) {
+        switch outcome {
+        case .values(let values) where values.count == submission.results.count:
+            for (handle, value) in zip(submission.results, values) {
+                objects.settled(handle.id, size: value.count)
+                handle.fulfill(value)
+            }
+        case .values(let values):
+            let expected = submission.results.count
+            fail(submission, MantaError(.malformed, "\(submission.function) returned \(values.count) values, expected \(expected)"))
+        case .thrown(let bytes): fail(submission, ThrownError.decoded(bytes))
+        case .failed(let error): fail(submission, error)
+        }
+    }
+
+    func fail(_ submission: Submission, _ error: any Error) {
+        for handle in submission.results {
+            objects.settled(handle.id, size: nil)
+            handle.fail(error)
+        }
+    }
+}
+
+extension Owner: TransportDelegate {
+    func linkOpened(_ link: Link, hello: Hello) {
+        if link === headLink { rewatchAll() }
+    }
+
+    func linkReopened(_ link: Link, hello: Hello, restarted: Bool) {
+        if link === headLink { rewatchAll() }
+    }
+
+    func linkClosed(_ link: Link, error: MantaError) {
+        workerLinkClosed(link, error)
+    }
+
+    func received(_ message: inout InboundMessage, on link: Link) {
+        do {
+            try dispatch(&message, on: link)
+        } catch {
+            if let correlation = message.correlation { link.fail(correlation, error) }
+        }
+    }
+
+    private func dispatch(_ message: inout InboundMessage, on link: Link) throws(MantaError) {
+        switch message.kind {
+        case .taskDone: taskDone(try TaskDone(from: &message.body), on: link)
+        case .runTask: execution.run(try RunTask(from: &message.body), from: link, self)
+        case .callActor: execution.call(try CallActor(from: &message.body), from: link, self)
+        case .tasksReturned: tasksReturned(try TasksReturned(from: &message.body))
+        case .reclaimLease: reclaim(try ReclaimLease(from: &message.body))
+        case .leaseLost: leaseLost(try LeaseLost(from: &message.body))
+        case .leaseAnswer: leaseAnswer(try LeaseAnswer(from: &message.body))
+        case .takeBackTasks: execution.takeBack(try TakeBackTasks(from: &message.body).lease, from: link)
+        case .inquireTasks: execution.inquire(try InquireTasks(from: &message.body), from: link, self)
+        case .tasksUnknown: tasksUnknown(try TasksUnknown(from: &message.body))
+        case .leaseResumed: execution.resumed(try LeaseResumed(from: &message.body))
+        case .actorChanged: actorChanged(try ActorChanged(from: &message.body).status)
+        case .tableChanged: tables.changed(try TableChanged(from: &message.body), self)
+        case .getObject: answer(try GetObject(from: &message.body), correlation: try message.required(), on: link)
+        case .listObjects: answer(try ListObjects(from: &message.body), correlation: try message.required(), on: link)
+        case .startActor: execution.start(try StartActor(from: &message.body), correlation: try message.required(), from: link, self)
+        case .stopWorker: execution.stop(self)
+        default: throw MantaError(.malformed, "a \(runtime.configuration.role.rawValue) does not take \(message.kind) messages")
+        }
+    }
+}
+
+/// The machine this process runs on.
+package enum Host {
+    /// Its name, as `uname -n` says.
+    package static let name: String = {
+        var buffer = [CChar](repeating: 0, count: 256)
+        guard gethostname(&buffer, buffer.count - 1) == 0 else { return "unknown" }
+        return buffer.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    }()
+}

@@ -1,0 +1,171 @@
+// Tasks of this process: from submission, through the book that decides, to the workers and back.
+//
+// The book is told every event and its actions are carried out at once; what follows from an action (a link that cannot be made, results settled) comes
+// back as a new event, never from within the book.
+
+import MantaCore
+import MantaLoop
+import MantaModel
+import MantaTransport
+import MantaWire
+
+extension Owner {
+    // MARK: Events
+
+    func submit(_ submission: Submission) {
+        guard case .function(let options) = submission.target else { preconditionFailure("a task is a function") }
+        guard tasks != nil else {
+            early.append(submission)
+            return
+        }
+        for handle in submission.results { objects.created(handle.id, source: submission.function) }
+        let task = submission.task
+        let missing = missingArguments(submission.arguments) { [runtime = runtime!] in runtime.post(.argumentSettled(task)) }
+        if missing == 0, let error = failure(of: submission.arguments) {
+            fail(submission, error)
+            return reports.failed(submission, error: error, actor: nil)
+        }
+        let shape = TaskShape(job: submission.job, program: runtime.configuration.program, resources: options.resources)
+        tasks!.submitted(
+            task, shape: shape, function: number(of: submission.function), missingArguments: missing, retries: options.retries, payload: submission,
+            at: loop.now, perform: perform)
+    }
+
+    /// An argument is there, or failed.
+    func argumentSettled(_ task: TaskID) {
+        if let actor = callsWithMissingArguments[task] { return callArgumentSettled(task, of: actor) }
+        tasks?.argumentReady(task, at: loop.now, perform: perform)
+    }
+
+    func taskDone(_ done: TaskDone, on link: Link) {
+        if callDone(done) { return }
+        ending = done
+        tasks?.taskDone(done.task, attempt: Int(done.attempt), duration: .nanoseconds(Int64(clamping: done.duration)), at: loop.now, perform: perform)
+        ending = nil
+    }
+
+    func tasksReturned(_ message: TasksReturned) {
+        tasks?.tasksReturned(message.tasks, lease: message.lease, at: loop.now, perform: perform)
+    }
+
+    func tasksUnknown(_ message: TasksUnknown) {
+        tasks?.tasksUnknown(message.tasks, lease: message.lease, at: loop.now, perform: perform)
+    }
+
+    func leaseAnswer(_ answer: LeaseAnswer) {
+        switch answer.decision {
+        case .granted(let worker, _): tasks?.leaseGranted(answer.lease, worker: worker, at: loop.now, perform: perform)
+        case .move(let node, let endpoint):
+            tasks?.leaseMoved(answer.lease, to: NodeAddress(node: node, endpoint: endpoint), at: loop.now, perform: perform)
+        case .refused(let error): tasks?.leaseRefused(answer.lease, error, at: loop.now, perform: perform)
+        }
+    }
+
+    func reclaim(_ message: ReclaimLease) { tasks?.reclaim(message.lease, at: loop.now, perform: perform) }
+
+    func leaseLost(_ message: LeaseLost) { tasks?.leaseLost(message.lease, message.cause, at: loop.now, perform: perform) }
+
+    func workerLinkClosed(_ link: Link, _ error: MantaError) {
+        if let (process, _) = workerLinks.first(where: { $0.value === link }) {
+            workerLinks[process] = nil
+            let cause = DeathCause(.exited, "worker \(process.short) cannot be reached: \(error.message)")
+            tasks?.workerLost(process, cause, at: loop.now, perform: perform)
+        }
+        if let (node, _) = nodeLinks.first(where: { $0.value === link }) {
+            nodeLinks[node] = nil
+            tasks?.nodeLost(node, at: loop.now, perform: perform)
+        }
+    }
+
+    func cancel(_ object: ObjectID) { tasks?.cancel(object.task, at: loop.now, perform: perform) }
+
+    func tickTasks() { tasks?.tick(at: loop.now, perform: perform) }
+
+    /// Ends every task with the error; the book and its leases are given up.
+    func failTasks(_ error: MantaError) {
+        tasks?.endAll(error, at: loop.now, perform: perform)
+        for submission in early { fail(submission, error) }
+        (early, tasks) = ([], nil)
+    }
+
+    // MARK: Actions
+
+    private func perform(_ action: TaskBook.Action) {
+        switch action {
+        case .requestLease(let request, let node):
+            link(to: node).send(
+                RequestLease(
+                    lease: request.lease, owner: request.owner, job: request.job, program: request.program, resources: request.resources,
+                    mayMove: request.mayMove))
+        case .cancelRequest(let lease, let node): link(to: node).send(CancelLease(lease: lease))
+        case .returnLease(let lease, let node): link(to: node).send(ReturnLease(lease: lease))
+        case .confirmLease(let lease, let node): link(to: node).send(ConfirmLease(lease: lease))
+        case .send(_, let attempt, let lease, let worker, let payload): send(submission(payload), attempt, lease, worker)
+        case .takeBack(let lease, let worker): link(to: worker).send(TakeBackTasks(lease: lease))
+        case .inquire(let lease, let tasks, let worker): link(to: worker).send(InquireTasks(lease: lease, tasks: tasks))
+        case .cancelRunning(let task, _, _, let worker): link(to: worker).send(CancelTask(task: task))
+        case .ended(let task, let end, let payload): ended(task, end, submission(payload))
+        }
+    }
+
+    private func send(_ submission: Submission, _ attempt: Int, _ lease: LeaseID, _ worker: ProcessAddress) {
+        if let error = failure(of: submission.arguments) {
+            // The task must leave the book as one that ended; not from within it.
+            return loop.later { [self] in
+                let failure = (error as? MantaError) ?? MantaError(.taskFailed, "an argument failed", cause: error)
+                argumentErrors[submission.task] = error
+                let done = TaskDone(task: submission.task, attempt: UInt32(attempt), outcome: .failed(failure), startedAt: .now, duration: 0)
+                taskDone(done, on: link(to: worker))
+            }
+        }
+        link(to: worker).send(
+            RunTask(
+                task: submission.task, lease: lease, job: submission.job, parent: submission.parent, function: submission.function,
+                attempt: UInt32(attempt), resultCount: UInt32(submission.results.count), arguments: payloads(of: submission.arguments)))
+    }
+
+    private func ended(_ task: TaskID, _ end: TaskEnd, _ submission: Submission) {
+        release(submission.arguments)
+        switch (end, ending) {
+        case (.answered, let done?):
+            if let error = argumentErrors.removeValue(forKey: task) {
+                fail(submission, error)
+            } else {
+                settle(submission, with: done.outcome)
+            }
+            reports.ended(
+                submission, outcome: done.outcome, startedAt: done.startedAt, duration: done.duration, actor: nil, node: runtime.node, worker: nil,
+                attempt: Int(done.attempt))
+        case (.answered, nil): preconditionFailure("a task is answered by a message")
+        case (.failed(let error), _):
+            fail(submission, error)
+            reports.failed(submission, error: error, actor: nil)
+        }
+    }
+
+    // MARK: Links
+
+    private func link(to node: NodeAddress) -> Link {
+        if let link = nodeLinks[node.node] { return link }
+        let link = transport.connect(to: node.endpoint)
+        nodeLinks[node.node] = link
+        return link
+    }
+
+    private func link(to worker: ProcessAddress) -> Link {
+        if let link = workerLinks[worker.process] { return link }
+        let link = transport.connect(to: worker)
+        workerLinks[worker.process] = link
+        return link
+    }
+
+    /// The number under which the book learns a function's run time.
+    private func number(of function: String) -> UInt64 {
+        if let number = functionNumbers[function] { return number }
+        let number = UInt64(functionNumbers.count)
+        functionNumbers[function] = number
+        return number
+    }
+
+    private func submission(_ payload: any AnyObject & Sendable) -> Submission { unsafeDowncast(payload, to: Submission.self) }
+}

@@ -1,0 +1,265 @@
+// Runtime: a process's part in the cluster, for the code that runs in it: a driver, a worker, or a front door of the head.
+//
+// Its methods are called from any thread and never wait: each puts a command into the inbox, and the loop carries the commands out in order. All state
+// behind it (who runs what, where objects and actors are) belongs to its `Owner` and is touched on the loop only.
+//
+// Life: 1. `start` binds the process's endpoint, reaches the head, and for a driver registers its job 2. it runs 3. `stop` fails what is pending,
+// tells the head, and ends the loop.
+
+package import MantaLoop
+package import MantaModel
+package import MantaWire
+import Glibc
+import MantaTransport
+import Synchronization
+
+package final class Runtime: RuntimeInterface, HandleKeeper {
+    /// How a runtime is set up.
+    package struct Configuration: Sendable {
+        package var role: ProcessRole
+        /// The head's endpoint, `tcp://host:port`.
+        package var head: String
+        /// The endpoint of this process's node; a driver learns it from the head.
+        package var node: String?
+        package var nodeID: NodeID?
+        /// Folder of this process's socket.
+        package var runtimeDirectory: String
+        package var program: Program
+        package var namespace: String
+        package var job: JobID
+        /// Given by the node to a worker; else new.
+        package var process: ProcessID
+
+        package init(
+            role: ProcessRole, head: String, node: String? = nil, nodeID: NodeID? = nil, runtimeDirectory: String, program: Program, namespace: String,
+            job: JobID = .random(), process: ProcessID = .random()
+        ) {
+            (self.role, self.head, self.node, self.nodeID, self.runtimeDirectory) = (role, head, node, nodeID, runtimeDirectory)
+            (self.program, self.namespace, self.job, self.process) = (program, namespace, job, process)
+        }
+    }
+
+    package let configuration: Configuration
+    package let program: ProgramRegistry
+    package let loop: EventLoop
+    package let address: ProcessAddress
+
+    private let taskPrefix = UInt64.random(in: .min ... .max)
+    private let taskCounter = Atomic<UInt64>(0)
+    private let inbox = Mutex(Inbox())
+    private let borrowed = Mutex<[ObjectID: WeakHandle]>([:])
+    private let place = Mutex(Place())
+    let owner: Owner
+
+    private struct Inbox {
+        var commands: [OwnerCommand] = []
+        /// The loop has been told that there is something; it takes all at once.
+        var isAnnounced = false
+    }
+
+    /// Where this process is; a driver learns it while it starts.
+    private struct Place {
+        var node: NodeID?
+        var aliases: [ActorID: ActorID] = [:]
+    }
+
+    private struct WeakHandle { weak var handle: ObjectHandle? }
+
+    /// The runtime uses `loop`, which must be running; nothing happens before `start`.
+    package init(configuration: Configuration, program: ProgramRegistry, loop: EventLoop) {
+        (self.configuration, self.program, self.loop) = (configuration, program, loop)
+        let socket = "\(configuration.runtimeDirectory)/\(configuration.process.short).sock"
+        address = ProcessAddress(process: configuration.process, endpoint: "ipc://\(socket)")
+        owner = Owner(loop: loop)
+        place.withLock { $0.node = configuration.nodeID }
+        owner.runtime = self
+    }
+
+    package var job: JobID { TaskContext.current?.job ?? configuration.job }
+    package var node: NodeID? { place.withLock { $0.node } }
+    package var namespace: String { configuration.namespace }
+
+    func setNode(_ node: NodeID) { place.withLock { $0.node = node } }
+
+    // MARK: Life
+
+    /// Binds, connects and registers; throws what went wrong first, naming the address.
+    package func start() async throws {
+        let configuration = configuration
+        let address = address
+        try await onLoop { owner in try owner.open(configuration, at: address) }
+        if configuration.role == .driver { try await registerJob() }
+    }
+
+    /// Tells the head of this driver, and learns the node to work with.
+    private func registerJob() async throws {
+        let description = JobDescription(
+            id: configuration.job, program: configuration.program, namespace: configuration.namespace, driver: address, pid: getpid(), host: Host.name,
+            startedAt: .now)
+        let deadline = ContinuousClock.now + .seconds(10)
+        var registered = try await head(RegisterJob(job: description), deadline: .seconds(10))
+        while registered.node == nil, ContinuousClock.now < deadline {
+            // A cluster that has just started may have no node yet.
+            try await Task.sleep(for: .milliseconds(10))
+            registered = try await head(RegisterJob(job: description), deadline: .seconds(10))
+        }
+        guard let node = registered.node else {
+            throw MantaError(.unavailable, "the cluster at \(configuration.head) has no living node on this machine; start one with: manta start --address \(configuration.head)")
+        }
+        setNode(node.id)
+        try await onLoop { owner in owner.joined(node, job: description) }
+    }
+
+    /// Ends the runtime: pending handles fail with `notConnected`. The loop itself is its maker's to stop.
+    package func stop() async {
+        CurrentRuntime.remove(self)
+        if configuration.role == .driver { _ = try? await head(FinishJob(job: configuration.job), deadline: .seconds(2)) }
+        try? await onLoop { owner in owner.close() }
+    }
+
+    /// Runs `body` on the loop with the owner.
+    func onLoop<Result: Sendable>(_ body: @escaping @Sendable (Owner) throws -> Result) async throws -> Result {
+        try await withCheckedThrowingContinuation { continuation in
+            loop.execute {
+                continuation.resume(with: Swift.Result { try body(self.owner) })
+            }
+        }
+    }
+
+    // MARK: The inbox
+
+    /// Asks the loop to carry a command out, behind all earlier ones of this thread.
+    func post(_ command: OwnerCommand) {
+        let mustAnnounce = inbox.withLock { inbox in
+            inbox.commands.append(command)
+            defer { inbox.isAnnounced = true }
+            return !inbox.isAnnounced
+        }
+        if mustAnnounce { loop.execute { self.owner.carryOutInbox() } }
+    }
+
+    /// Swaps the waiting commands for an empty array, whose storage is used again.
+    func takeCommands(into commands: inout [OwnerCommand]) {
+        inbox.withLock { inbox in
+            swap(&inbox.commands, &commands)
+            inbox.isAnnounced = false
+        }
+    }
+
+    // MARK: RuntimeInterface
+
+    package func nextTaskID() -> TaskID {
+        TaskID(high: taskPrefix, low: taskCounter.wrappingAdd(1, ordering: .relaxed).oldValue)
+    }
+
+    package func submit(function: String, arguments: [ArgumentSource], resultCount: Int, options: TaskOptions) -> [ObjectHandle] {
+        let submission = makeSubmission(.function(options), function: function, methodName: "", arguments, resultCount)
+        if let complaint = options.resources.complaint {
+            for handle in submission.results { handle.fail(MantaError(.invalidArgument, "\(function): \(complaint)")) }
+            return submission.results
+        }
+        post(.submit(submission))
+        return submission.results
+    }
+
+    package func call(actor: ActorID, type: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int) -> [ObjectHandle] {
+        let submission = makeSubmission(
+            .method(actor: resolved(actor), index: method), function: "\(type).\(methodName)", methodName: method == .max ? methodName : "", arguments,
+            resultCount)
+        post(.call(submission))
+        return submission.results
+    }
+
+    private func makeSubmission(
+        _ target: Submission.Target, function: String, methodName: String, _ arguments: [ArgumentSource], _ resultCount: Int
+    ) -> Submission {
+        let task = nextTaskID()
+        let results = (0..<resultCount).map { ObjectHandle(id: ObjectID(task: task, index: UInt32($0)), owner: address, keeper: self) }
+        let context = TaskContext.current
+        return Submission(
+            task: task, target: target, function: function, methodName: methodName, job: context?.job ?? configuration.job, parent: context?.task,
+            arguments: arguments, results: results, submittedAt: .now)
+    }
+
+    package func put(_ value: EncodedValue) -> ObjectHandle {
+        let id = ObjectID(task: nextTaskID(), index: 0)
+        let handle = ObjectHandle(id: id, owner: address, keeper: self, outcome: .ready(value.bytes))
+        post(.put(handle, inside: value.references, size: value.bytes.count))
+        return handle
+    }
+
+    package func createActor(type: String, initializer: UInt32, arguments: [ArgumentSource], options: ActorOptions) -> ActorID {
+        let id = ActorID.random()
+        let context = TaskContext.current
+        let specification = ActorSpecification(
+            id: id, job: context?.job ?? configuration.job, program: options.program ?? configuration.program, type: type, initializer: initializer,
+            arguments: [], name: options.name, namespace: options.namespace ?? namespace, lifetime: options.lifetime, resources: options.resources,
+            placementResources: options.placementResources, maxRestarts: options.maxRestarts, maxConcurrency: options.maxConcurrency, owner: address)
+        post(.create(ActorCreation(specification: specification, arguments: arguments, getIfExists: options.getIfExists)))
+        return id
+    }
+
+    package func lookUpActor(name: String, namespace: String?) async throws -> (id: ActorID, type: String) {
+        let found = try await head(GetActor(name: name, namespace: namespace ?? self.namespace))
+        return (found.status.id, found.status.type)
+    }
+
+    package func kill(actor: ActorID) async throws {
+        _ = try await head(KillActor(actor: resolved(actor), noRestart: true))
+    }
+
+    package func cancel(_ handle: ObjectHandle) { post(.cancel(handle.id)) }
+
+    package func resolved(_ id: ActorID) -> ActorID { place.withLock { $0.aliases[id] ?? id } }
+
+    /// `getIfExists` found an older actor: calls to `id` go to `actual` from now on.
+    func alias(_ id: ActorID, to actual: ActorID) { place.withLock { $0.aliases[id] = actual } }
+
+    package func handle(for id: ObjectID, owner: ProcessAddress) -> ObjectHandle {
+        borrowed.withLock { borrowed in
+            if let handle = borrowed[id]?.handle { return handle }
+            let handle = ObjectHandle(id: id, owner: owner, keeper: self, fetchesOnDemand: true)
+            borrowed[id] = WeakHandle(handle: handle)
+            return handle
+        }
+    }
+
+    // MARK: HandleKeeper
+
+    package func handleWasReleased(_ id: ObjectID, owner: ProcessAddress) {
+        if owner.process != address.process {
+            borrowed.withLock { borrowed in
+                // A new handle of the same object may have been made meanwhile.
+                if let entry = borrowed[id], entry.handle == nil { borrowed[id] = nil }
+            }
+        } else {
+            post(.released(id))
+        }
+    }
+
+    package func handleIsWanted(_ handle: ObjectHandle) { post(.wanted(handle)) }
+
+    // MARK: The head
+
+    /// Sends a request to the head and waits for its answer; while the head is away, until `deadline`.
+    package func head<Request: WireRequest>(_ request: Request, deadline: Duration = Limits.requestDeadline) async throws -> Request.Reply {
+        try await withCheckedThrowingContinuation { continuation in
+            loop.execute {
+                self.owner.headLink.request(request, deadline: deadline) { continuation.resume(with: $0.mapError { $0 as any Error }) }
+            }
+        }
+    }
+
+    /// Calls a method by its name with one MessagePack value: an array of positional arguments or a map by label. Returns the encoded results.
+    package func call(actor: ActorID, methodNamed name: String, arguments: [UInt8]) async throws -> [[UInt8]] {
+        let handles = call(actor: actor, type: "actor \(actor.short)", method: .max, methodName: name, arguments: [.value(EncodedValue(bytes: arguments))], resultCount: 1)
+        return [try await handles[0].bytes()]
+    }
+
+    // MARK: Leases
+
+    /// Returns when a blocked lease holds its resources again.
+    func resumed(_ lease: LeaseID) async {
+        await withUnsafeContinuation { continuation in post(.resume(lease, continuation)) }
+    }
+}
