@@ -60,12 +60,20 @@ struct CallForms {
 
     private func local(_ index: Int) -> String {
         let name = signature.parameters[index].name
-        return ["results", "_submit", "_actor", "_create", "_type", "_options"].contains(name) || name == "_" ? "_argument\(index)" : name
+        return reserved.contains(name) ? "_argument\(index)" : name
     }
 
     /// `T!` is `T?` as a generic argument.
     private func plain(_ type: String) -> String { type.hasSuffix("!") ? type.dropLast() + "?" : type }
 }
+
+/// Names a parameter may have but the expansion's body cannot use: its own, and keywords, which need no backticks as labels.
+private let reserved: Set<String> = [
+    "_", "results", "_submit", "_actor", "_create", "_type", "_options", "_defaults", "Any", "Self", "as", "break", "case", "catch", "class", "continue",
+    "default", "defer", "deinit", "do", "else", "enum", "extension", "fallthrough", "false", "fileprivate", "for", "func", "guard", "if", "import", "in",
+    "init", "internal", "is", "let", "nil", "operator", "private", "protocol", "public", "repeat", "rethrows", "return", "self", "static", "struct",
+    "subscript", "super", "switch", "throw", "throws", "true", "try", "typealias", "var", "where", "while",
+]
 
 extension Signature {
     /// The expression that makes the signature known to the runtime.

@@ -7,7 +7,7 @@ import SwiftSyntax
 import SwiftSyntaxMacros
 
 struct RemoteActorDeclaration {
-    struct Method {
+    struct Member {
         var signature: Signature
         var access: String
     }
@@ -19,8 +19,8 @@ struct RemoteActorDeclaration {
     let isClass: Bool
     /// The global actor a class is bound to.
     var globalActor: String?
-    var initializers: [Signature] = []
-    var methods: [Method] = []
+    var initializers: [Member] = []
+    var methods: [Member] = []
 
     init?(_ declaration: some DeclGroupSyntax, in context: some MacroExpansionContext, diagnostics: inout [Diagnostic]) {
         let count = diagnostics.count
@@ -74,7 +74,7 @@ struct RemoteActorDeclaration {
                     name: "init", of: "initializer", generics: initializer.genericParameterClause, whereClause: initializer.genericWhereClause,
                     signature: initializer.signature, diagnostics: &diagnostics)
                 {
-                    initializers.append(read)
+                    initializers.append(Member(signature: read, access: Self.narrower(access, initializer.modifiers.access)))
                 }
             } else if let method = member.decl.as(FunctionDeclSyntax.self) {
                 if method.modifiers.contains(.private, .fileprivate, .static, .class) { continue }
@@ -83,13 +83,14 @@ struct RemoteActorDeclaration {
                     name: method.name.text, of: "method", generics: method.genericParameterClause, whereClause: method.genericWhereClause,
                     signature: method.signature, diagnostics: &diagnostics)
                 {
-                    methods.append(Method(signature: read, access: Self.narrower(access, method.modifiers.access)))
+                    methods.append(Member(signature: read, access: Self.narrower(access, method.modifiers.access)))
                 }
             }
         }
         if !hasInitializer {
-            var none: [Diagnostic] = []
-            initializers = [Signature(name: "init", of: "initializer", generics: nil, whereClause: nil, signature: FunctionSignatureSyntax(parameterClause: FunctionParameterClauseSyntax(parameters: [])), diagnostics: &none)].compactMap { $0 }
+            // The compiler's own initializer, which is never more than internal.
+            let implicit = Signature(baseName: "init", parameters: [], isAsync: false, isThrowing: false, result: .void)
+            initializers = [Member(signature: implicit, access: Self.narrower(access, ""))]
         } else if initializers.isEmpty, diagnostics.isEmpty, let first = members.first {
             diagnostics.append(.error(first, "a remote actor needs an initializer that is not private"))
         }

@@ -32,15 +32,15 @@ public struct RemoteActorMacro: MemberMacro, ExtensionMacro {
             return []
         }
         return [handle(actor), factory(actor)] + starters(actor) + [
-            "\(raw: actor.access)nonisolated static var _type: Manta::_ActorType { \(raw: typeDescription(actor)) }",
-            "\(raw: actor.access)nonisolated static var _defaults: Manta::ActorCreationOptions { Manta::ActorCreationOptions(\(raw: node.arguments?.trimmedDescription ?? "")) }",
+            "\(raw: actor.access)nonisolated static let _type: Manta::_ActorType = \(raw: typeDescription(actor))",
+            "\(raw: actor.access)nonisolated static let _defaults: Manta::ActorCreationOptions = Manta::ActorCreationOptions(\(raw: node.arguments?.trimmedDescription ?? ""))",
             creation(actor), dispatch(actor),
             "@section(\"manta_records\") @used nonisolated private static let _record: Manta::_Record = (2, 1, { unsafe Manta::_register($0, actor: \(raw: actor.name).self) }, 0)",
         ]
     }
 
     private static func typeDescription(_ actor: RemoteActorDeclaration) -> String {
-        let initializers = actor.initializers.map { $0.description(named: $0.fullName) }.joined(separator: ",\n")
+        let initializers = actor.initializers.map { $0.signature.description(named: $0.signature.fullName) }.joined(separator: ",\n")
         let methods = actor.methods.map { $0.signature.description(named: $0.signature.fullName) }.joined(separator: ",\n")
         return "Manta::_ActorType(\(literal(actor.stableName)), initializers: [\n\(initializers)], methods: [\n\(methods)], runsOneByOne: \(actor.isClass))"
     }
@@ -59,7 +59,7 @@ public struct RemoteActorMacro: MemberMacro, ExtensionMacro {
             let access = RemoteActorDeclaration.widest(overloads.map(\.element.access))
             let type = "__\(name.withoutBackticks)"
             lines.append("\(access)var \(name): \(type) { \(type)(_actor: _actor) }")
-            lines.append("\(access)struct \(type): Sendable {")
+            lines.append("\(access)nonisolated struct \(type): Sendable {")
             lines.append("let _actor: Manta::_ActorReference")
             for (index, method) in overloads {
                 let forms = CallForms(signature: method.signature, name: "callAsFunction", access: method.access) {
@@ -81,7 +81,9 @@ public struct RemoteActorMacro: MemberMacro, ExtensionMacro {
             "\(actor.access)init(_options: Manta::ActorCreationOptions) { self._options = _options }",
         ]
         for (index, initializer) in actor.initializers.enumerated() {
-            lines += CallForms(signature: initializer, name: "remote", access: actor.access, submit: { "_create(\(index)) \($0)" }, returning: "Handle").declarations
+            lines += CallForms(
+                signature: initializer.signature, name: "remote", access: initializer.access, submit: { "_create(\(index)) \($0)" }, returning: "Handle"
+            ).declarations
         }
         lines.append("}")
         return "\(raw: lines.joined(separator: "\n"))"
@@ -91,7 +93,7 @@ public struct RemoteActorMacro: MemberMacro, ExtensionMacro {
     private static func starters(_ actor: RemoteActorDeclaration) -> [DeclSyntax] {
         actor.initializers.enumerated().flatMap { index, initializer in
             CallForms(
-                signature: initializer, name: "remote", access: actor.access,
+                signature: initializer.signature, name: "remote", access: initializer.access,
                 submit: { "Factory(_options: _defaults)._create(\(index)) \($0)" }, returning: "Handle"
             ).declarations.map { "\(raw: $0.replacing("nonisolated func", with: "nonisolated static func"))" }
         }
@@ -101,7 +103,7 @@ public struct RemoteActorMacro: MemberMacro, ExtensionMacro {
         // A class bound to a global actor is created on it.
         let isolation = actor.globalActor.map { "@\($0) " } ?? "nonisolated(nonsending) "
         var lines = ["\(actor.access)\(isolation)static func _create(_ initializer: UInt32, _ call: Manta::_Invocation) async throws -> \(actor.name) {", "switch initializer {"]
-        for (index, initializer) in actor.initializers.enumerated() {
+        for (index, initializer) in actor.initializers.map(\.signature).enumerated() {
             let effects = "\(initializer.isThrowing || !initializer.parameters.isEmpty ? "try " : "")\(initializer.isAsync ? "await " : "")"
             lines.append("\(index == actor.initializers.count - 1 ? "default" : "case \(index)"): return \(effects)\(actor.name)(\(initializer.decodedArguments))")
         }

@@ -40,7 +40,7 @@ public struct RemoteClosureMacro: ExpressionMacro {
             {
             nonisolated enum \(raw: type): Manta::_RemoteCode {
             static let body = Manta::_RemoteClosure(\(closure.trimmed))
-            static var _signature: Manta::_Signature { Manta::_Signature(\(raw: literal(name)), [\(raw: parameters)], results: 1) }
+            static let _signature: Manta::_Signature = Manta::_Signature(\(raw: literal(name)), [\(raw: parameters)], results: 1)
             nonisolated(nonsending) static func _invoke(_ call: Manta::_Invocation) async throws -> Manta::_Reply { try await body.invoke(call) }
             @section("manta_records") @used private static let _record: Manta::_Record = (1, 1, { unsafe Manta::_register($0, function: \(raw: type).self) }, 0)
             }

@@ -43,8 +43,8 @@ public struct RemoteMacro: PeerMacro {
         let forms = CallForms(signature: signature, name: "remote", access: inner) { "_submit \($0)" }
         var lines = [
             "\(access)nonisolated struct \(type): Manta::RemoteFunction {",
-            "\(inner)static var _signature: Manta::_Signature { \(signature.description(named: name)) }",
-            "\(inner)static var _defaults: Manta::FunctionOptions { Manta::FunctionOptions(\(options)) }",
+            "\(inner)static let _signature: Manta::_Signature = \(signature.description(named: name))",
+            "\(inner)static let _defaults: Manta::FunctionOptions = Manta::FunctionOptions(\(options))",
             "\(inner)var _options: Manta::FunctionOptions = Self._defaults",
         ]
         lines += forms.declarations

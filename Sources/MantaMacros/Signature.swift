@@ -51,6 +51,10 @@ struct Signature {
         }
     }
 
+    init(baseName: String, parameters: [Parameter], isAsync: Bool, isThrowing: Bool, result: Result) {
+        (self.baseName, self.parameters, self.isAsync, self.isThrowing, self.result) = (baseName, parameters, isAsync, isThrowing, result)
+    }
+
     /// Reads what a function, method or initializer declares.
     init?(
         name: String, of what: String, generics: GenericParameterClauseSyntax?, whereClause: GenericWhereClauseSyntax?, signature: FunctionSignatureSyntax,
@@ -95,7 +99,7 @@ struct Signature {
         }
         if let opaque = type.as(SomeOrAnyTypeSyntax.self) {
             let word = opaque.someOrAnySpecifier.text
-            diagnostics.append(.error(parameter, "a remote \(what) cannot have a '\(word)' parameter: the worker must know the type to decode it; name a Codable type"))
+            diagnostics.append(.error(parameter, "a remote \(what) cannot take '\(word)': the worker must know the type to decode it; name a Codable type"))
         }
         if diagnostics.count > count { return nil }
         let first = parameter.firstName.text

@@ -1,13 +1,14 @@
 // RemoteClosure: what `#remote` makes of a closure.
 //
-// One initializer for each number of parameters: the compiler (6.3.1) crashes when a closure is converted to a function type over a parameter pack.
+// One pair of initializers for each number of parameters, with and without a result: the compiler (6.3.1) crashes when a closure is converted to a
+// function type over a parameter pack.
 
 /// A closure that `#remote` registered. Made by the macro.
-public struct _RemoteClosure<Result: Encodable & SendableMetatype>: Sendable {
-    private let body: @Sendable (_Invocation) async throws -> Result
+public struct _RemoteClosure<Result>: Sendable {
+    private let body: @Sendable (_Invocation) async throws -> _Reply
 
     /// For the macro: runs it where it was sent.
-    public nonisolated(nonsending) func invoke(_ call: _Invocation) async throws -> _Reply { try _Reply(try await body(call)) }
+    public nonisolated(nonsending) func invoke(_ call: _Invocation) async throws -> _Reply { try await body(call) }
 
     /// For the macro: sends it.
     public func submit<Code: _RemoteCode>(_ code: Code.Type, _ arguments: _TypedArgument...) -> ObjectReference<Result> {
@@ -15,27 +16,74 @@ public struct _RemoteClosure<Result: Encodable & SendableMetatype>: Sendable {
             for argument in arguments { try argument.add(&builder) }
         }.reference(0)
     }
+}
 
+extension _RemoteClosure where Result: Encodable & SendableMetatype {
     public init(_ body: @escaping @Sendable () async throws -> Result) {
-        self.body = { _ in try await body() }
+        self.body = { _ in try _Reply(try await body()) }
     }
     public init<A: Decodable & SendableMetatype>(_ body: @escaping @Sendable (A) async throws -> Result) {
-        self.body = { try await body($0.argument(0)) }
+        self.body = { try _Reply(try await body($0.argument(0))) }
     }
     public init<A: Decodable & SendableMetatype, B: Decodable & SendableMetatype>(_ body: @escaping @Sendable (A, B) async throws -> Result) {
-        self.body = { try await body($0.argument(0), $0.argument(1)) }
+        self.body = { try _Reply(try await body($0.argument(0), $0.argument(1))) }
     }
     public init<A: Decodable & SendableMetatype, B: Decodable & SendableMetatype, C: Decodable & SendableMetatype>(_ body: @escaping @Sendable (A, B, C) async throws -> Result) {
-        self.body = { try await body($0.argument(0), $0.argument(1), $0.argument(2)) }
+        self.body = { try _Reply(try await body($0.argument(0), $0.argument(1), $0.argument(2))) }
     }
     public init<A: Decodable & SendableMetatype, B: Decodable & SendableMetatype, C: Decodable & SendableMetatype, D: Decodable & SendableMetatype>(_ body: @escaping @Sendable (A, B, C, D) async throws -> Result) {
-        self.body = { try await body($0.argument(0), $0.argument(1), $0.argument(2), $0.argument(3)) }
+        self.body = { try _Reply(try await body($0.argument(0), $0.argument(1), $0.argument(2), $0.argument(3))) }
     }
     public init<A: Decodable & SendableMetatype, B: Decodable & SendableMetatype, C: Decodable & SendableMetatype, D: Decodable & SendableMetatype, E: Decodable & SendableMetatype>(_ body: @escaping @Sendable (A, B, C, D, E) async throws -> Result) {
-        self.body = { try await body($0.argument(0), $0.argument(1), $0.argument(2), $0.argument(3), $0.argument(4)) }
+        self.body = { try _Reply(try await body($0.argument(0), $0.argument(1), $0.argument(2), $0.argument(3), $0.argument(4))) }
     }
     public init<A: Decodable & SendableMetatype, B: Decodable & SendableMetatype, C: Decodable & SendableMetatype, D: Decodable & SendableMetatype, E: Decodable & SendableMetatype, F: Decodable & SendableMetatype>(_ body: @escaping @Sendable (A, B, C, D, E, F) async throws -> Result) {
-        self.body = { try await body($0.argument(0), $0.argument(1), $0.argument(2), $0.argument(3), $0.argument(4), $0.argument(5)) }
+        self.body = { try _Reply(try await body($0.argument(0), $0.argument(1), $0.argument(2), $0.argument(3), $0.argument(4), $0.argument(5))) }
+    }
+}
+
+extension _RemoteClosure where Result == Void {
+    public init(_ body: @escaping @Sendable () async throws -> Void) {
+        self.body = { _ in
+            try await body()
+            return .void
+        }
+    }
+    public init<A: Decodable & SendableMetatype>(_ body: @escaping @Sendable (A) async throws -> Void) {
+        self.body = {
+            try await body($0.argument(0))
+            return .void
+        }
+    }
+    public init<A: Decodable & SendableMetatype, B: Decodable & SendableMetatype>(_ body: @escaping @Sendable (A, B) async throws -> Void) {
+        self.body = {
+            try await body($0.argument(0), $0.argument(1))
+            return .void
+        }
+    }
+    public init<A: Decodable & SendableMetatype, B: Decodable & SendableMetatype, C: Decodable & SendableMetatype>(_ body: @escaping @Sendable (A, B, C) async throws -> Void) {
+        self.body = {
+            try await body($0.argument(0), $0.argument(1), $0.argument(2))
+            return .void
+        }
+    }
+    public init<A: Decodable & SendableMetatype, B: Decodable & SendableMetatype, C: Decodable & SendableMetatype, D: Decodable & SendableMetatype>(_ body: @escaping @Sendable (A, B, C, D) async throws -> Void) {
+        self.body = {
+            try await body($0.argument(0), $0.argument(1), $0.argument(2), $0.argument(3))
+            return .void
+        }
+    }
+    public init<A: Decodable & SendableMetatype, B: Decodable & SendableMetatype, C: Decodable & SendableMetatype, D: Decodable & SendableMetatype, E: Decodable & SendableMetatype>(_ body: @escaping @Sendable (A, B, C, D, E) async throws -> Void) {
+        self.body = {
+            try await body($0.argument(0), $0.argument(1), $0.argument(2), $0.argument(3), $0.argument(4))
+            return .void
+        }
+    }
+    public init<A: Decodable & SendableMetatype, B: Decodable & SendableMetatype, C: Decodable & SendableMetatype, D: Decodable & SendableMetatype, E: Decodable & SendableMetatype, F: Decodable & SendableMetatype>(_ body: @escaping @Sendable (A, B, C, D, E, F) async throws -> Void) {
+        self.body = {
+            try await body($0.argument(0), $0.argument(1), $0.argument(2), $0.argument(3), $0.argument(4), $0.argument(5))
+            return .void
+        }
     }
 }
 

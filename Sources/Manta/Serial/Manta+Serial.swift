@@ -19,6 +19,13 @@ extension Manta {
         try CurrentRuntime.install(runtime)
         return SerialSession(runtime: runtime)
     }
+
+    /// Runs the body, and the tasks it starts, with a cluster of their own in serial mode; other tasks of the process do not see it. For tests: many can
+    /// run at once.
+    public static func serially<Value>(namespace: String = "default", _ body: () async throws -> Value) async throws -> Value {
+        let runtime = SerialRuntime(program: try Records.program.get(), namespace: namespace)
+        return try await CurrentRuntime.with(runtime, body)
+    }
 }
 
 /// The life of the serial mode; it ends with `stop()` or with the last copy.
