@@ -122,6 +122,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     }
 
     /// Runs `body` on the loop and returns what it returns. From any thread.
+    @discardableResult
     package func perform<T: Sendable, E: Error>(_ body: @escaping @Sendable () throws(E) -> T) async throws(E) -> T {
         if isCurrent { return try body() }
         let result: Result<T, E> = await withUnsafeContinuation { continuation in

@@ -79,7 +79,9 @@ package struct ChildProcess {
 }
 
 /// The watch of one process. It lasts until the process ends or `cancel()`, whether or not somebody keeps it.
-package final class ProcessWatch {
+///
+/// `@unchecked Sendable`: used on its loop only, which debug builds assert.
+package final class ProcessWatch: @unchecked Sendable {
     package let pid: Int32
     private let loop: EventLoop
     private var registration: DescriptorID?
@@ -103,6 +105,7 @@ package final class ProcessWatch {
 
     /// No call comes after this.
     package func cancel() {
+        loop.assertOnLoop()
         onExit = nil
         if let registration { loop.removeDescriptor(registration) }
         registration = nil

@@ -5,7 +5,9 @@ import Glibc
 package import MantaModel
 
 /// The routing of some signals to a handler, until `cancel()`.
-package final class SignalWatch {
+///
+/// `@unchecked Sendable`: used on its loop only, which debug builds assert.
+package final class SignalWatch: @unchecked Sendable {
     private let loop: EventLoop
     private let signals: [Int32]
     private var pipe: (read: Int32, write: Int32)
@@ -30,6 +32,7 @@ package final class SignalWatch {
 
     /// Gives the signals their default actions back.
     package func cancel() {
+        loop.assertOnLoop()
         guard let registration else { return }
         for signal in signals { _ = manta_unroute_signal(signal) }
         loop.removeDescriptor(registration)
