@@ -194,6 +194,11 @@ extension Transport {
         link.attachment = nil
     }
 
+    /// Drops an incoming link without a word to anybody, as if this process had been restarted. For tests.
+    package func forget(_ link: Link) {
+        close(link, MantaError(.unavailable, "the link was forgotten"), saysGoodbye: false, tellsDelegate: false)
+    }
+
     // MARK: Monitors
 
     /// Reads what ZeroMQ reports of connections; `link` is nil for the router's.

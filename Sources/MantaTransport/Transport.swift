@@ -126,12 +126,13 @@ package final class Transport: LoopSource, @unchecked Sendable {
         channel.close(on: loop)
     }
 
-    /// Closes every link, says goodbye to the peers, and leaves the loop. Nothing may be sent afterwards.
-    package func close() {
+    /// Closes every link and leaves the loop. Nothing may be sent afterwards.
+    /// - Parameter saysGoodbye: Peers then know at once; else they wait for this process to come back, as after a crash.
+    package func close(saysGoodbye: Bool = true) {
         loop.assertOnLoop()
         guard !isClosed else { return }
         isClosed = true
-        for link in links { close(link, MantaError(.notConnected, "this process is closing its links"), saysGoodbye: true, tellsDelegate: false) }
+        for link in links { close(link, MantaError(.notConnected, "this process is closing its links"), saysGoodbye: saysGoodbye, tellsDelegate: false) }
         for channel in [routerMonitor, router] { channel.map(remove) }
         (router, routerMonitor) = (nil, nil)
         guards = []

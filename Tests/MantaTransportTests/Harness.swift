@@ -1,0 +1,108 @@
+// Harness: two ends of a link in one process, each on its own loop, with what they heard written down.
+
+import Glibc
+import MantaLoop
+import MantaModel
+import MantaTestKit
+import MantaTransport
+import MantaWire
+
+/// A one-way message with a number and some bytes.
+struct Note: WireMessage, Hashable {
+    static var kind: MessageKind { .runTask }
+    var number: UInt64
+    var bytes: [UInt8] = []
+
+    init(_ number: UInt64, bytes: [UInt8] = []) { (self.number, self.bytes) = (number, bytes) }
+    func encode(into writer: inout MessagePackWriter) throws(MantaError) {
+        writer.write(number)
+        writer.writeBinary(bytes)
+    }
+    init(from reader: inout MessagePackReader) throws(MantaError) {
+        number = try reader.readUInt64()
+        bytes = try reader.readBinary()
+    }
+}
+
+/// A request for the number's double.
+struct Question: WireRequest, Hashable {
+    typealias Reply = Note
+    static var kind: MessageKind { .getObject }
+    var number: UInt64
+
+    init(_ number: UInt64) { self.number = number }
+    func encode(into writer: inout MessagePackWriter) throws(MantaError) { writer.write(number) }
+    init(from reader: inout MessagePackReader) throws(MantaError) { number = try reader.readUInt64() }
+}
+
+/// A process of the tests: a loop, a transport, and a log of events in words.
+final class Process: TransportDelegate, @unchecked Sendable {  // everything but the logs is used on the loop
+    let running: RunningLoop
+    var transport: Transport!
+    let events = Log<String>()
+    let notes = Log<UInt64>()
+    let errors = Log<MantaError>()
+    let links = Log<Link>()
+    /// Answers questions at once; else they are kept here.
+    var answersAtOnce = true
+    let questions = Log<(Correlation, UInt64, Link)>()
+    /// Called when a link opens or opens again.
+    var onOpen: ((Link) -> Void)?
+
+    init(
+        _ role: ProcessRole = .worker, process: ProcessID = .random(), cluster: ClusterID? = nil, version: UInt32 = protocolVersion,
+        settings: Transport.Settings = .init()
+    ) async {
+        running = RunningLoop("\(role)")
+        let hello = Hello(version: version, cluster: cluster, role: role, process: process, pid: getpid(), endpoint: "", host: "test")
+        await running.loop.perform { [self] in
+            transport = Transport(loop: running.loop, identity: hello, delegate: self, settings: settings)
+        }
+    }
+
+    var loop: EventLoop { running.loop }
+
+    func listen(on endpoint: String = "tcp://127.0.0.1:0") async throws -> String {
+        try await loop.perform { () throws(MantaError) in try self.transport.listen(on: endpoint) }
+    }
+    func connect(to endpoint: String, expecting role: ProcessRole? = nil, grace: Duration?? = nil) async -> Link {
+        await loop.perform { self.transport.connect(to: endpoint, expecting: role, grace: grace) }
+    }
+    /// Goes away; `abruptly` without a goodbye.
+    func end(abruptly: Bool = false) async {
+        await loop.perform { self.transport.close(saysGoodbye: !abruptly) }
+    }
+
+    func linkOpened(_ link: Link, hello: Hello) {
+        links.append(link)
+        events.append("opened \(hello.role)")
+        onOpen?(link)
+    }
+    func linkReopened(_ link: Link, hello: Hello, restarted: Bool) {
+        events.append(restarted ? "reopened, restarted" : "reopened")
+        onOpen?(link)
+    }
+    func linkClosed(_ link: Link, error: MantaError) {
+        errors.append(error)
+        events.append("closed \(error.code)")
+    }
+    func linkRefused(_ hello: Hello, error: MantaError) {
+        errors.append(error)
+        events.append("refused")
+    }
+    func received(malformed error: MantaError, on link: Link) {
+        errors.append(error)
+        events.append("malformed")
+    }
+    func received(_ message: inout InboundMessage, on link: Link) {
+        do throws(MantaError) {
+            switch message.kind {
+            case .runTask: notes.append(try message.decode(Note.self).number)
+            case .getObject:
+                let number = try message.decode(Question.self).number
+                if answersAtOnce { link.reply(to: message.correlation!, Note(2 * number)) } else { questions.append((message.correlation!, number, link)) }
+            default: events.append("unexpected \(message.kind)")
+            }
+        } catch { errors.append(error) }
+    }
+}

@@ -1,0 +1,104 @@
+// ListeningTests: addresses that are taken, wrong or many, and peers that do not speak the protocol.
+
+import Glibc
+import MantaLoop
+import MantaModel
+import MantaTestKit
+import MantaTransport
+import MantaWire
+import Testing
+
+@Suite struct ListeningTests {
+    @Test func anOccupiedPortIsAPreciseError() async throws {
+        let (first, second) = (await Process(.head), await Process(.head))
+        let address = try await first.listen()
+        let error = await #expect(throws: MantaError.self) { try await second.listen(on: address) }
+        #expect(error?.code == .addressInUse)
+        #expect(error?.message.contains(address) == true)
+        await first.end()
+        await second.end()
+    }
+
+    @Test func anOccupiedPathIsNotStolen() async throws {
+        let directory = TemporaryDirectory()
+        let endpoint = "ipc://\(directory.file("x.sock"))"
+        let (first, second, client) = (await Process(.node), await Process(.node), await Process(.driver))
+        _ = try await first.listen(on: endpoint)
+        let error = await #expect(throws: MantaError.self) { try await second.listen(on: endpoint) }
+        #expect(error?.code == .addressInUse)
+        let link = await client.connect(to: endpoint)
+        #expect(try await link.request(Question(1)).number == 2)
+        await client.end()
+        await first.end()
+        // Free again.
+        _ = try await second.listen(on: endpoint)
+        await second.end()
+        #expect(access(directory.file("x.sock"), F_OK) != 0 && access(directory.file("x.sock.lock"), F_OK) != 0)
+    }
+
+    @Test(arguments: ["tcp://127.0.0.1", "tcp://256.1.1.1:1", "nonsense", "ipc://relative/path", "ipc:///tmp/\(String(repeating: "long", count: 40))"])
+    func wrongAddressesAreErrors(endpoint: String) async throws {
+        let process = await Process(.node)
+        let error = await #expect(throws: MantaError.self) { try await process.listen(on: endpoint) }
+        #expect(error?.code == .invalidArgument)
+        #expect(error?.message.contains(endpoint.prefix(20)) == true)
+        await process.end()
+    }
+
+    @Test func oneProcessListensOnSeveralAddresses() async throws {
+        let directory = TemporaryDirectory()
+        let (server, client) = (await Process(.node), await Process(.driver))
+        let addresses = [try await server.listen(on: "ipc://\(directory.file("n.sock"))"), try await server.listen(on: "tcp://*:0")]
+        #expect(addresses[1].hasPrefix("tcp://0.0.0.0:"))
+        for address in [addresses[0], addresses[1].replacing("0.0.0.0", with: "127.0.0.1")] {
+            let link = await client.connect(to: address)
+            #expect(try await link.request(Question(1)).number == 2)
+        }
+        #expect(server.events.count == 2)
+        await client.end()
+        await server.end()
+    }
+
+    @Test func manyLinks() async throws {
+        let server = await Process(.head)
+        let address = try await server.listen()
+        var clients: [Process] = []
+        for _ in 0..<100 { clients.append(await Process(.worker)) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (index, client) in clients.enumerated() {
+                group.addTask {
+                    let link = await client.connect(to: address)
+                    for round in 0..<20 as Range<UInt64> {
+                        let number = UInt64(index) + round
+                        let answer = try await link.request(Question(number))
+                        #expect(answer.number == 2 * number)
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(server.links.count == 100)
+        for client in clients { await client.end() }
+        try await eventually { server.events.values.filter { $0 == "closed unavailable" }.count == 100 }
+        await server.end()
+    }
+
+    @Test func bytesThatAreNoProtocolChangeNothing() async throws {
+        let (server, client) = (await Process(.head), await Process(.driver))
+        let address = try await server.listen()
+        let port = UInt16(address.split(separator: ":").last!)!
+        for bytes in [[], [UInt8](repeating: 0xff, count: 1000), Array("GET / HTTP/1.1\r\n\r\n".utf8)] {
+            let stranger = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            var target = sockaddr_in(sin_family: sa_family_t(AF_INET), sin_port: port.bigEndian, sin_addr: in_addr(s_addr: UInt32(0x7f00_0001).bigEndian), sin_zero: (0, 0, 0, 0, 0, 0, 0, 0))
+            let connected = withUnsafePointer(to: &target) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.connect(stranger, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) } }
+            #expect(connected == 0)
+            _ = bytes.withUnsafeBytes { send(stranger, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            close(stranger)
+        }
+        let link = await client.connect(to: address)
+        #expect(try await link.request(Question(1)).number == 2)
+        #expect(server.events.values == ["opened driver"])
+        await client.end()
+        await server.end()
+    }
+}
