@@ -40,6 +40,8 @@ struct Slot: ~Copyable {
     var isSuspended = false
     /// The connection is to be closed as soon as libmicrohttpd looks at it.
     var isCut = false
+    /// Whether the connection's end was looked for in this phase.
+    var isProbed = false
     /// The generation of the connection's first request.
     var firstGeneration: UInt32 = 0
     var isVersion10 = false
@@ -121,6 +123,8 @@ struct ConnectionTable: ~Copyable {
         made += 1
         return slot
     }
+
+    var isFull: Bool { made == capacity && firstFree == nil }
 
     mutating func giveBack(_ slot: UnsafeMutablePointer<Slot>) {
         slot.pointee.phase = .free

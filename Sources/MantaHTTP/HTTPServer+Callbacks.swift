@@ -32,7 +32,7 @@ extension HTTPServer {
                 if what == .CONNECTION_NOTIFY_STARTED {
                     attachment.pointee = UnsafeMutableRawPointer(server.connected(connection))
                 } else if let slot = attachment.pointee?.assumingMemoryBound(to: Slot.self) {
-                    server.table.giveBack(slot)
+                    server.disconnected(slot)
                 }
             },
             // Nothing is decoded in place: the raw path is needed, and is decoded once, by RequestTarget.
@@ -48,6 +48,12 @@ extension HTTPServer {
         enter(.idle, slot, for: limits.headerDeadline.inNanoseconds)
         count(\.connections)
         return slot
+    }
+
+    private func disconnected(_ slot: UnsafeMutablePointer<Slot>) {
+        // At its limit libmicrohttpd does not listen; it begins again in its next run only.
+        if table.isFull { needsRun = true }
+        table.giveBack(slot)
     }
 
     /// The request line has come.
@@ -214,7 +220,8 @@ extension HTTPServer {
         slot.pointee.phase = phase
         slot.pointee.since = now
         slot.pointee.deadline = now &+ nanoseconds
-        nextSweep = min(nextSweep, slot.pointee.deadline)
+        slot.pointee.isProbed = false
+        nextSweep = min(nextSweep, slot.pointee.deadline, now &+ Self.disconnectionPeriod)
     }
 
     func leaveWaiting(_ slot: UnsafeMutablePointer<Slot>) {

@@ -8,7 +8,7 @@ import Glibc
 import MantaModel
 
 extension HTTPServer {
-    /// How often suspended connections are looked at for a client that has gone.
+    /// How often connections are looked at for a client that has gone unnoticed.
     static let disconnectionPeriod: Int64 = 1_000_000_000
     /// Sweeps are at least this far apart.
     private static let sweepPeriod: Int64 = 5_000_000
@@ -27,9 +27,10 @@ extension HTTPServer {
             let slot = table.slots + index
             guard slot.pointee.phase != .free else { continue }
             if slot.pointee.deadline <= now { expire(slot) }
-            if slot.pointee.isSuspended {
-                if hasLeft(slot) { cut(slot) }
-                next = min(next, now + Self.disconnectionPeriod)
+            if slot.pointee.needsProbe {
+                let due = slot.pointee.since + Self.disconnectionPeriod
+                if due <= now { probe(slot) }
+                if slot.pointee.needsProbe { next = min(next, max(due, now + Self.disconnectionPeriod)) }
             }
             next = min(next, slot.pointee.deadline)
         }
@@ -96,11 +97,19 @@ extension HTTPServer {
         if !isRunning { needsRun = true }
     }
 
-    /// Whether the client of a suspended connection has gone. A request's sender may close its half and still read; a stream's has no reason to.
-    private func hasLeft(_ slot: UnsafeMutablePointer<Slot>) -> Bool {
+    /// Looks whether the client has gone unnoticed: while its connection is suspended, or because its end came together with its last bytes, for which
+    /// libmicrohttpd gets one event and reads once.
+    private func probe(_ slot: UnsafeMutablePointer<Slot>) {
+        slot.pointee.isProbed = true
         var byte: UInt8 = 0
         let count = recv(slot.pointee.descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
-        if count < 0 { return errno != EAGAIN && errno != EINTR }
-        return count == 0 && slot.pointee.phase == .streaming
+        if count < 0 ? errno != EAGAIN && errno != EINTR : count == 0 && slot.pointee.phase != .waiting { cut(slot) }
+    }
+}
+
+extension Slot {
+    /// Whether the end of the connection may pass unnoticed. The sender of a request may close its half and still wait for the reply.
+    fileprivate var needsProbe: Bool {
+        isSuspended || !isProbed && (phase == .idle || phase == .header || phase == .body)
     }
 }

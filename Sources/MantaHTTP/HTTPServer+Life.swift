@@ -42,31 +42,29 @@ extension HTTPServer {
         needsRun = true
     }
 
-    /// Lets libmicrohttpd do what there is to do.
+    /// Lets libmicrohttpd do what there is to do, ends what is overdue, and finds out when to run next.
     func run() {
         guard daemon != nil else { return }
-        now = monotonicNow()
+        now = loop.now.nanoseconds
         needsRun = false
         wasActive = false
         isRunning = true
         MHD_run(daemon)
         isRunning = false
         if nextSweep <= now { sweep() }
+        nextRun = nextSweep
+        var milliseconds: UInt64 = 0
+        guard MHD_get_timeout(daemon, &milliseconds) == .YES else { return }
+        var rest = Int64(min(milliseconds, 1 << 32)) * 1_000_000
+        // While requests wait unsuspended it says zero in any case. Then it is run again at once only if a connection that does not wait has moved.
+        if rest == 0, waiting > 0, unfinished == 0 || !wasActive { rest = Self.pollPeriod }
+        nextRun = min(nextRun, now + rest)
     }
 
     /// How long nothing need be done, in nanoseconds; nothing if for ever.
     func wait() -> Int64? {
-        guard daemon != nil else { return nil }
         if needsRun { return 0 }
-        var limit = nextSweep == .max ? nil : max(0, nextSweep - loop.now.nanoseconds)
-        var milliseconds: UInt64 = 0
-        if MHD_get_timeout(daemon, &milliseconds) == .YES {
-            var rest = Int64(clamping: milliseconds).multipliedReportingOverflow(by: 1_000_000).partialValue
-            // While requests wait unsuspended it says zero in any case. Then it is run again at once only if a connection that does not wait has moved.
-            if rest == 0, waiting > 0 { rest = unfinished > 0 && wasActive ? 0 : Self.pollPeriod }
-            limit = min(limit ?? .max, rest)
-        }
-        return limit
+        return nextRun == .max ? nil : max(0, nextRun - loop.now.nanoseconds)
     }
 
     /// Stops accepting, lets the requests under way finish, ends kept connections and streams, and stops after that, or when the time is over.
@@ -103,7 +101,7 @@ extension HTTPServer {
         precondition(!isRunning, "an HTTP server cannot be stopped by its own handler: let the loop do it later")
         let handler = handler
         self.handler = nil  // from here on `isStopping`
-        now = monotonicNow()
+        now = EventLoop.clock().nanoseconds
         for index in 0..<table.made {
             let slot = table.slots + index
             switch slot.pointee.phase {

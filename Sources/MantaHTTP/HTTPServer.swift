@@ -57,6 +57,8 @@ package final class HTTPServer: @unchecked Sendable {
     var now: Int64 = 0
     /// When some phase of some connection may be over.
     var nextSweep = Int64.max
+    /// When libmicrohttpd must run again, if nothing happens before.
+    var nextRun: Int64 = 0
     /// A reply was queued outside of libmicrohttpd's run.
     var needsRun = false
     var isRunning = false
@@ -91,7 +93,7 @@ package final class HTTPServer: @unchecked Sendable {
         table = ConnectionTable(capacity: limits.connections)
         identifierPrefix = UInt32.random(in: 0...UInt32.max)
         knowsLayout = MHD_get_version().map { strcmp($0, "0.9.75") == 0 } ?? false
-        now = monotonicNow()
+        now = EventLoop.clock().nanoseconds
         daemon = manta_mhd_start(
             listener, UInt32(limits.connections), UInt32(limits.connectionsPerAddress), UInt32(limits.idleDeadline.components.seconds), 32 << 10,
             callbacks(context: Unmanaged.passUnretained(self).toOpaque()))
@@ -113,8 +115,9 @@ package final class HTTPServer: @unchecked Sendable {
     /// Says when the server shall answer 504 in the handler's place, counted from now.
     package func setDeadline(_ token: RequestToken, after duration: Duration) {
         guard let slot = table.waiting(token) else { return }
-        slot.pointee.deadline = now + duration.inNanoseconds
+        slot.pointee.deadline = loop.now.nanoseconds + duration.inNanoseconds
         nextSweep = min(nextSweep, slot.pointee.deadline)
+        nextRun = min(nextRun, nextSweep)
     }
 
     /// Gives the request an identifier of 16 hexadecimal digits, unless its client sent one.
@@ -149,10 +152,4 @@ package struct HTTPStatistics: Sendable {
     package var droppedHeaders = 0
     /// Streams that ended because their client took too little.
     package var overflowedStreams = 0
-}
-
-func monotonicNow() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
 }

@@ -1,5 +1,6 @@
 // ListenSocket: a TCP socket that listens, with errors that say which address and port, and why. Also the text form of addresses.
 
+import CMicrohttpd  // whose header brings in what Glibc leaves out of sys/socket.h
 import Glibc
 import MantaModel
 
