@@ -83,11 +83,17 @@ package struct TaskRing: Sendable {
 
     /// The job is over, and with it whatever it still ran: nobody is left to report that.
     package mutating func jobEnded(_ job: JobID, at time: WallTime) {
-        for slot in ring.slots where ring[slot].job == job && !ring[slot].state.successors.isEmpty {
-            ring[slot].state = .failed
-            ring[slot].endedAt = time
-            ring[slot].error = ring[slot].error ?? "its job ended before the task did"
-        }
+        for slot in ring.slots where ring[slot].job == job { ring[slot] = Self.ended(ring[slot], at: time) }
+    }
+
+    /// A task as it stands after the end of its job.
+    package static func ended(_ task: TaskRow, at time: WallTime) -> TaskRow {
+        guard !task.state.successors.isEmpty else { return task }
+        var task = task
+        task.state = .failed
+        task.endedAt = time
+        task.error = task.error ?? "its job ended before the task did"
+        return task
     }
 
     private static func merged(_ known: TaskRow, _ report: TaskRow) -> TaskRow {

@@ -31,17 +31,16 @@ import Testing
         let row = try #require(h.directory.rows(limit: 1).first)
         #expect(row.state == .pending)
         #expect(row.reason?.contains("GPU 1") == true)
-        #expect(row.reason?.contains("free") == true)
+        #expect(row.reason?.contains("other actors hold") == true)
         // A heartbeat that does not count them yet gives nothing away.
         let first = try #require(h.place(of: actors[0].id)).node
         h.event { $0.nodeUpdated(first, available: ["GPU": 4].resources, at: h.now, $1) }
         #expect(h.place(of: actors[12].id) == nil)
-        // One goes: the last one gets its place as soon as the node says that it is free.
+        // One goes: the last one gets its place.
         h.cameAlive(actors[0].id, on: first)
         h.event { $0.nodeUpdated(first, available: ["GPU": 3].resources, at: h.now, $1) }
         #expect(h.place(of: actors[12].id) == nil)
         h.died(actors[0].id, on: first)
-        h.event { $0.nodeUpdated(first, available: ["GPU": 4].resources, at: h.now, $1) }
         #expect(h.place(of: actors[12].id)?.node == first)
     }
 
@@ -57,13 +56,21 @@ import Testing
         #expect(h.directory.rows(limit: 1).first?.reason == nil)
     }
 
-    @Test func anActorWithoutLifelongNeedsDoesNotWaitForBusyTasks() throws {
+    @Test func anActorDoesNotWaitForBusyTasksButPrefersANodeWithoutThem() throws {
         let h = DirectoryHarness()
-        let node = h.addNode(["CPU": 1].resources)
-        h.event { $0.nodeUpdated(node, available: Resources(), at: h.now, $1) }
-        let actor = h.specification(placement: ["CPU": 1].resources)
-        _ = h.ask(h.create(actor))
-        #expect(h.place(of: actor.id)?.node == node)
+        let busy = h.addNode(["CPU": 1].resources)
+        h.event { $0.nodeUpdated(busy, available: Resources(), at: h.now, $1) }
+        let first = h.specification(placement: ["CPU": 1].resources)
+        _ = h.ask(h.create(first))
+        #expect(h.place(of: first.id)?.node == busy)
+        let idle = h.addNode(["CPU": 1].resources)
+        for expected in [idle, busy] {
+            let actor = h.specification(resources: ["CPU": 1].resources)
+            _ = h.ask(h.create(actor))
+            #expect(h.place(of: actor.id)?.node == expected)
+        }
+        _ = h.ask(h.create(h.specification(resources: ["CPU": 1].resources)))
+        #expect(h.directory.rows(limit: 1).first?.reason?.contains("other actors hold") == true)
     }
 
     /// ACTOR-023, ACTOR-050.
@@ -77,7 +84,6 @@ import Testing
         #expect(h.place(of: second.id) == nil)
         _ = h.ask(.kill(first.id, noRestart: true))
         #expect(h.ended(first.id, on: node))
-        h.event { $0.nodeUpdated(node, available: ["CPU": 1].resources, at: h.now, $1) }
         #expect(h.place(of: second.id)?.node == node)
 
         let infeasible = h.specification(resources: ["GPU": 99].resources)

@@ -39,7 +39,7 @@ import Testing
         let actor = h.specification(name: "a")
         let node = try h.alive(actor)
         #expect(try h.answer(.named("a", namespace: "default")).state == .alive)
-        h.event { $0.jobEnded(h.job, $1) }
+        h.event { $0.jobEnded(h.job, at: h.now, $1) }
         #expect(h.ended(actor.id, on: node))
         #expect(h.error(.named("a", namespace: "default"))?.code == .notFound)
         #expect(h.directory.status(actor.id)?.death?.kind == .jobEnded)

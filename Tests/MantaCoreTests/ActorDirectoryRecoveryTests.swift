@@ -140,7 +140,7 @@ import Testing
     @Test func aJobThatEndsDuringRecoveryCreatesNothing() throws {
         let h = restored([])
         let token = h.ask(h.create(h.specification(name: "a")))
-        h.event { $0.jobEnded(h.job, $1) }
+        h.event { $0.jobEnded(h.job, at: h.now, $1) }
         #expect(throws: MantaError.self) { try #require(h.answers[token]).get() }
         h.pass(.seconds(20))
         #expect(h.directory.count == 0)

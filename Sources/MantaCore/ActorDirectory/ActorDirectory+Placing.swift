@@ -1,45 +1,47 @@
 // ActorDirectory+Placing: finding a node for an actor that has none: the policy, what nodes have free, and the reason while there is none.
 //
-// What a node has free is what it said last, less what was given to actors since: an actor's resources are held back here until the first heartbeat
-// behind the node's acceptance, which already counts them.
+// What a node has free is what it said last, less what was given to actors since. But tasks come and go, and a node takes resources back from them for an
+// actor that waits there; so an actor that fits beside the other actors of a node may go there although tasks hold everything at the moment.
 
 package import MantaModel
 
 /// A node, as a placement policy sees it.
 package struct NodeLoad: Hashable, Sendable {
-    private struct Reservation: Hashable, Sendable {
-        var resources: Resources
-        var isAccepted: Bool
-    }
     package let total: Resources
+    /// As the node said last.
     package private(set) var available: Resources
     package var isUsable = true
-    /// Actors that are there or on their way.
-    package private(set) var actors: Set<ActorID> = []
-    private var reservations: [ActorID: Reservation] = [:]
+    /// Actors that are there or on their way, and what they hold for life.
+    package private(set) var actors: [ActorID: Resources] = [:]
+    /// Actors that `available` does not count yet; true: the first heartbeat from now on does.
+    private var uncounted: [ActorID: Bool] = [:]
 
     init(total: Resources, available: Resources) { (self.total, self.available) = (total, available) }
 
-    /// What can be given to an actor now.
+    /// What nobody holds now.
     package var free: Resources {
         var free = available
-        for reservation in reservations.values { free -= reservation.resources }
+        for actor in uncounted.keys { free -= actors[actor] ?? Resources() }
         return free
     }
 
-    mutating func reserve(_ actor: ActorID, _ resources: Resources) {
-        actors.insert(actor)
-        reservations[actor] = Reservation(resources: resources, isAccepted: false)
+    /// What no actor holds.
+    package var freeOfActors: Resources {
+        var free = total
+        for resources in actors.values { free -= resources }
+        return free
     }
-    mutating func hold(_ actor: ActorID) { actors.insert(actor) }
-    mutating func accepted(_ actor: ActorID) { reservations[actor]?.isAccepted = true }
-    mutating func release(_ actor: ActorID) {
-        actors.remove(actor)
-        reservations[actor] = nil
+
+    mutating func assign(_ actor: ActorID, _ resources: Resources) {
+        actors[actor] = resources
+        uncounted[actor] = false
     }
+    mutating func found(_ actor: ActorID, _ resources: Resources) { actors[actor] = resources }
+    mutating func accepted(_ actor: ActorID) { if uncounted[actor] != nil { uncounted[actor] = true } }
+    mutating func release(_ actor: ActorID) { (actors[actor], uncounted[actor]) = (nil, nil) }
     mutating func update(available: Resources) {
         self.available = available
-        reservations = reservations.filter { !$0.value.isAccepted }
+        uncounted = uncounted.filter { !$0.value }
     }
 }
 
@@ -54,34 +56,39 @@ package enum ActorChoice: Hashable, Sendable {
     case wait(reason: String)
 }
 
-/// The node with the fewest actors, then the most free, among those where the actor fits. What an actor needs only for the moment of placing
-/// (`placementResources`) is not held, so when it is free nowhere a node that has it at all will do: an actor without lifelong needs never waits
-/// for busy tasks.
+/// Nodes where the actor fits now come first, then those where it fits beside the other actors; among them the one with the fewest actors, then the
+/// most free CPU.
 package struct LeastLoadedPlacement: ActorPlacement {
     package init() {}
 
+    private struct Candidate {
+        var id: NodeID
+        var fitsNow: Bool
+        var actors: Int
+        var free: Int64
+
+        func isBetter(than other: Candidate) -> Bool {
+            (fitsNow ? 0 : 1, actors, -free, id) < (other.fitsNow ? 0 : 1, other.actors, -other.free, other.id)
+        }
+    }
+
     package func choose(for specification: ActorSpecification, among nodes: [NodeID: NodeLoad]) -> ActorChoice {
-        var best: (id: NodeID, fitsNow: Bool, actors: Int, free: Int64)?
+        var best: Candidate?
         var couldEver = false
-        for (id, node) in nodes {
-            guard node.total.covers(specification.resources), node.total.covers(specification.placementResources) else { continue }
+        for (id, node) in nodes where node.total.covers(specification.resources) && node.total.covers(specification.placementResources) {
             couldEver = true
+            guard node.isUsable, node.freeOfActors.covers(specification.resources) else { continue }
             let free = node.free
-            guard node.isUsable, free.covers(specification.resources) else { continue }
-            let candidate = (id: id, fitsNow: free.covers(specification.placementResources), actors: node.actors.count, free: free[Resources.cpu].units)
-            guard let current = best else {
-                best = candidate
-                continue
-            }
-            if (candidate.fitsNow ? 0 : 1, candidate.actors, -candidate.free, candidate.id) < (current.fitsNow ? 0 : 1, current.actors, -current.free, current.id) {
-                best = candidate
-            }
+            let candidate = Candidate(
+                id: id, fitsNow: free.covers(specification.resources) && free.covers(specification.placementResources), actors: node.actors.count,
+                free: free[Resources.cpu].units)
+            if best.map(candidate.isBetter) ?? true { best = candidate }
         }
         if let best { return .node(best.id) }
         let needs = specification.resources.isEmpty ? specification.placementResources : specification.resources
-        if nodes.isEmpty { return .wait(reason: "no node is alive") }
+        if !nodes.values.contains(where: \.isUsable) { return .wait(reason: "no node is alive") }
         return couldEver
-            ? .wait(reason: "it needs \(needs), which no node has free now")
+            ? .wait(reason: "it needs \(needs), which other actors hold on every node that has it")
             : .wait(reason: "it needs \(needs), which no node of the cluster has at all; add such a node or ask for less")
     }
 }
@@ -93,7 +100,7 @@ extension ActorDirectory {
         switch placement.choose(for: entry.specification, among: nodes) {
         case .node(let node):
             move(id, to: .placing(on: node, accepted: false))
-            reserve(id, on: node)
+            nodes[node]?.assign(id, entry.specification.resources)
             sink(.place(entry.specification, restarts: entry.restarts, on: node))
         case .wait(let reason):
             entries[id]?.reason = reason
@@ -121,10 +128,5 @@ extension ActorDirectory {
             place(id, at: now, sink)
             if case .waiting(let notBefore) = entries[id]?.phase, notBefore <= now, let reason = entries[id]?.reason { reasons[shape] = reason }
         }
-    }
-
-    mutating func reserve(_ id: ActorID, on node: NodeID) {
-        guard let entry = entries[id] else { return }
-        nodes[node]?.reserve(id, entry.specification.resources)
     }
 }

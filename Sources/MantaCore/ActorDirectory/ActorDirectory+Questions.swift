@@ -28,6 +28,7 @@ extension ActorDirectory {
             guard entries[id] != nil else { return postpone(token, question, sink) { _ in Self.unknown(id) } }
             kill(id, noRestart: noRestart, at: now, sink)
             if let entry = entries[id] { sink(.answer(token, .success(status(entry)))) }
+            placeWaiting(at: now, sink)
         }
     }
 
@@ -102,7 +103,7 @@ extension ActorDirectory {
     }
 
     /// The job is over: its actors go, except for the detached ones, and so do its questions.
-    package mutating func jobEnded(_ job: JobID, _ sink: (Action) -> Void) {
+    package mutating func jobEnded(_ job: JobID, at now: Instant, _ sink: (Action) -> Void) {
         let mine = entries.values.filter { $0.specification.job == job && $0.specification.lifetime == .job && !$0.phase.isDead }
         for entry in mine.sorted(by: { $0.number < $1.number }) {
             bury(entry.specification.id, DeathCause(.jobEnded, "job \(job.short), which owned actor \(entry.specification.id.short), has ended"), sink)
@@ -111,6 +112,7 @@ extension ActorDirectory {
             if case .create(let specification, _, _) = item.question, specification.job == job { split.0.append(item.token) } else { split.1.append(item) }
         }
         deferred = kept
+        placeWaiting(at: now, sink)
         for token in gone { sink(.answer(token, .failure(MantaError(.conflict, "job \(job) has ended; it creates no more actors")))) }
     }
 

@@ -31,7 +31,7 @@ extension ActorDirectory {
                 lost(actor, DeathCause(.exited, "node \(id.short) no longer runs actor \(actor.short); it died while the node could not say so"), at: now, sink)
             case .placing:
                 // The order may have been lost; a node takes it twice as once.
-                reserve(actor, on: id)
+                nodes[id]?.assign(actor, entry.specification.resources)
                 sink(.place(entry.specification, restarts: entry.restarts, on: id))
             default: break
             }
@@ -64,7 +64,7 @@ extension ActorDirectory {
             var entry = makeEntry(specification, createdAt: time, phase: alive)
             entry.restarts = actor.restarts
             entries[id] = entry
-            nodes[node]?.hold(id)
+            nodes[node]?.found(id, specification.resources)
             return
         }
         if entry.phase.isDead { return sink(.end(id, on: node, cause: status(entry).death ?? DeathCause(.killed, "actor \(id.short) is dead"))) }
@@ -76,7 +76,7 @@ extension ActorDirectory {
             sink(.end(id, on: other, cause: DeathCause(.killed, "a newer incarnation of actor \(id.short) runs on node \(node.short)")))
         }
         if case .alive(node, actor.address, actor.pid, _) = entry.phase, entry.restarts == actor.restarts {
-            nodes[node]?.hold(id)
+            nodes[node]?.found(id, entry.specification.resources)
             return
         }
         entries[id]?.restarts = actor.restarts

@@ -144,6 +144,11 @@ package struct ActorDirectory: Sendable {
     }
 
     package func status(_ id: ActorID) -> Status? { entries[id].map(status) }
+    package func job(of id: ActorID) -> JobID? { entries[id]?.specification.job }
+    /// Whether the order to place this incarnation there still stands, unanswered.
+    package func isBeingPlaced(_ id: ActorID, on node: NodeID, restarts: Int) -> Bool {
+        entries[id].map { $0.restarts == restarts && $0.phase == .placing(on: node, accepted: false) } ?? false
+    }
 
     /// Newest first.
     package func rows(limit: Int) -> [ActorRow] {
@@ -189,7 +194,7 @@ package struct ActorDirectory: Sendable {
 
     /// Moves an actor on, keeping timers and the waiting list true.
     mutating func move(_ id: ActorID, to phase: Phase) {
-        guard let before = entries[id]?.phase else { return }
+        guard let before = entries[id]?.phase, let resources = entries[id]?.specification.resources else { return }
         if case .waiting = phase { waiting.append(id) } else { entries[id]?.reason = nil }
         switch phase {
         case .waiting(let time): timers[id] = time > .zero ? time : nil
@@ -197,7 +202,7 @@ package struct ActorDirectory: Sendable {
         case .storing, .placing, .alive, .dead: timers[id] = nil
         }
         if let node = before.node, node != phase.node { nodes[node]?.release(id) }
-        if let node = phase.node { nodes[node]?.hold(id) }
+        if let node = phase.node { nodes[node]?.found(id, resources) }
         entries[id]?.phase = phase
     }
 
@@ -212,6 +217,11 @@ package struct ActorDirectory: Sendable {
         entries[id] = entry
         for question in questions { sink(.answer(question, .success(status))) }
         for watcher in watchers.sorted() { sink(.notify(watcher, status)) }
+    }
+
+    /// What a watcher was told last, to be told again.
+    package func watched(by watcher: WatcherID) -> [Status] {
+        entries.values.filter { $0.watchers.contains(watcher) }.sorted { $0.number < $1.number }.map(status)
     }
 
     /// A link is gone: nobody there to be told.

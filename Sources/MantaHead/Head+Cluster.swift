@@ -1,0 +1,190 @@
+// Head+Cluster: nodes and jobs: registrations, heartbeats, ends, and what the cluster is told of them.
+
+import Logging
+import MantaCore
+import MantaLoop
+import MantaModel
+import MantaStorage
+import MantaTransport
+import MantaWire
+
+// MARK: - Nodes
+
+extension Head {
+    func membershipEvent(_ event: (inout Membership, (Membership.Action) -> Void) -> Void) {
+        var actions: [Membership.Action] = []
+        event(&membership) { actions.append($0) }
+        perform(actions)
+    }
+
+    private func perform(_ actions: [Membership.Action]) {
+        for action in actions {
+            switch action {
+            case .publishView:
+                let view = clusterView
+                for peer in peers.values where peer.hello.role == .node || peer.hello.role == .proxy { peer.link.send(view) }
+            case .nodeBecameSuspect(let id):
+                log.warning("a node is suspect", metadata: ["node": "\(id)"])
+                actorEvent { $0.nodeUsable(id, false, at: loop.now, $1) }
+            case .nodeBecameAlive(let id):
+                actorEvent { $0.nodeUsable(id, true, at: loop.now, $1) }
+            case .nodeDied(let id, let reason):
+                log.error("a node died", metadata: ["node": "\(id)", "reason": "\(reason)"])
+                note(ErrorRow(at: .now, code: MantaError.Code.nodeDied.rawValue, message: "node \(id.short) died: \(reason)", source: "node", node: id))
+                nodeLinks[id] = nil
+                nodeWatches.removeValue(forKey: id)?.cancel()
+                actorEvent { $0.nodeDied(id, reason: reason, at: loop.now, $1) }
+            }
+        }
+    }
+
+    func registerNode(_ message: RegisterNode, _ correlation: Correlation, on link: Link) throws(MantaError) {
+        guard let peer = link.notes else { return }
+        let id = message.node
+        var actions: [Membership.Action] = []
+        let node = Membership.Node(
+            id: id, process: peer.hello.process, endpoint: message.endpoint, host: message.host, pid: message.pid, total: message.total,
+            available: message.available, startedAt: .now)
+        try membership.register(node, at: loop.now) { actions.append($0) }
+        peer.node = id
+        nodeLinks[id] = link
+        watchNode(id, pid: message.pid, host: message.host)
+        jobEvent { book, sink in for job in message.jobs { book.adopt(JobBook.Job(job), sink) } }
+        let running = message.actors.map { ActorDirectory.Running($0) }
+        var consequences: [ActorDirectory.Action] = []
+        directory.nodeJoined(
+            id, total: message.total, available: message.available, running: running, jobHasEnded: { jobs.hasEnded($0) }, at: loop.now, time: .now
+        ) { consequences.append($0) }
+        // What it must end goes with the answer.
+        var ends: [ActorID] = []
+        consequences.removeAll { action in
+            guard case .end(let actor, id, _) = action else { return false }
+            ends.append(actor)
+            return true
+        }
+        link.reply(to: correlation, NodeRegistered(cluster: cluster, endActors: ends))
+        log.info("a node registered", metadata: ["node": "\(id)", "host": "\(message.host)", "actors": "\(running.count)", "ended": "\(ends.count)"])
+        for job in message.jobs where jobs.hasEnded(job.id) { link.send(JobEnded(job: job.id)) }
+        perform(consequences)
+        perform(actions)
+        settleRecovery()
+        armDueTimer()
+    }
+
+    /// Sees the end of a node's process on this machine at once.
+    private func watchNode(_ id: NodeID, pid: Int32, host: String) {
+        guard host == self.host, nodeWatches[id]?.pid != pid else { return }
+        nodeWatches.removeValue(forKey: id)?.cancel()
+        // Without a watch, silence tells.
+        nodeWatches[id] = try? loop.watchProcess(pid) { [unowned self] in
+            nodeWatches[id] = nil
+            membershipEvent { $0.exited(id, reason: "its process \(pid) on \(host) ended", at: loop.now, $1) }
+        }
+    }
+
+    func heartbeat(_ message: Heartbeat, on link: Link) {
+        var isKnown = nodeLinks[message.node] === link
+        if isKnown { membershipEvent { isKnown = $0.heartbeat(message.node, available: message.available, workers: message.workers, at: loop.now, $1) } }
+        guard isKnown else {
+            // It was given up, or this head is new: it begins again, with everything it runs.
+            link.send(HelloRequired())
+            return
+        }
+        actorEvent { $0.nodeUpdated(message.node, available: message.available, at: loop.now, $1) }
+    }
+
+    private var clusterView: ClusterView { ClusterView(nodes: membership.all.filter { $0.state != .dead }.map { NodeSummary($0) }) }
+
+    /// What a node or proxy that has just come must know.
+    func sendView(to peer: Peer) {
+        if peer.hello.role == .node || peer.hello.role == .proxy { peer.link.send(clusterView) }
+    }
+}
+
+// MARK: - Jobs
+
+extension Head {
+    func jobEvent(_ event: (inout JobBook, (JobBook.Action) -> Void) -> Void) {
+        var actions: [JobBook.Action] = []
+        event(&jobs) { actions.append($0) }
+        perform(actions)
+    }
+
+    private func perform(_ actions: [JobBook.Action]) {
+        for action in actions {
+            switch action {
+            case .persist(let job):
+                if let stored = StoredJob(job) { journal?.record([.putJob(stored)]) }
+            case .forget(let id): journal?.record([.removeJob(id)])
+            case .ended(let job):
+                log.info("a job ended", metadata: ["job": "\(job.id)", "state": "\(job.state)"])
+                jobWatches.removeValue(forKey: job.id)?.cancel()
+                for peer in peers.values { peer.jobs.remove(job.id) }
+                for link in nodeLinks.values { link.send(JobEnded(job: job.id)) }
+                tasks.jobEnded(job.id, at: job.endedAt ?? .now)
+                actorEvent { $0.jobEnded(job.id, at: loop.now, $1) }
+                settleRecovery()
+            }
+        }
+    }
+
+    /// Nothing of before the head's restart runs any more: questions need not wait for it.
+    private func settleRecovery() {
+        guard directory.isRecovering, !jobs.hasSurvivors else { return }
+        actorEvent { $0.recoveryIsComplete(at: loop.now, time: .now, $1) }
+    }
+
+    func registerJob(_ message: RegisterJob, _ correlation: Correlation, on link: Link) throws(MantaError) {
+        let id = message.job.id
+        let job = jobs[id] ?? JobBook.Job(message.job)
+        let isNew = jobs[id] == nil
+        guard let stored = StoredJob(job) else { throw MantaError(.wrongType, "the description of job \(id) cannot be encoded") }
+        // Its durability is what the answer waits for; see below.
+        try jobs.register(JobBook.Job(message.job)) { _ in }
+        link.notes?.jobs.insert(id)
+        watchJob(id, pid: message.job.pid, host: message.job.host)
+        journal?.write([.putJob(stored)]) { [self] error in
+            if let error {
+                if isNew { jobs.withdraw(id) }
+                return link.fail(correlation, error)
+            }
+            link.reply(to: correlation, JobRegistered(cluster: cluster, node: node(forDriverOn: message.job.host).map { NodeSummary($0) }))
+        }
+    }
+
+    /// The node of the machine, the one with the most free CPU if it has several; else one that can be reached from anywhere.
+    private func node(forDriverOn host: String) -> Membership.Node? {
+        let alive = membership.alive
+        let here = alive.filter { $0.host == host }
+        let candidates = here.isEmpty ? alive.filter { $0.endpoint.hasPrefix("tcp://") } : here
+        return candidates.max { ($0.available[Resources.cpu], $1.id) < ($1.available[Resources.cpu], $0.id) }
+    }
+
+    /// Sees the end of a driver on this machine at once.
+    private func watchJob(_ id: JobID, pid: Int32, host: String) {
+        guard host == self.host, jobWatches[id] == nil else { return }
+        // Without a watch, its link and its node tell.
+        jobWatches[id] = try? loop.watchProcess(pid) { [unowned self] in
+            jobWatches[id] = nil
+            log.warning("a driver died", metadata: ["job": "\(id)", "pid": "\(pid)"])
+            endJob(id, as: .failed)
+        }
+    }
+
+    /// Drivers that ended while no head was there are found now.
+    func watchRestoredJobs() {
+        for job in jobs.running { watchJob(job.id, pid: job.pid, host: job.host) }
+    }
+
+    func finishJob(_ message: FinishJob, _ correlation: Correlation, on link: Link) {
+        endJob(message.job, as: .finished)
+        // A job that is not known any more has ended long ago.
+        journal?.record([]) { error in
+            if let error { link.fail(correlation, error) } else { link.reply(to: correlation, Acknowledged()) }
+        }
+    }
+
+    func endJob(_ id: JobID, as state: JobState) {
+        jobEvent { $0.end(id, as: state, at: .now, $1) }
+    }
+}

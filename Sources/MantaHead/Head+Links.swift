@@ -1,0 +1,82 @@
+// Head+Links: links that come and go, and which message goes where.
+
+import Logging
+import MantaCore
+import MantaLoop
+package import MantaModel
+package import MantaTransport
+package import MantaWire
+
+extension Head: TransportDelegate {
+    package func linkOpened(_ link: Link, hello: Hello) {
+        let peer = Peer(watcher: nextWatcher(), link: link, hello: hello)
+        link.attachment = peer
+        peers[peer.watcher] = peer
+        sendView(to: peer)
+    }
+
+    package func linkReopened(_ link: Link, hello: Hello, restarted: Bool) {
+        guard let peer = link.notes else { return linkOpened(link, hello: hello) }
+        peer.hello = hello
+        for job in peer.jobs { jobs.driverConnected(job) }
+        // What was on its way when the link broke may be lost.
+        sendView(to: peer)
+        for status in directory.watched(by: peer.watcher) { link.send(ActorChanged(status: ActorStatus(status))) }
+    }
+
+    package func linkClosed(_ link: Link, error: MantaError) {
+        guard let peer = link.notes else { return }
+        peers[peer.watcher] = nil
+        directory.unwatch(peer.watcher)
+        tables.unwatch(peer.watcher)
+        if let node = peer.node, nodeLinks[node] === link {
+            nodeLinks[node] = nil
+            membershipEvent { $0.disconnected(node, at: loop.now, $1) }
+        }
+        for job in peer.jobs where jobWatches[job] == nil { jobs.driverDisconnected(job, at: loop.now) }
+    }
+
+    package func linkRefused(_ hello: Hello, error: MantaError) {
+        log.warning("a process was turned away", metadata: ["role": "\(hello.role)", "pid": "\(hello.pid)", "host": "\(hello.host)", "error": "\(error)"])
+    }
+
+    package func received(malformed error: MantaError, on link: Link) {
+        log.warning("a message could not be read", metadata: ["peer": "\(link.peerDescription)", "error": "\(error)"])
+    }
+
+    package func received(_ message: inout InboundMessage, on link: Link) {
+        do throws(MantaError) {
+            try dispatch(&message, on: link)
+        } catch {
+            log.debug("a message could not be handled", metadata: ["kind": "\(message.kind)", "peer": "\(link.peerDescription)", "error": "\(error)"])
+            if let correlation = message.correlation { link.fail(correlation, error) }
+        }
+    }
+
+    private func dispatch(_ message: inout InboundMessage, on link: Link) throws(MantaError) {
+        switch message.kind {
+        // Cluster
+        case .registerNode: try registerNode(message.decode(), try message.required(), on: link)
+        case .heartbeat: heartbeat(try message.decode(), on: link)
+        case .registerJob: try registerJob(message.decode(), try message.required(), on: link)
+        case .finishJob: finishJob(try message.decode(), try message.required(), on: link)
+        case .driverDied: endJob(try message.decode(DriverDied.self).job, as: .failed)
+        // Actors
+        case .createActor: try createActor(message.decode(), try message.required(), on: link)
+        case .getActor: getActor(try message.decode(), try message.required(), on: link)
+        case .watchActor: watchActor(try message.decode(), try message.required(), on: link)
+        case .killActor: killActor(try message.decode(), try message.required(), on: link)
+        case .actorReport: actorReport(try message.decode(), try message.required(), on: link)
+        // Tables
+        case .tablePut: try putRow(message.decode(), try message.required(), on: link)
+        case .tableDelete: deleteRow(try message.decode(), try message.required(), on: link)
+        case .tableGet: getRow(try message.decode(), try message.required(), on: link)
+        case .watchTable: try watchTable(message.decode(), try message.required(), on: link)
+        // What operators see
+        case .reportTasks: reportTasks(try message.decode())
+        case .reportErrors: reportErrors(try message.decode())
+        case .queryState: queryState(try message.decode(), try message.required(), on: link)
+        default: throw MantaError(.malformed, "a head does not take \(message.kind) messages")
+        }
+    }
+}

@@ -1,0 +1,193 @@
+// Head: the process that knows who is there, where every actor is, and what the tables hold.
+//
+// It owns the cores, the store and the links of the other processes, and only carries messages to the cores and their actions out; it is confined to
+// its loop. What always holds: nothing is acknowledged that a restart would lose; no turn of the loop waits for the disk; every request gets one answer,
+// and the same when it is sent again; no task, call or HTTP request waits for the head. A head that starts on the store of an earlier one goes on from
+// there: the others say who they are and what they run, and nothing that runs is started again.
+
+import Glibc
+import Logging
+import MantaCore
+package import MantaLoop
+package import MantaModel
+package import MantaStorage
+import MantaTransport
+import MantaWire
+
+/// The head of a cluster.
+package final class Head {
+    let configuration: HeadConfiguration
+    let loop: EventLoop
+    let log = Logger(label: "manta.head")
+    private var storage: (any Storage)?
+    private(set) var transport: Transport?
+    private(set) var journal: Journal?
+    private(set) var cluster = ClusterID(high: 0, low: 0)
+    private(set) var startedAt = WallTime.now
+    let host = hostName()
+
+    // What it knows
+    var membership: Membership
+    var jobs = JobBook()
+    var directory = ActorDirectory()
+    var tables = TableBook()
+    var tasks = TaskRing()
+    var errors = Ring<ErrorRow>(capacity: Limits.errorRecords)
+
+    // Who is connected
+    var peers: [WatcherID: Peer] = [:]
+    var nodeLinks: [NodeID: Link] = [:]
+    /// Watches of processes of this machine.
+    var nodeWatches: [NodeID: ProcessWatch] = [:]
+    var jobWatches: [JobID: ProcessWatch] = [:]
+    private var lastWatcher: UInt64 = 0
+
+    // Questions to the actor directory that have no answer yet
+    var questions: [ActorDirectory.Token: (Result<ActorDirectory.Status, MantaError>) -> Void] = [:]
+    var lastToken: ActorDirectory.Token = 0
+
+    private var timers: [TimerID] = []
+    private var dueTimer: TimerID?
+
+    /// - Parameter storage: Another one than SQLite in the configuration's directory.
+    package init(configuration: HeadConfiguration, loop: EventLoop, storage: (any Storage)? = nil) {
+        (self.configuration, self.loop, self.storage) = (configuration, loop, storage)
+        membership = Membership(timing: configuration.timing)
+    }
+
+    /// Where it listens, with the port it really got.
+    package var endpoint: String { transport?.identity.endpoint ?? configuration.endpoint }
+    package var clusterID: ClusterID { cluster }
+
+    /// Opens the store, goes on from what it holds, and listens. Throws what the store or the address complain about; nothing is left open then.
+    package func start() throws(MantaError) {
+        loop.assertOnLoop()
+        let storage: any Storage
+        if let given = self.storage { storage = given } else { storage = try SQLiteStorage(directory: configuration.directory) }
+        do {
+            let state = try storage.load()
+            try restore(state)
+            let hello = Hello(cluster: state.cluster, role: .head, process: .random(), pid: getpid(), endpoint: "", host: host)
+            let transport = Transport(loop: loop, identity: hello, delegate: self)
+            self.transport = transport
+            try transport.listen(on: configuration.endpoint)
+        } catch {
+            transport?.close()
+            transport = nil
+            storage.close()
+            throw error
+        }
+        self.storage = storage
+        let journal = Journal(storage: storage, loop: loop)
+        journal.failed = { [unowned self] in storeFailed($0) }
+        self.journal = journal
+        watchRestoredJobs()
+        timers = [loop.schedule(after: Limits.heartbeatPeriod, repeating: Limits.heartbeatPeriod) { [unowned self] in tick() }]
+        armDueTimer()
+        log.info(
+            "the head is ready",
+            metadata: ["endpoint": "\(endpoint)", "cluster": "\(cluster)", "name": "\(configuration.clusterName ?? "")", "store": "\(storage.location)"])
+    }
+
+    /// Closes the links and the store. What was acknowledged is durable.
+    package func stop() {
+        loop.assertOnLoop()
+        for timer in timers { loop.cancel(timer) }
+        dueTimer.map(loop.cancel)
+        (timers, dueTimer) = ([], nil)
+        for watch in Array(nodeWatches.values) + Array(jobWatches.values) { watch.cancel() }
+        (nodeWatches, jobWatches, nodeLinks, peers, questions) = ([:], [:], [:], [:], [:])
+        transport?.close()
+        journal?.close()
+        (transport, journal) = (nil, nil)
+    }
+
+    // MARK: The store
+
+    private func restore(_ state: StoredState) throws(MantaError) {
+        cluster = state.cluster
+        let now = EventLoop.clock()
+        for stored in state.jobs { jobs.restore(try stored.job(), state: stored.state, endedAt: stored.endedAt, at: now) }
+        jobs.restored()
+        var actors: [ActorDirectory.Row] = []
+        for stored in state.actors { actors.append(try stored.row()) }
+        directory.restore(actors, jobsRan: jobs.hasSurvivors, at: now, grace: configuration.timing.deadAfter)
+        tables.restore(state.rows.map { TableBook.Row(table: $0.table, key: $0.key, value: $0.value, version: $0.version) }, versions: state.tableVersions)
+    }
+
+    private func storeFailed(_ error: MantaError) {
+        tables.dropStaged()
+        log.error("the store failed", metadata: ["error": "\(error)"])
+        note(ErrorRow(at: .now, code: error.code.rawValue, message: error.message, source: "head"))
+    }
+
+    /// Adds an error for people to see.
+    func note(_ error: ErrorRow) {
+        var error = error
+        if error.message.utf8.count > 16_384 { error.message = String(error.message.prefix(4096)) + "… (cut)" }
+        errors.append(error)
+    }
+
+    // MARK: Time
+
+    private func tick() {
+        membershipEvent { $0.tick(at: loop.now, $1) }
+        timePassed()
+    }
+
+    private func timePassed() {
+        jobEvent { $0.tick(at: loop.now, time: .now, $1) }
+        actorEvent { $0.tick(at: loop.now, time: .now, $1) }
+    }
+
+    /// Back-offs and graces end between two ticks.
+    func armDueTimer() {
+        dueTimer.map(loop.cancel)
+        dueTimer = nil
+        guard let due = directory.nextDeadline else { return }
+        dueTimer = loop.schedule(after: max(.milliseconds(1), due - EventLoop.clock())) { [unowned self] in
+            dueTimer = nil
+            timePassed()
+        }
+    }
+
+    func nextWatcher() -> WatcherID {
+        lastWatcher += 1
+        return WatcherID(lastWatcher)
+    }
+}
+
+/// What the head keeps about a link.
+final class Peer {
+    let watcher: WatcherID
+    unowned let link: Link
+    var hello: Hello
+    /// The node that registered on it.
+    var node: NodeID?
+    /// The jobs that were registered on it.
+    var jobs: Set<JobID> = []
+    init(watcher: WatcherID, link: Link, hello: Hello) { (self.watcher, self.link, self.hello) = (watcher, link, hello) }
+}
+
+extension Link {
+    /// The head's notes about it.
+    var notes: Peer? { attachment as? Peer }
+}
+
+extension WallTime {
+    /// The wall clock's time.
+    static var now: WallTime {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return WallTime(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+    }
+}
+
+/// This machine's name, as every process of it says in its Hello.
+private func hostName() -> String {
+    var bytes = [CChar](repeating: 0, count: 256)
+    return bytes.withUnsafeMutableBufferPointer { buffer in
+        guard let base = buffer.baseAddress, gethostname(base, buffer.count - 1) == 0 else { return "unknown" }
+        return String(cString: base)
+    }
+}

@@ -1,0 +1,86 @@
+// HeadRecords: the same things in the cores' words, in messages, and in the store's rows.
+
+import MantaCore
+import MantaModel
+import MantaStorage
+import MantaWire
+
+extension NodeSummary {
+    init(_ node: Membership.Node) {
+        self.init(id: node.id, endpoint: node.endpoint, host: node.host, state: node.state, total: node.total, available: node.available)
+    }
+}
+
+extension NodeRow {
+    init(_ node: Membership.Node) {
+        self.init(
+            id: node.id, state: node.state, host: node.host, endpoint: node.endpoint, pid: node.pid, total: node.total, available: node.available,
+            workers: node.workers, startedAt: node.startedAt)
+    }
+}
+
+extension JobBook.Job {
+    init(_ job: JobDescription) {
+        self.init(id: job.id, program: job.program, namespace: job.namespace, driver: job.driver, pid: job.pid, host: job.host, startedAt: job.startedAt)
+    }
+}
+
+extension JobDescription {
+    init(_ job: JobBook.Job) {
+        self.init(id: job.id, program: job.program, namespace: job.namespace, driver: job.driver, pid: job.pid, host: job.host, startedAt: job.startedAt)
+    }
+}
+
+extension ActorStatus {
+    init(_ status: ActorDirectory.Status) {
+        self.init(
+            id: status.id, type: status.type, state: status.state, address: status.address, node: status.node, restarts: status.restarts, death: status.death)
+    }
+}
+
+extension ActorDirectory.Running {
+    init(_ actor: RunningActor) {
+        self.init(specification: actor.specification, address: actor.address, pid: actor.pid, restarts: actor.restarts)
+    }
+}
+
+extension TableEntry {
+    init(_ row: TableBook.Row) { self.init(table: row.table, key: row.key, value: row.value, version: row.version) }
+}
+
+extension StoredJob {
+    /// Nil when it cannot be encoded, which a description that came in a message always can.
+    init?(_ job: JobBook.Job) {
+        guard let bytes = try? encoded(JobDescription(job)) else { return nil }
+        self.init(id: job.id, state: job.state, description: bytes, endedAt: job.endedAt)
+    }
+
+    func job() throws(MantaError) -> JobBook.Job {
+        do throws(MantaError) { return JobBook.Job(try ValueDecoder.decode(JobDescription.self, from: description)) } catch {
+            throw MantaError(.malformed, "the store's row of job \(id) cannot be read; was it written by another release?", cause: error)
+        }
+    }
+}
+
+extension StoredActor {
+    /// Nil when it cannot be encoded, which a specification that came in a message always can.
+    init?(_ row: ActorDirectory.Row) {
+        guard let bytes = try? encoded(row.specification) else { return nil }
+        self.init(id: row.specification.id, specification: bytes, state: row.state, restarts: row.restarts, createdAt: row.createdAt)
+    }
+
+    func row() throws(MantaError) -> ActorDirectory.Row {
+        do throws(MantaError) {
+            let specification = try ValueDecoder.decode(ActorSpecification.self, from: specification)
+            return ActorDirectory.Row(specification: specification, state: state, restarts: restarts, createdAt: createdAt)
+        } catch {
+            throw MantaError(.malformed, "the store's row of actor \(id) cannot be read; was it written by another release?", cause: error)
+        }
+    }
+}
+
+private func encoded(_ value: some Encodable) throws(MantaError) -> [UInt8] {
+    var writer = MessagePackWriter()
+    try ValueEncoder.encode(value, into: &writer)
+    return writer.bytes
+}

@@ -1,0 +1,115 @@
+// Journal: the order in which changes reach the store, and what follows when they have, or have not.
+//
+// One group is on its way at a time; what comes meanwhile is the next group. A wish can fail: when the store does, everything that waits fails with it,
+// because it may build on what failed. A fact has happened, so it is tried again until the store takes it.
+// Confined to the head's loop.
+
+import MantaLoop
+import MantaModel
+import MantaStorage
+
+final class Journal {
+    private struct Entry {
+        var changes: [StorageChange]
+        /// Set for a fact: what it is about.
+        var subjects: Set<Subject> = []
+        var done: (MantaError?) -> Void
+    }
+    /// What a fact is about.
+    private enum Subject: Hashable {
+        case job(JobID)
+        case actor(ActorID)
+        case row(table: String, key: String)
+    }
+
+    private static let retryPause = Duration.seconds(1)
+
+    private let storage: any Storage
+    private let loop: EventLoop
+    /// In the order in which they came.
+    private var waiting: [Entry] = []
+    private var isWriting = false
+    private var isClosed = false
+    private var retry: TimerID?
+    /// Called before the wishes hear that they failed.
+    var failed: (MantaError) -> Void = { _ in }
+
+    init(storage: any Storage, loop: EventLoop) { (self.storage, self.loop) = (storage, loop) }
+
+    /// Makes the changes, or fails. Calls back later, in the order of the calls; without changes, when everything before is decided.
+    func write(_ changes: [StorageChange], _ done: @escaping (MantaError?) -> Void) {
+        waiting.append(Entry(changes: changes, done: done))
+        next()
+    }
+
+    /// Makes the changes, whenever that is possible. Calls back when they are made, or were not possible at first.
+    func record(_ changes: [StorageChange], _ done: @escaping (MantaError?) -> Void = { _ in }) {
+        waiting.append(Entry(changes: changes, subjects: Set(changes.map(Self.subject)), done: done))
+        next()
+    }
+
+    /// Hands the store everything that waits; it is durable when this returns, if the store takes it.
+    func close() {
+        isClosed = true
+        retry.map(loop.cancel)
+        let changes = waiting.flatMap(\.changes)
+        waiting = []
+        if !changes.isEmpty { storage.apply(changes) { _ in } }
+        storage.close()
+    }
+
+    private func next() {
+        guard !isWriting, !isClosed, !waiting.isEmpty else { return }
+        retry.map(loop.cancel)
+        retry = nil
+        isWriting = true
+        let group = waiting
+        waiting = []
+        let changes = group.flatMap(\.changes)
+        if changes.isEmpty { return loop.later { self.written(group, nil) } }
+        let finish = LoopBound({ (error: MantaError?) in self.written(group, error) }, on: loop)
+        storage.apply(changes) { error in finish.loop.execute { finish.value(error) } }
+    }
+
+    private func written(_ group: [Entry], _ error: MantaError?) {
+        isWriting = false
+        guard !isClosed else { return }
+        guard let error else {
+            for entry in group { entry.done(nil) }
+            return next()
+        }
+        let all = group + waiting
+        waiting = all.filter { !$0.subjects.isEmpty }.map { Entry(changes: $0.changes, subjects: $0.subjects, done: { _ in }) }
+        forgetOutdatedFacts()
+        failed(error)
+        for entry in all { entry.done(error) }
+        if !waiting.isEmpty, retry == nil {
+            retry = loop.schedule(after: Self.retryPause) { [weak self] in
+                self?.retry = nil
+                self?.next()
+            }
+        }
+    }
+
+    /// The last fact about a thing is enough, so what waits for a store that fails is bounded by the number of things.
+    private func forgetOutdatedFacts() {
+        var later: Set<Subject> = []
+        var kept: [Entry] = []
+        for entry in waiting.reversed() where !entry.subjects.isSubset(of: later) {
+            later.formUnion(entry.subjects)
+            kept.append(entry)
+        }
+        waiting = kept.reversed()
+    }
+
+    private static func subject(of change: StorageChange) -> Subject {
+        switch change {
+        case .putJob(let job): .job(job.id)
+        case .removeJob(let id): .job(id)
+        case .putActor(let actor): .actor(actor.id)
+        case .removeActor(let id): .actor(id)
+        case .putRow(let row): .row(table: row.table, key: row.key)
+        case .removeRow(let table, let key, _): .row(table: table, key: key)
+        }
+    }
+}
