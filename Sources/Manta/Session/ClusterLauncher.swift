@@ -6,7 +6,7 @@
 import CSystem
 import Glibc
 package import MantaLoop
-package import MantaModel
+import MantaModel
 
 package struct ClusterLauncher: Sendable {
     /// A process that said it is ready.
@@ -40,7 +40,7 @@ package struct ClusterLauncher: Sendable {
         _ role: String, _ variables: [String: String], _ log: String?, _ deadline: Duration, _ done: @escaping (Result<Started, MantaError>) -> Void
     ) throws(MantaError) {
         var ends: [Int32] = [-1, -1]
-        guard pipe2(&ends, O_CLOEXEC) == 0 else { throw MantaError(.system, "no pipe for the \(role): \(String(cString: strerror(errno)))") }
+        guard pipe(&ends) == 0, fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0, fcntl(ends[1], F_SETFD, FD_CLOEXEC) == 0 else { throw MantaError(.system, "no pipe for the \(role): \(String(cString: strerror(errno)))") }
         defer { close(ends[1]) }
         var variables = variables
         variables[Variable.role] = role

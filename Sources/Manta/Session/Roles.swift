@@ -11,6 +11,7 @@ import MantaLoop
 import MantaModel
 import MantaNode
 import MantaProxy
+import MantaWire
 import MantaWorker
 
 /// The roles by the names that `MANTA_ROLE` has for them.

@@ -3,8 +3,9 @@
 import CSystem
 import Glibc
 import MantaLoop
-public import MantaModel
-import MantaWorker
+import MantaModel
+package import MantaWire
+package import MantaWorker
 import Synchronization
 
 extension Manta {
