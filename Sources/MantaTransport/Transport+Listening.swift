@@ -61,8 +61,8 @@ extension Transport {
 
     /// Options of a socket that is about to bind or connect; a ROUTER's later bind takes those of its own address.
     func configure(_ socket: borrowing ZeroMQSocket, for endpoint: String) {
-        // The links queue; see Transport. For a ROUTER it has no effect.
-        socket.set(ZMQ_IMMEDIATE, 1)
+        // With 1, ZeroMQ drops what has arrived and is not yet read when the connection ends: a last answer, or a goodbye. See Transport.
+        socket.set(ZMQ_IMMEDIATE, 0)
         // Long enough for a goodbye, short enough for an end.
         socket.set(ZMQ_LINGER, 500)
         // Few: behind them the link's batches grow, which costs less per message, and are counted in bytes.

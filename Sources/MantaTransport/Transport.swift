@@ -2,8 +2,8 @@
 //
 // Owns the sockets and the links; confined to its loop. Receiving, the handshake and listening are in Transport+*.swift. What always holds:
 // - No call blocks, and the descriptors' edges are never lost (see SocketChannel).
-// - Sockets are IMMEDIATE: ZeroMQ queues nothing for a connection that is not there. The links queue, so that after a break the handshake is first on the
-//   new connection and no byte of before the break can come in front of it.
+// - After a break a link gives ZeroMQ nothing but the handshake until that is answered. What ZeroMQ itself had queued before the break comes in front of
+//   it on the new connection; the peer, which does not know the connection yet, drops that and asks for the Hello that is on its way.
 // - ROUTER is MANDATORY: a peer that is gone is an error, not silence. Its names for connections are its own and never reused.
 
 package import MantaLoop
@@ -156,6 +156,7 @@ package final class Transport: LoopSource, @unchecked Sendable {
     }
 
     package func turn() {
+        if !blockedIncoming.isEmpty, let router { activate(router) }
         guard !active.isEmpty else { return }
         swap(&active, &spareActive)
         for channel in spareActive {
@@ -186,21 +187,30 @@ package final class Transport: LoopSource, @unchecked Sendable {
     }
 
     package func prepare() -> Bool {
-        guard !active.isEmpty || !scheduled.isEmpty else { return false }
+        if !blockedIncoming.isEmpty, let router {
+            // Asking for the events takes in that peers accept messages again.
+            _ = router.socket.events
+            retryBlockedIncoming()
+        }
+        guard !active.isEmpty else { return !scheduled.isEmpty }
         active.removeAll { channel in
-            guard !channel.isClosed else { return true }
-            let events = channel.socket.events
-            if events & ZMQEvents.readable != 0 { return false }
-            if case .dealer(let link) = channel.role, link.isBlocked, events & ZMQEvents.writable != 0 { return false }
-            channel.isActive = false
-            return true
+            let staysActive = !channel.isClosed && hasWork(channel)
+            channel.isActive = staysActive
+            return !staysActive
         }
         return !active.isEmpty || !scheduled.isEmpty
     }
 
-    /// A ROUTER tells nobody that one of its peers takes messages again; usually the wake-up that comes with it is enough, this is the safety net.
+    private func hasWork(_ channel: SocketChannel) -> Bool {
+        let events = channel.socket.events
+        if events & ZMQEvents.readable != 0 { return true }
+        if case .dealer(let link) = channel.role { return link.isBlocked && events & ZMQEvents.writable != 0 }
+        return false
+    }
+
+    /// A ROUTER tells nobody that one of its peers takes messages again; usually a wake-up comes with it, but a send may have swallowed that one.
     package func timeout() -> Duration? {
-        blockedIncoming.isEmpty ? nil : .milliseconds(10)
+        blockedIncoming.isEmpty ? nil : .milliseconds(2)
     }
 
     // MARK: Sending
