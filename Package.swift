@@ -68,7 +68,7 @@ var targets: [Target] = [
             "MantaWorker", "MantaProxy", logging,
         ]),
     // Libraries on the API
-    module("MantaServe", ["Manta", "MantaCore", "MantaModel", "MantaWire"]),
+    module("MantaServe", ["Manta", "MantaCore", "MantaJSON", "MantaModel", "MantaWire"]),
     // Front doors
     module("MantaAdmin", ["Manta", "MantaServe", "MantaModel", "MantaJSON", "MantaHTTP", "MantaLoop", "MantaWire", "MantaTransport", "MantaWorker"]),
     program(
@@ -97,8 +97,9 @@ var targets: [Target] = [
     tests(
         "MantaMacrosTests",
         ["MantaMacros", .product(name: "SwiftSyntaxMacrosGenericTestSupport", package: "swift-syntax"), .product(name: "SwiftSyntaxMacroExpansion", package: "swift-syntax")]),
-    tests("IntegrationTests", ["Manta", "MantaServe", "MantaAdmin", "MantaTestKit"]),
-    tests("ProcessTests", ["MantaJSON", "PostTitles", "manta", "DocumentClassifier", "Echo"]),
+    tests("IntegrationTests", ["Manta", "MantaTestKit"]),
+    program("Probe", ["Manta", "MantaServe"], path: "Tests/Probe"),
+    tests("ProcessTests", ["MantaJSON", "MantaTestKit", "PostTitles", "manta", "DocumentClassifier", "Echo", "Probe"]),
 ]
 
 /// The named targets and everything they depend on.
