@@ -150,7 +150,9 @@ extension Transport {
             _ = try? writer.writeRecord(identity, flags: [], correlation: link.number, limit: .max)
             link.preamble = writer.bytes
             schedule(link)
-        case .incoming: unroute(link)
+        case .incoming:
+            // The route stays: last messages may still wait to be read. The descriptor's number may be given to another connection now.
+            if incomingByConnection[link.connection] === link { incomingByConnection[link.connection] = nil }
         }
         armGrace(link)
     }
