@@ -21,6 +21,12 @@ struct ByteStorage: ~Copyable {
         count += source.count
     }
 
+    /// Appends bytes that `fill` writes.
+    mutating func append(count more: Int, _ fill: (UnsafeMutablePointer<UInt8>) -> Void) {
+        fill(reserve(more))
+        count += more
+    }
+
     mutating func append(_ byte: UInt8) {
         reserve(1).pointee = byte
         count += 1

@@ -38,8 +38,7 @@ package struct HTTPRequest: ~Copyable {
     package func headerBytes(_ name: StaticString) -> UnsafeRawBufferPointer? {
         var value: UnsafePointer<CChar>?
         var count = 0
-        let start = UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
-        let found = MHD_lookup_connection_value_n(slot.pointee.connection, .HEADER_KIND, start, name.utf8CodeUnitCount, &value, &count)
+        let found = MHD_lookup_connection_value_n(slot.pointee.connection, .HEADER_KIND, cString(name), name.utf8CodeUnitCount, &value, &count)
         return found == .YES ? UnsafeRawBufferPointer(start: value, count: count) : nil
     }
 

@@ -3,7 +3,6 @@
 
 import CMicrohttpd
 import Glibc
-import MantaModel
 
 extension HTTPServer {
     /// How long a request waits unsuspended for its reply.
@@ -45,7 +44,7 @@ extension HTTPServer {
         guard let slot = table.take() else { return nil }
         slot.pointee.connection = connection
         slot.pointee.descriptor = manta_mhd_descriptor(connection)
-        enter(.idle, slot, for: limits.headerDeadline.inNanoseconds)
+        enter(.idle, slot, for: headerNanoseconds)
         count(\.connections)
         return slot
     }
@@ -113,8 +112,8 @@ extension HTTPServer {
         _ version: UnsafePointer<CChar>
     ) -> HTTPRejection? {
         let methodBytes = UnsafeRawBufferPointer(start: method, count: strlen(method))
-        slot.pointee.isVersion10 = strcmp(version, "HTTP/1.0") == 0
-        guard slot.pointee.isVersion10 || strcmp(version, "HTTP/1.1") == 0 else { return .version }
+        slot.pointee.isVersion10 = strcmp(version, cString("HTTP/1.0")) == 0
+        guard slot.pointee.isVersion10 || strcmp(version, cString("HTTP/1.1")) == 0 else { return .version }
         var guarding = HeaderGuard(limits: limits, isVersion10: slot.pointee.isVersion10, cursor: nil)
         var end: UInt?
         if knowsLayout {
@@ -211,7 +210,8 @@ extension HTTPServer {
         if phase == .streaming, slot.pointee.isSuspended { suspended -= 1; unfinished += 1 }
         slot.pointee.endRequest()
         enter(.idle, slot, for: idleNanoseconds)
-        if isDraining { slot.pointee.deadline = now }  // a response without `Connection: close` was under way when draining began
+        // A response without `Connection: close` was under way when draining began.
+        if isDraining { (slot.pointee.deadline, nextSweep) = (now, now) }
         if phase == .waiting { handler?.requestEnded(token, reason: isStopping ? .stopped : .disconnected, server: self) }
         stream?.ended()
     }

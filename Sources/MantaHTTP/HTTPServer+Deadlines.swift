@@ -5,7 +5,6 @@
 
 import CMicrohttpd
 import Glibc
-import MantaModel
 
 extension HTTPServer {
     /// How often connections are looked at for a client that has gone unnoticed.
@@ -14,11 +13,6 @@ extension HTTPServer {
     private static let sweepPeriod: Int64 = 5_000_000
     /// After a refusal within the body: how long the client may take to read it before the connection is closed.
     private static let discardNanoseconds: Int64 = 2_000_000_000
-
-    var headerNanoseconds: Int64 { limits.headerDeadline.inNanoseconds }
-    var bodyNanoseconds: Int64 { limits.bodyDeadline.inNanoseconds }
-    var requestNanoseconds: Int64 { limits.requestDeadline.inNanoseconds }
-    var idleNanoseconds: Int64 { limits.idleDeadline.inNanoseconds }
 
     /// Ends what is overdue and says when to look again.
     func sweep() {
@@ -51,7 +45,7 @@ extension HTTPServer {
             respond(HTTPRejection.deadline.response, to: slot)
             handler?.requestEnded(token, reason: .deadline, server: self)
         case .streaming:
-            slot.pointee.deadline = now + limits.pingPeriod.inNanoseconds
+            slot.pointee.deadline = now + pingNanoseconds
             slot.pointee.stream?.ping()
         }
     }

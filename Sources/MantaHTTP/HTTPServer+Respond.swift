@@ -2,7 +2,6 @@
 // array, so that nothing is copied twice.
 
 import CMicrohttpd
-import MantaModel
 
 extension HTTPServer {
     /// Bodies up to this size are copied into the connection's storage; larger ones are kept alive and lent.
@@ -105,7 +104,7 @@ extension HTTPServer {
             contentType: response.contentType ?? (isEvents ? "text/event-stream" : "application/octet-stream"), headers: headers,
             closes: response.closesConnection)
         if slot.pointee.phase == .replying {
-            enter(.streaming, slot, for: limits.pingPeriod.inNanoseconds)
+            enter(.streaming, slot, for: pingNanoseconds)
         }
         return stream
     }
@@ -117,12 +116,12 @@ extension HTTPServer {
         guard let response else { return cut(slot) }
         defer { MHD_destroy_response(response) }
         identify(slot)
-        if let contentType { add("Content-Type", contentType, to: response) }
-        for header in headers where !header.isOfServer { add(header.name, header.value, to: response) }
+        if let contentType { add(cString("Content-Type"), contentType, to: response) }
+        for header in headers where !header.isOfServer { header.name.withCString { add($0, header.value, to: response) } }
         if let identifier = slot.pointee.requestID.start {
-            _ = identifier.withMemoryRebound(to: CChar.self, capacity: slot.pointee.requestID.count) { MHD_add_response_header(response, "X-Request-Id", $0) }
+            MHD_add_response_header(response, cString("X-Request-Id"), UnsafeRawPointer(identifier).assumingMemoryBound(to: CChar.self))
         }
-        if closes || isDraining { MHD_add_response_header(response, "Connection", "close") }
+        if closes || isDraining { MHD_add_response_header(response, cString("Connection"), cString("close")) }
         let wasSuspended = slot.pointee.isSuspended
         if slot.pointee.phase == .waiting {
             leaveWaiting(slot)
@@ -137,10 +136,15 @@ extension HTTPServer {
         if isRunning { wasActive = true } else { needsRun = true }
     }
 
-    private func add(_ name: String, _ value: String, to response: OpaquePointer) {
-        // libmicrohttpd refuses line ends only; other control characters have no business in a header either.
-        let isClean = value.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }
-        guard !value.isEmpty, isClean, MHD_add_response_header(response, name, value) == .YES else { return count(\.droppedHeaders) }
+    private func add(_ name: UnsafePointer<CChar>, _ value: String, to response: OpaquePointer) {
+        let length = value.utf8.count
+        let isAdded = value.withCString { value in
+            // libmicrohttpd refuses line ends only; other control characters have no business in a header either.
+            var end = value
+            while end.pointee < 0 || end.pointee >= 0x20 && end.pointee != 0x7F || end.pointee == 0x09 { end += 1 }
+            return length > 0 && end == value + length && MHD_add_response_header(response, name, value) == .YES
+        }
+        if !isAdded { count(\.droppedHeaders) }
     }
 
     private func lend(_ bytes: UnsafeRawBufferPointer) -> OpaquePointer? {
@@ -159,6 +163,9 @@ extension HTTPServer {
             { owner in if let owner { Unmanaged<AnyObject>.fromOpaque(owner).release() } }, Unmanaged.passRetained(owner).toOpaque())
     }
 }
+
+/// The text as a C string, which Swift would otherwise make anew, on the heap, for every call.
+func cString(_ text: StaticString) -> UnsafePointer<CChar> { UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self) }
 
 private final class ByteBox {
     let bytes: [UInt8]

@@ -47,6 +47,13 @@ package final class HTTPServer: @unchecked Sendable {
     package var allowedHosts: [String]?
     package private(set) var statistics = HTTPStatistics()
 
+    /// The limits' times in nanoseconds, since dividing durations costs more than the rest of a deadline.
+    let headerNanoseconds: Int64
+    let bodyNanoseconds: Int64
+    let requestNanoseconds: Int64
+    let idleNanoseconds: Int64
+    let pingNanoseconds: Int64
+
     var handler: (any HTTPHandler)?
     var daemon: OpaquePointer?
     let listener: Int32
@@ -90,6 +97,11 @@ package final class HTTPServer: @unchecked Sendable {
         signal(SIGPIPE, SIG_IGN)  // a client that has gone is an error of a write, not the end of the process
         (self.loop, self.address, self.limits, self.handler) = (loop, address, limits, handler)
         (listener, self.port) = try openListenSocket(address: address, port: port, sharesPort: sharesPort)
+        headerNanoseconds = limits.headerDeadline.inNanoseconds
+        bodyNanoseconds = limits.bodyDeadline.inNanoseconds
+        requestNanoseconds = limits.requestDeadline.inNanoseconds
+        idleNanoseconds = limits.idleDeadline.inNanoseconds
+        pingNanoseconds = limits.pingPeriod.inNanoseconds
         table = ConnectionTable(capacity: limits.connections)
         identifierPrefix = UInt32.random(in: 0...UInt32.max)
         knowsLayout = MHD_get_version().map { strcmp($0, "0.9.75") == 0 } ?? false
@@ -124,12 +136,15 @@ package final class HTTPServer: @unchecked Sendable {
     func identify(_ slot: UnsafeMutablePointer<Slot>) {
         guard slot.pointee.requestID.count == 0 else { return }
         identifierCount &+= 1
-        let number = UInt64(identifierPrefix) << 32 | UInt64(identifierCount)
-        for shift in stride(from: UInt64(60), through: 0, by: -4) {
-            let digit = UInt8(truncatingIfNeeded: number >> shift & 0xF)
-            slot.pointee.requestID.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+        var number = UInt64(identifierPrefix) << 32 | UInt64(identifierCount)
+        slot.pointee.requestID.append(count: 17) { digits in
+            for index in stride(from: 15, through: 0, by: -1) {
+                let digit = UInt8(truncatingIfNeeded: number & 0xF)
+                digits[index] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+                number >>= 4
+            }
+            digits[16] = 0
         }
-        slot.pointee.requestID.append(0)
     }
 
     /// Counts something.

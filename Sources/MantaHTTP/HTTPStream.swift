@@ -6,7 +6,6 @@
 import CMicrohttpd
 import Glibc
 import MantaLoop
-import MantaModel
 
 /// One stream. `write`, `send`, `close` and `abort` may be called from any thread.
 package final class HTTPStream: @unchecked Sendable {
@@ -133,7 +132,7 @@ extension HTTPServer {
         slot.pointee.isSuspended = true
         suspended += 1
         unfinished -= 1
-        slot.pointee.deadline = now + limits.pingPeriod.inNanoseconds
+        slot.pointee.deadline = now + pingNanoseconds
         nextSweep = min(nextSweep, slot.pointee.deadline, now + Self.disconnectionPeriod)
     }
 
