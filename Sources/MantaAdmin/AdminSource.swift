@@ -1,0 +1,20 @@
+// AdminSource: the few things that the admin API needs of a cluster. In the head it is the process's runtime; in tests it is a table of answers.
+
+package import MantaModel
+package import MantaWire
+
+/// A cluster as the admin API sees it. Methods are called from any thread and throw `MantaError`, or what user code threw.
+package protocol AdminSource: Sendable {
+    /// The newest rows of the tables, at most `limit` of each, and the number of rows of every table.
+    func state(of tables: [QueryState.Table], limit: Int) async throws -> StateAnswer
+    /// The rows of serving; empty when nothing is served.
+    func serve() async throws -> ServeState
+    /// Divides an endpoint's traffic. Throws `notFound` for the endpoint or a backend, `invalidArgument` for shares that do not sum to 1.
+    func setTraffic(of endpoint: String, to shares: [String: Double]) async throws
+    /// Throws `notFound` when no living actor has the name.
+    func actor(named name: String, in namespace: String) async throws -> ActorID
+    /// Calls a method with one MessagePack value: an array of arguments by position, or a map by label. Returns the encoded results.
+    func call(_ actor: ActorID, method: String, arguments: [UInt8]) async throws -> [[UInt8]]
+    /// Returns when the actor is dead for good.
+    func kill(_ actor: ActorID) async throws
+}

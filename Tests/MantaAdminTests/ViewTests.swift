@@ -1,0 +1,114 @@
+// ViewTests: the cluster's state as JSON rows, as a summary and as text.
+
+import MantaAdmin
+import MantaJSON
+import MantaModel
+import MantaWire
+import Testing
+
+struct ViewTests {
+    let node = NodeID(high: 0xabc, low: 1)
+    let task = TaskID(high: 3, low: 4)
+
+    /// Every member of every row is set.
+    var full: AdminState {
+        var state = AdminState(head: StateAnswer(cluster: ClusterID(high: 0, low: 1), startedAt: WallTime(milliseconds: 1)))
+        let (job, actor, process, time) = (JobID(high: 0, low: 2), ActorID(high: 0, low: 3), ProcessID(high: 0, low: 4), WallTime(milliseconds: 1_772_366_400_000))
+        state.head.nodes = [
+            NodeRow(
+                id: node, state: .alive, host: "reef", endpoint: "tcp://h:1", pid: 5, total: Resources(["CPU": 2, "GPU": 1]), available: Resources(["CPU": 0.5]),
+                workers: 3, startedAt: time)
+        ]
+        state.head.jobs = [JobRow(id: job, state: .failed, program: "/bin/p", namespace: "shop", pid: 6, startedAt: time, endedAt: time)]
+        state.head.tasks = [
+            TaskRow(
+                id: task, job: job, function: "f(x:)", state: .failed, actor: actor, node: node, worker: process, parent: task, attempt: 2, submittedAt: time,
+                startedAt: time, endedAt: time, error: "broken")
+        ]
+        var row = actorRow(actor, name: "hits", state: .dead)
+        (row.node, row.death, row.reason) = (node, DeathCause(.signaled, "signal 9"), "waits")
+        state.head.actors = [row]
+        state.head.objects = [ObjectRow(id: ObjectID(task: task, index: 1), state: .ready, size: 2048, owner: process, ownerPid: 7, node: node, source: "put")]
+        state.head.errors = [ErrorRow(at: time, code: "timeout", message: "late", source: "http", job: job, task: task, actor: actor, node: node, requestId: "r1")]
+        state.serve.endpoints = [EndpointDescription(name: "e", route: "/e", methods: [.get, .post], traffic: ["b": 0.25, "a": 0.75], shadows: ["b": 0.1])]
+        state.serve.backends = [
+            BackendRow(
+                description: BackendDescription(name: "b", program: Program(path: "/bin/p"), type: "M.B", replicas: 2, userConfiguration: ["x": [1, nil]]),
+                status: BackendStatus(state: .updating, ready: 1, message: "starts"), revision: 3)
+        ]
+        state.serve.replicas = [
+            ReplicaDescription(
+                tag: "b#1", backend: "b", index: 0, version: "1", revision: 1, state: .ready, actor: actor, pid: 8, node: node, startedAt: time)
+        ]
+        return state
+    }
+
+    @Test(arguments: AdminTable.allCases) func aFullRowHasExactlyTheMembersThatMayBeFilteredBy(_ table: AdminTable) throws {
+        let row = try #require(try AdminViews.rows(table, of: full).first?.object)
+        #expect(row.keys.sorted() == AdminViews.members(of: table).sorted())
+        #expect(row[table.key]?.string?.isEmpty == false)
+    }
+
+    @Test(arguments: AdminTable.allCases) func aRowHasACellForEachColumn(_ table: AdminTable) throws {
+        let row = try #require(try AdminViews.rows(table, of: full).first)
+        let columns = AdminViews.columns(of: table)
+        #expect(AdminViews.cells(row, of: table).count == columns.count)
+        #expect(columns.allSatisfy { AdminViews.members(of: table).contains($0.member) })
+    }
+
+    @Test func resourcesAreNumbersByName() throws {
+        let row = try #require(try AdminViews.rows(.nodes, of: full).first)
+        #expect(row["total"].description == #"{"CPU":2,"GPU":1}"#)
+        #expect(row["available"].description == #"{"CPU":0.5}"#)
+    }
+
+    @Test func whatIsNotKnownIsAbsent() throws {
+        var state = full
+        state.head.actors = [actorRow(ActorID(high: 0, low: 3))]
+        let row = try #require(try AdminViews.rows(.actors, of: state).first?.object)
+        #expect(row["name"] == nil && row["death"] == nil && row["node"] == nil)
+    }
+
+    @Test func textIsReadableAndHarmless() throws {
+        let cells = AdminViews.cells(try AdminViews.rows(.nodes, of: full)[0], of: .nodes)
+        #expect(cells == ["00000000", "reef", "alive", "CPU 1.5/2, GPU 1/1", "3", "5", "2026-03-01 12:00:00Z"])
+        var state = full
+        state.head.errors[0].message = "\u{1b}[31mred\r\nnext"
+        let error = AdminViews.cells(try AdminViews.rows(.errors, of: state)[0], of: .errors)
+        #expect(error[3] == " [31mred  next")
+        #expect(AdminViews.cells(try AdminViews.rows(.endpoints, of: full)[0], of: .endpoints)[3] == "a 75%, b 25%")
+        #expect(AdminViews.cells(try AdminViews.rows(.backends, of: full)[0], of: .backends)[2] == "1/2")
+        #expect(AdminViews.cells(try AdminViews.rows(.objects, of: full)[0], of: .objects)[2] == "2.0 KiB")
+    }
+
+    @Test func equalErrorsAreToldApartAndKeepTheirIdentifiers() throws {
+        var state = full
+        let error = state.head.errors[0]
+        state.head.errors = [error, error]
+        let two = try AdminViews.rows(.errors, of: state).map { $0["id"].string ?? "" }
+        state.head.errors = [error, error, error]
+        let three = try AdminViews.rows(.errors, of: state).map { $0["id"].string ?? "" }
+        #expect(Set(three).count == 3)
+        #expect(Array(three.dropFirst()) == two)
+    }
+
+    @Test func theSummarySaysHowTheClusterIs() {
+        var state = full
+        state.head.totals = ["tasks": 100, "nodes": 1]
+        state.head.droppedTasks = 5
+        let summary = AdminViews.cluster(state, version: "1", now: WallTime(milliseconds: 1_772_366_401_000))
+        #expect(summary["health"] == "healthy")
+        #expect(summary["tasksSeen"] == 105)
+        #expect(summary["recentErrors"] == 1)
+        #expect(summary["totals"]["endpoints"] == 1)
+        #expect(summary["resources"]["total"]["CPU"] == 2)
+        #expect(summary["objectBytes"] == 2048)
+        state.head.nodes[0].state = .suspect
+        state.serve.backends[0].status.state = .failed
+        let worse = AdminViews.cluster(state, version: "1", now: now)
+        #expect(worse["health"] == "degraded")
+        #expect(worse["problems"].array?.count == 2)
+        state.head.nodes = []
+        #expect(AdminViews.cluster(state, version: "1", now: now)["health"] == "empty")
+    }
+}
