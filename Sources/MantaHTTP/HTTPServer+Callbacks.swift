@@ -190,7 +190,7 @@ extension HTTPServer {
     /// libmicrohttpd asks for the reply again, as it does in every run.
     private func stillWaiting(_ slot: UnsafeMutablePointer<Slot>) -> MHD_Result {
         if slot.pointee.isCut { return .NO }
-        if now - slot.pointee.since > Self.suspendAfter, !isStopping {
+        if now - slot.pointee.since >= Self.suspendAfter, !isStopping {
             MHD_suspend_connection(slot.pointee.connection)
             slot.pointee.isSuspended = true
             waiting -= 1

@@ -24,9 +24,6 @@ final class LoopAttachment: LoopSource {
 }
 
 extension HTTPServer {
-    /// How long the loop may sleep while requests wait unsuspended: until the next look whether they should be suspended.
-    private static let pollPeriod: Int64 = 1_000_000
-
     var isStopping: Bool { handler == nil }
 
     func attach() {
@@ -57,7 +54,7 @@ extension HTTPServer {
         guard MHD_get_timeout(daemon, &milliseconds) == .YES else { return }
         var rest = Int64(min(milliseconds, 1 << 32)) * 1_000_000
         // While requests wait unsuspended it says zero in any case. Then it is run again at once only if a connection that does not wait has moved.
-        if rest == 0, waiting > 0, unfinished == 0 || !wasActive { rest = Self.pollPeriod }
+        if rest == 0, waiting > 0, unfinished == 0 || !wasActive { rest = Self.suspendAfter }
         nextRun = min(nextRun, now + rest)
     }
 

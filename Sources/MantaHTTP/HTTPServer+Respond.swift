@@ -2,6 +2,7 @@
 // array, so that nothing is copied twice.
 
 import CMicrohttpd
+import MantaLoop
 
 extension HTTPServer {
     /// Bodies up to this size are copied into the connection's storage; larger ones are kept alive and lent.
@@ -49,6 +50,7 @@ extension HTTPServer {
     }
 
     private func slotToAnswer(_ token: RequestToken) -> UnsafeMutablePointer<Slot>? {
+        loop.assertOnLoop()
         let slot = table.waiting(token)
         if slot == nil { count(\.lateReplies) }
         return slot
@@ -96,16 +98,14 @@ extension HTTPServer {
 
     private func startStream(_ slot: UnsafeMutablePointer<Slot>, _ response: HTTPResponse, isEvents: Bool) -> HTTPStream {
         let stream = HTTPStream(server: self, token: slot.pointee.token, limit: limits.streamBytes, isEvents: isEvents)
-        slot.pointee.stream = stream
-        var headers = response.headers
-        if isEvents { headers.append(HTTPHeader("Cache-Control", "no-store")) }
-        finish(
-            slot, response: stream.makeResponse(), status: response.status,
-            contentType: response.contentType ?? (isEvents ? "text/event-stream" : "application/octet-stream"), headers: headers,
-            closes: response.closesConnection)
-        if slot.pointee.phase == .replying {
-            enter(.streaming, slot, for: pingNanoseconds)
-        }
+        let contentType = response.contentType ?? (isEvents ? "text/event-stream" : "application/octet-stream")
+        let headers = isEvents ? response.headers + [HTTPHeader("Cache-Control", "no-store")] : response.headers
+        // libmicrohttpd would send the last chunk, which is a body, also to a HEAD.
+        let isHead = slot.pointee.method == .head
+        if isHead { stream.ended() } else { slot.pointee.stream = stream }
+        let body = isHead ? lend(UnsafeRawBufferPointer(start: nil, count: 0)) : stream.makeResponse()
+        finish(slot, response: body, status: response.status, contentType: contentType, headers: headers, closes: response.closesConnection)
+        if !isHead, slot.pointee.phase == .replying { enter(.streaming, slot, for: pingNanoseconds) }
         return stream
     }
 

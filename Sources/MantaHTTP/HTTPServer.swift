@@ -120,6 +120,7 @@ package final class HTTPServer: @unchecked Sendable {
 
     /// Gives a request again that still waits for its answer; nothing if it is over.
     package func withRequest<Result>(_ token: RequestToken, _ body: (borrowing HTTPRequest) -> Result) -> Result? {
+        loop.assertOnLoop()
         guard let slot = table.waiting(token) else { return nil }
         return body(HTTPRequest(slot))
     }

@@ -56,6 +56,30 @@ private let request = "GET /events HTTP/1.1\r\nHost: a\r\n\r\n"
         }
     }
 
+    @Test func headOfAStreamEndsWithItsHeader() async throws {
+        let handler = StreamingHandler()
+        try await withServer(handler) { server in
+            let client = try server.client()
+            client.send("HEAD /events HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(try client.readReply(isHead: true).headers["content-type"] == "text/event-stream")
+            try eventually("the end") { handler.ended.withLock { $0 } == 1 }
+            client.send(request)
+            #expect(try client.read(through: "\r\n\r\n").hasPrefix("HTTP/1.1 200 "))
+        }
+    }
+
+    @Test func streamToAnOldClientEndsWithTheConnection() async throws {
+        let handler = StreamingHandler()
+        try await withServer(handler) { server in
+            let client = try server.client()
+            client.send("GET /events HTTP/1.0\r\n\r\n")
+            let stream = try handler.stream()
+            stream.send(data: "x")
+            stream.close()
+            #expect(try client.readToEnd().hasSuffix("data: x\n\n"))
+        }
+    }
+
     @Test func silenceIsBrokenByComments() async throws {
         var limits = HTTPLimits.ingress
         limits.pingPeriod = .milliseconds(30)
