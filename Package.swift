@@ -93,6 +93,7 @@ var targets: [Target] = [
     tests("MantaTransportTests", ["MantaTransport", "MantaLoop", "MantaWire", "MantaModel", "MantaTestKit"]),
     tests("MantaCoreTests", ["MantaCore", "MantaModel"]),
     tests("MantaStorageTests", ["MantaStorage", "MantaModel"]),
+    tests("MantaHeadTests", ["MantaHead", "MantaCore", "MantaStorage", "MantaTransport", "MantaLoop", "MantaWire", "MantaModel", "MantaTestKit"]),
     tests("SimulationTests", ["MantaSimulation"]),
     tests(
         "MantaMacrosTests",

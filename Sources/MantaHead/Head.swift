@@ -97,7 +97,8 @@ package final class Head {
         (timers, dueTimer) = ([], nil)
         for watch in Array(nodeWatches.values) + Array(jobWatches.values) { watch.cancel() }
         (nodeWatches, jobWatches, nodeLinks, peers, questions) = ([:], [:], [:], [:], [:])
-        transport?.close()
+        // No goodbye: the others keep their links for the head that follows.
+        transport?.close(saysGoodbye: false)
         journal?.close()
         (transport, journal) = (nil, nil)
     }

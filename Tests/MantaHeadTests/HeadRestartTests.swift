@@ -1,0 +1,108 @@
+// HeadRestartTests: a head that is killed and comes back loses nothing, and starts nothing again that runs.
+
+import MantaHead
+import MantaLoop
+import MantaModel
+import MantaTestKit
+import MantaWire
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) struct HeadRestartTests {
+    /// F15.
+    @Test(arguments: [true, false]) func everythingIsThereAgainAndNothingIsRestarted(crashes: Bool) async throws {
+        let head = try HeadProcess()
+        try await head.start()
+        let node = try await FakeNode(at: head)
+        let driver = try await FakeDriver(at: head)
+        await node.running.loop.perform { node.jobs = [driver.description()] }
+        let detached = driver.specification(name: "controller", lifetime: .detached, maxRestarts: -1)
+        let ordinary = driver.specification(name: "mine", maxRestarts: 3)
+        let before = [try await driver.alive(detached), try await driver.alive(ordinary)]
+        await node.kill(ordinary.id)
+        let restarted = try await driver.status(ordinary.id, is: .alive, restarts: 1)
+        for key in ["a", "b"] { _ = try await driver.ask(TablePut(table: "endpoints", key: key, value: [1])) }
+        _ = try await driver.ask(TableDelete(table: "endpoints", key: "b"))
+        let cluster = await driver.cluster
+        let placed = node.placed.values.count
+
+        if crashes {
+            try await head.crashAndStart()
+        } else {
+            head.stop()
+            try await head.start()
+        }
+        // The questions come before the node has registered again, and wait for it.
+        async let controller = driver.ask(GetActor(name: "controller", namespace: "default"))
+        async let mine = driver.ask(WatchActor(actor: ordinary.id))
+        #expect(try await controller.status == before[0])
+        #expect(try await mine.status == restarted)
+        #expect(try await driver.ask(RegisterJob(job: driver.description())).node?.id == node.node)
+        #expect(await driver.cluster == cluster)
+        #expect(driver.openings.values.last == true)
+        let snapshot = try await driver.ask(WatchTable(table: "endpoints"))
+        #expect(snapshot.version == 3)
+        #expect(snapshot.entries.map(\.key) == ["a"])
+        #expect(try await driver.query(.jobs).jobs.map(\.state) == [.running])
+        #expect(node.placed.values.count == placed)
+        #expect(node.ended.values.isEmpty)
+        #expect(node.registrations.values.flatMap { $0 } == [])
+        // And life goes on.
+        _ = try await driver.ask(KillActor(actor: detached.id, noRestart: true))
+        try await eventually("it ends") { node.ended.values == [detached.id] }
+        await node.kill(ordinary.id)
+        try await driver.status(ordinary.id, is: .alive, restarts: 2)
+    }
+
+    /// A kill that was acknowledged holds over a restart, also when the node was away at the time.
+    @Test func whatWasKilledStaysDead() async throws {
+        let head = try HeadProcess()
+        try await head.start()
+        let node = try await FakeNode(at: head)
+        let driver = try await FakeDriver(at: head)
+        let specification = driver.specification(name: "a", lifetime: .detached, maxRestarts: -1)
+        _ = try await driver.alive(specification)
+        let running = await node.running.loop.perform { node.actors[specification.id]! }
+        _ = try await driver.ask(KillActor(actor: specification.id, noRestart: true))
+        // The node did not hear of it.
+        await node.running.loop.perform { node.actors[specification.id] = running }
+        try await head.crashAndStart()
+        try await eventually("the node is told to end it") { node.registrations.values.contains([specification.id]) }
+        #expect(await failure { () throws(MantaError) in try await driver.ask(GetActor(name: "a", namespace: "default")) }?.code == .notFound)
+    }
+
+    /// A driver that died while there was no head.
+    @Test func aJobWhoseDriverIsGoneHasFailed() async throws {
+        let head = try HeadProcess()
+        try await head.start()
+        let process = try IdleProcess()
+        let node = try await FakeNode(at: head)
+        let gone = try await FakeDriver(at: head, pid: process.pid)
+        let specification = gone.specification(name: "a")
+        _ = try await gone.alive(specification)
+        await node.running.loop.perform { node.jobs = [gone.description(pid: process.pid)] }
+        head.stop()
+        process.kill()
+        try await head.start()
+        let other = try await FakeDriver(at: head)
+        try await eventually("the job failed") { try await other.query(.jobs).jobs.first { $0.id == gone.job }?.state == .failed }
+        try await eventually("the node is told") { node.endedJobs.values.contains(gone.job) }
+        #expect(await failure { () throws(MantaError) in try await other.ask(GetActor(name: "a", namespace: "default")) }?.code == .notFound)
+    }
+
+    /// F17: another store is another cluster; nobody is merged into it in silence.
+    @Test func aHeadWithAnotherStoreIsAnotherCluster() async throws {
+        let head = try HeadProcess()
+        try await head.start()
+        let first = await FakeProcess(.tool, at: head)
+        _ = try await first.ask(QueryState(tables: [], limit: 0))
+        let cluster = await first.cluster
+        let empty = try HeadProcess()
+        let endpoint = head.endpoint
+        head.stop()
+        empty.configure = { $0.endpoint = endpoint }
+        try await empty.start()
+        let error = await failure { () throws(MantaError) in try await first.ask(QueryState(tables: [], limit: 0)) }
+        #expect(error?.code == .versionMismatch)
+        #expect(await first.cluster == cluster)
+    }
+}

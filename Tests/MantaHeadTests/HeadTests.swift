@@ -1,0 +1,265 @@
+// HeadTests: what a head answers and tells, seen from the processes around it.
+
+import Foundation
+import MantaCore
+import MantaHead
+import MantaLoop
+import MantaModel
+import MantaStorage
+import MantaTestKit
+import MantaWire
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) struct HeadTests {
+    private func head(_ configure: @escaping (inout HeadConfiguration) -> Void = { _ in }) async throws -> HeadProcess {
+        let head = try HeadProcess()
+        head.configure = configure
+        try await head.start()
+        return head
+    }
+
+    @Test func nodesRegisterAndHearOfEachOther() async throws {
+        let head = try await head()
+        let first = try await FakeNode(at: head)
+        #expect(await first.cluster != nil)
+        let second = try await FakeNode(at: head)
+        try await eventually("both know both") { [first, second].allSatisfy { Set($0.views.values.last?.nodes.map(\.id) ?? []) == [first.node, second.node] } }
+        await second.beat(available: Resources(["CPU": 1]))
+        try await eventually("what is free is told") {
+            first.views.values.last?.nodes.first { $0.id == second.node }?.available == Resources(["CPU": 1])
+        }
+    }
+
+    @Test func aDriverIsGivenTheNodeOfItsMachine() async throws {
+        let head = try await head()
+        let early = try await FakeDriver(at: head)
+        #expect(early.registered?.node == nil)
+        let other = try await FakeNode(at: head, host: "elsewhere")
+        let here = try await FakeNode(at: head)
+        let driver = try await FakeDriver(at: head)
+        #expect(driver.registered?.node?.id == here.node)
+        #expect(try await driver.ask(RegisterJob(job: driver.description())) == driver.registered)
+        let far = try await FakeDriver(at: head, host: "elsewhere")
+        #expect(far.registered?.node?.id == other.node)
+    }
+
+    @Test func anActorIsPlacedFoundWatchedAndKilled() async throws {
+        let head = try await head()
+        let node = try await FakeNode(at: head)
+        let driver = try await FakeDriver(at: head)
+        let specification = driver.specification(name: "counter")
+        let alive = try await driver.alive(specification)
+        #expect(node.placed.values.map(\.specification) == [specification])
+        #expect(alive.node == node.node)
+        #expect(alive.address != nil)
+        #expect(driver.actorChanges.values.last == alive, "its creator hears of it without asking")
+        #expect(try await driver.ask(GetActor(name: "counter", namespace: "default")).status == alive)
+        #expect(try await driver.create(specification) == alive)
+        let taken = await failure { () throws(MantaError) in try await driver.create(driver.specification(name: "counter")) }
+        #expect(taken?.code == .alreadyExists)
+
+        _ = try await driver.ask(KillActor(actor: specification.id, noRestart: true))
+        #expect(try await driver.status(specification.id, is: .dead).death?.kind == .killed)
+        try await eventually("the node ends it") { node.ended.values == [specification.id] }
+        #expect(driver.actorChanges.values.last?.state == .dead)
+        #expect(await failure { () throws(MantaError) in try await driver.ask(GetActor(name: "counter", namespace: "default")) }?.code == .notFound)
+    }
+
+    @Test func anActorThatDiesIsStartedAgain() async throws {
+        let head = try await head()
+        let node = try await FakeNode(at: head)
+        let driver = try await FakeDriver(at: head)
+        let specification = driver.specification(maxRestarts: 1)
+        _ = try await driver.alive(specification)
+        await node.kill(specification.id)
+        try await driver.status(specification.id, is: .alive, restarts: 1)
+        await node.kill(specification.id)
+        let dead = try await driver.status(specification.id, is: .dead)
+        #expect(dead.death?.detail == "it exited with code 3")
+        #expect(try await driver.query(.errors).errors.first?.message.contains("it exited with code 3") == true)
+    }
+
+    @Test func theDeathOfADriverEndsItsJobAtOnce() async throws {
+        let head = try await head()
+        let node = try await FakeNode(at: head)
+        let process = try IdleProcess()
+        let driver = try await FakeDriver(at: head, pid: process.pid)
+        let (ordinary, detached) = (driver.specification(), driver.specification(name: "stays", lifetime: .detached))
+        _ = try await driver.alive(ordinary)
+        _ = try await driver.alive(detached)
+        process.kill()
+        try await eventually("the job failed", within: .seconds(2)) { try await driver.query(.jobs).jobs.first?.state == .failed }
+        try await eventually("the node is told") { node.endedJobs.values == [driver.job] && node.ended.values == [ordinary.id] }
+        #expect(try await driver.status(ordinary.id, is: .dead).death?.kind == .jobEnded)
+        #expect(try await driver.ask(GetActor(name: "stays", namespace: "default")).status.state == .alive)
+        let error = await failure { () throws(MantaError) in try await driver.create(driver.specification()) }
+        #expect(error?.code == .conflict)
+    }
+
+    @Test func aFinishedJobIsFinished() async throws {
+        let head = try await head()
+        let node = try await FakeNode(at: head)
+        let driver = try await FakeDriver(at: head)
+        _ = try await driver.ask(FinishJob(job: driver.job))
+        _ = try await driver.ask(FinishJob(job: driver.job))
+        #expect(try await driver.query(.jobs).jobs.map(\.state) == [.finished])
+        try await eventually("the node is told") { node.endedJobs.values == [driver.job] }
+        #expect(await failure { () throws(MantaError) in try await driver.ask(RegisterJob(job: driver.description())) }?.code == .conflict)
+    }
+
+    /// F12.
+    @Test func theDeathOfANodeIsSeenAtOnceAndItsActorsGoElsewhere() async throws {
+        let head = try await head()
+        let process = try IdleProcess()
+        let first = try await FakeNode(at: head, pid: process.pid)
+        let driver = try await FakeDriver(at: head)
+        let specification = driver.specification(maxRestarts: -1)
+        _ = try await driver.alive(specification)
+        let second = try await FakeNode(at: head)
+        process.kill()
+        let moved = try await driver.status(specification.id, is: .alive, restarts: 1)
+        #expect(moved.node == second.node)
+        let nodes = try await driver.query(.nodes).nodes
+        #expect(nodes.first { $0.id == first.node }?.state == .dead)
+        try await eventually("the others hear of it") { second.views.values.last?.nodes.map(\.id) == [second.node] }
+    }
+
+    /// F14, F29.
+    @Test func aNodeThatWasAwayForTooLongMustEndWhatWasGivenUp() async throws {
+        let head = try await head { $0.timing.deadAfter = .milliseconds(600) }
+        let zombie = try await FakeNode(at: head)
+        let driver = try await FakeDriver(at: head)
+        let specification = driver.specification(maxRestarts: -1)
+        _ = try await driver.alive(specification)
+        try await eventually("it counts as dead") { try await driver.query(.nodes).nodes.first?.state == .dead }
+        let lively = try await FakeNode(at: head)
+        try await eventually("its actor runs elsewhere") {
+            await lively.beat()
+            return lively.placed.values.count == 1
+        }
+        await zombie.beat()
+        try await eventually("it registers again and is told what to end") { zombie.registrations.values.contains([specification.id]) }
+        #expect(lively.ended.values.isEmpty)
+    }
+
+    @Test func rowsAreVersionedConditionalAndWatched() async throws {
+        let head = try await head()
+        let (writer, watcher) = (await FakeProcess(.worker, at: head), await FakeProcess(.proxy, at: head))
+        #expect(try await watcher.ask(WatchTable(table: "endpoints")) == TableSnapshot(table: "endpoints", version: 0, entries: []))
+        let first = try await writer.ask(TablePut(table: "endpoints", key: "a", value: [1], expectedVersion: 0)).entry
+        #expect(first == TableEntry(table: "endpoints", key: "a", value: [1], version: 1))
+        #expect(try await writer.ask(TablePut(table: "endpoints", key: "a", value: [1], expectedVersion: 0)).entry == first, "the same request again")
+        let conflict = await failure { () throws(MantaError) in try await writer.ask(TablePut(table: "endpoints", key: "a", value: [2], expectedVersion: 0)) }
+        #expect(conflict?.code == .conflict)
+        _ = try await writer.ask(TablePut(table: "endpoints", key: "a", value: [2], expectedVersion: 1))
+        #expect(try await watcher.ask(TableGet(table: "endpoints", key: "a")).entry?.value == [2])
+        _ = try await writer.ask(TableDelete(table: "endpoints", key: "a"))
+        _ = try await writer.ask(TableDelete(table: "endpoints", key: "a"))
+        try await eventually("the watcher hears of all") { watcher.tableChanges.values.count == 3 }
+        #expect(watcher.tableChanges.values.map(\.version) == [1, 2, 3])
+        #expect(watcher.tableChanges.values.map(\.value) == [[1], [2], nil])
+        #expect(try await writer.ask(TableGet(table: "endpoints", key: "a")).entry == nil)
+    }
+
+    /// F19.
+    @Test func aStoreThatFailsFailsRequestsAndNothingElse() async throws {
+        let head = try HeadProcess()
+        let storage = MemoryStorage()
+        head.storage = storage
+        try await head.start()
+        let node = try await FakeNode(at: head)
+        let driver = try await FakeDriver(at: head)
+        _ = try await driver.ask(TablePut(table: "t", key: "a", value: [1]))
+        let ordinary = driver.specification()
+        _ = try await driver.alive(ordinary)
+        storage.fail(with: MantaError(.overloaded, "the disk is full"))
+        #expect(await failure { () throws(MantaError) in try await driver.ask(TablePut(table: "t", key: "a", value: [2])) }?.code == .overloaded)
+        let detached = driver.specification(name: "a", lifetime: .detached)
+        #expect(await failure { () throws(MantaError) in try await driver.create(detached) }?.code == .overloaded)
+        #expect(try await driver.ask(TableGet(table: "t", key: "a")).entry?.version == 1)
+        #expect(await failure { () throws(MantaError) in try await driver.ask(GetActor(name: "a", namespace: "default")) }?.code == .notFound)
+        _ = try await driver.alive(driver.specification())
+        #expect(node.placed.values.count == 2)
+        #expect(try await driver.query(.errors).errors.contains { $0.message == "the disk is full" })
+        storage.fail(with: nil)
+        #expect(try await driver.ask(TablePut(table: "t", key: "a", value: [3])).entry?.version == 2)
+        try await driver.create(detached)
+    }
+
+    /// A fact is not lost because the store failed when it happened.
+    @Test func whatHappenedWhileTheStoreFailedIsKeptInTheEnd() async throws {
+        let head = try HeadProcess()
+        let storage = MemoryStorage()
+        head.storage = storage
+        try await head.start()
+        let node = try await FakeNode(at: head)
+        let driver = try await FakeDriver(at: head)
+        let detached = driver.specification(lifetime: .detached)
+        _ = try await driver.alive(detached)
+        storage.fail(with: MantaError(.overloaded, "the disk is full"))
+        #expect(await failure { () throws(MantaError) in try await driver.ask(KillActor(actor: detached.id, noRestart: true)) }?.code == .overloaded)
+        #expect(try storage.load().actors.count == 1)
+        storage.fail(with: nil)
+        try await eventually("the store forgets it") { try storage.load().actors.isEmpty }
+        #expect(node.ended.values == [detached.id])
+    }
+
+    @Test func theStateOfEverythingCanBeAskedFor() async throws {
+        let head = try await head()
+        let node = try await FakeNode(at: head)
+        let silent = try await FakeNode(at: head)
+        let driver = try await FakeDriver(at: head)
+        let object = ObjectRow(
+            id: ObjectID(task: .random(), index: 0), state: .ready, size: 10, owner: driver.id, ownerPid: 1, node: node.node, source: "put")
+        await node.running.loop.perform { node.objects = ObjectList(rows: [object], total: 5, totalBytes: 10) }
+        await silent.running.loop.perform { silent.objects = nil }
+        let task = TaskRow(
+            id: .random(), job: driver.job, function: "f()", state: .running, attempt: 1, submittedAt: WallTime(milliseconds: 1))
+        await driver.tell(ReportTasks(tasks: [task], dropped: 2))
+        await driver.tell(ReportErrors(errors: [ErrorRow(at: WallTime(milliseconds: 3), code: "x", message: "boom", source: "task")]))
+        try await driver.create(driver.specification())
+        let state = try await driver.query(.nodes, .jobs, .tasks, .actors, .objects, .errors)
+        #expect(state.nodes.count == 2)
+        #expect(state.jobs.map(\.id) == [driver.job])
+        #expect(state.tasks == [task])
+        #expect(state.droppedTasks == 2)
+        #expect(state.actors.count == 1)
+        #expect(state.objects == [object], "the silent node is left out")
+        #expect(state.totals["objects"] == 5)
+        #expect(state.errors.map(\.message) == ["boom"])
+        #expect(try await driver.query(.jobs).nodes.isEmpty)
+    }
+
+    @Test func whatAHeadDoesNotTakeIsRefusedClearly() async throws {
+        let head = try await head()
+        let process = await FakeProcess(.tool, at: head)
+        let error = await failure { () throws(MantaError) in try await process.ask(ListObjects(limit: 1)) }
+        #expect(error?.code == .malformed)
+        #expect(error?.message.contains("listObjects") == true)
+        let specification = ActorSpecification(
+            id: .random(), job: .random(), program: Program(path: "/x"), type: "T", initializer: 0, arguments: [], name: " ", namespace: "n", lifetime: .job,
+            resources: Resources(), placementResources: Resources(), maxRestarts: 0, maxConcurrency: 1, owner: process.address)
+        #expect(await failure { () throws(MantaError) in try await process.ask(CreateActor(specification: specification, getIfExists: false)) }?.code == .invalidArgument)
+    }
+
+    /// F18.
+    @Test func aSecondHeadOnTheSameStoreOrPortIsRefused() async throws {
+        let head = try await head()
+        let twin = try HeadProcess()
+        let directory = head.directory
+        twin.configure = { $0.directory = directory }
+        let error = await #expect(throws: MantaError.self) { try await twin.start() }
+        #expect(error?.code == .addressInUse)
+        #expect(error?.message.contains("process \(getpid())") == true)
+
+        let other = try HeadProcess()
+        let endpoint = head.endpoint
+        other.configure = { $0.endpoint = endpoint }
+        let busy = await #expect(throws: MantaError.self) { try await other.start() }
+        #expect(busy?.code == .addressInUse)
+        #expect(busy?.message.contains(endpoint) == true)
+        other.configure = { _ in }
+        try await other.start()  // its store was let go of
+        other.stop()
+    }
+}
