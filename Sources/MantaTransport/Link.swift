@@ -36,7 +36,8 @@ package final class Link: @unchecked Sendable {
     /// For the link's user: what it keeps about the peer, at hand without a look-up.
     package var attachment: AnyObject?
 
-    unowned let transport: Transport
+    /// Unsafe, since every message reads it and it needs no check: a transport closes its links before it goes, and a closed link does not look here.
+    unowned(unsafe) let transport: Transport
     package let loop: EventLoop
     var state = State.opening
     var expectedRole: ProcessRole?
@@ -81,6 +82,7 @@ package final class Link: @unchecked Sendable {
     /// Whether the peer is known and reachable as far as this side knows.
     package var isOpen: Bool { if case .open = state { true } else { false } }
     package var isClosed: Bool { if case .closed = state { true } else { false } }
+    private var closingError: MantaError? { if case .closed(let error) = state { error } else { nil } }
     /// Bytes that wait to be sent.
     package var queuedBytes: Int { outbox.byteCount }
     package var pendingRequests: Int { pending.count }
@@ -106,7 +108,7 @@ package final class Link: @unchecked Sendable {
         _ request: Request, deadline: Duration? = Limits.requestDeadline, _ reply: @escaping (Result<Request.Reply, MantaError>) -> Void
     ) {
         lastRequest += 1
-        if let error = write(request, flags: .request, correlation: lastRequest, milliseconds: deadline.map(Self.milliseconds) ?? 0) {
+        if let error = write(request, flags: .request, correlation: lastRequest, milliseconds: deadline.map(Self.milliseconds) ?? 0) ?? closingError {
             return loop.later { reply(.failure(error)) }
         }
         let due = deadline.map { EventLoop.clock() + $0 }
@@ -143,12 +145,13 @@ package final class Link: @unchecked Sendable {
     /// Ends the link: the peer is told, requests fail with `error`. The delegate is not called.
     package func close(_ error: MantaError? = nil) {
         loop.assertOnLoop()
+        guard !isClosed else { return }
         transport.close(self, error ?? MantaError(.unavailable, "the link to \(peerDescription) was closed on this side"), saysGoodbye: true, tellsDelegate: false)
     }
 
     private func write(_ message: some WireMessage, flags: RecordFlags, correlation: UInt64, milliseconds: UInt64 = 0) -> MantaError? {
         loop.assertOnLoop()
-        if case .closed(let error) = state { return error }
+        if let closingError { return closingError }
         let settings = transport.settings
         guard outbox.sealedBytes < settings.queueBytes else {
             return MantaError(
@@ -195,7 +198,7 @@ package final class Link: @unchecked Sendable {
         guard let due = deadlines.first?.due, due < deadlineTimerDue else { return }
         if let deadlineTimer { loop.cancel(deadlineTimer) }
         deadlineTimerDue = due
-        deadlineTimer = loop.schedule(after: due - EventLoop.clock()) { [weak self] in self?.expire() }
+        deadlineTimer = loop.schedule(after: due - EventLoop.clock()) { self.expire() }
     }
 
     private func expire() {

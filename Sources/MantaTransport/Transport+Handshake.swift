@@ -109,19 +109,15 @@ extension Transport {
         let former = link.peer
         (link.peer, link.state) = (hello, .open)
         disarmGrace(link)
-        switch former {
-        case nil:
-            let wasBroken = link.isHolding
-            if wasBroken {
-                link.resume(restarted: false) { delegate?.linkOpened(link, hello: hello) }
-            } else {
-                delegate?.linkOpened(link, hello: hello)
-            }
-        case .some(let former) where link.isHolding:
-            let restarted = former.process != hello.process
-            link.resume(restarted: restarted) { delegate?.linkReopened(link, hello: hello, restarted: restarted) }
-        default: break  // the second answer to a Hello said twice
+        guard let former else {
+            if link.isHolding { link.resume(restarted: false) { delegate?.linkOpened(link, hello: hello) } } else { delegate?.linkOpened(link, hello: hello) }
+            return
         }
+        let restarted = former.process != hello.process
+        // Not held and the same process: the second answer to a Hello said twice. Another process: its predecessor's last Welcome ended the holding.
+        guard link.isHolding || restarted else { return }
+        if !link.isHolding { link.interrupt() }
+        link.resume(restarted: restarted) { delegate?.linkReopened(link, hello: hello, restarted: restarted) }
     }
 
     private func mismatch(of hello: Hello, with link: Link) -> MantaError? {
@@ -157,10 +153,10 @@ extension Transport {
         armGrace(link)
     }
 
-    func armGrace(_ link: Link) {
-        guard link.graceTimer == nil, let grace = link.reconnectGrace else { return }
-        link.graceTimer = loop.schedule(after: grace) { [weak self, weak link] in
-            guard let self, let link else { return }
+    /// - Parameter patience: Instead of the link's grace.
+    func armGrace(_ link: Link, _ patience: Duration? = nil) {
+        guard link.graceTimer == nil, let grace = patience ?? link.reconnectGrace else { return }
+        link.graceTimer = loop.schedule(after: grace) { [self] in
             link.graceTimer = nil
             let what = link.peer == nil ? "nothing answers at \(link.endpoint)" : "\(link.peerDescription) is gone"
             close(link, MantaError(.unavailable, "\(what) (waited \(grace)): is it running?"), saysGoodbye: false, tellsDelegate: true)

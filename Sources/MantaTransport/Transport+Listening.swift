@@ -36,6 +36,7 @@ extension Transport {
     }
 
     private func openRouter() throws(MantaError) -> SocketChannel {
+        guard let context else { throw MantaError(.notConnected, "this process has closed its links") }
         let socket = try ZeroMQSocket(.router, in: context)
         socket.set(ZMQ_ROUTER_MANDATORY, 1)
         socket.set(ZMQ_BACKLOG, 1024)

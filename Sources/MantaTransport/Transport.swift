@@ -20,6 +20,8 @@ package final class Transport: LoopSource, @unchecked Sendable {
         package var queueBytes = Limits.linkQueueBytes
         package var batchBytes = Limits.batchBytes
         package var reconnectGrace: Duration? = Limits.reconnectGrace
+        /// How long a new link may take, at least, when no grace is given: its peer may be starting on a busy machine.
+        package var firstGrace: Duration = .seconds(5)
         /// Batches received from one socket in one turn, so that one peer cannot hold back timers and other links.
         package var batchesPerTurn = 128
         package init() {}
@@ -29,9 +31,11 @@ package final class Transport: LoopSource, @unchecked Sendable {
     package let settings: Settings
     /// What this process says of itself. The cluster is learnt from the head's Welcome when it is nil; the endpoint is set by the first `listen`.
     package var identity: Hello
-    package weak var delegate: (any TransportDelegate)?
+    /// Kept until `close()`. Not weak: objects with weak references to them are retained and released more slowly, and this one is on every message's way.
+    package private(set) var delegate: (any TransportDelegate)?
 
-    let context: ZeroMQContext
+    /// Ends with the last socket, then waits until the goodbyes have left.
+    private(set) var context: ZeroMQContext?
     var router: SocketChannel?
     var routerMonitor: SocketChannel?
     var guards: [EndpointGuard] = []
@@ -66,6 +70,11 @@ package final class Transport: LoopSource, @unchecked Sendable {
         loop.add(self)
     }
 
+    /// Reached without `close()` only when the loop has ended.
+    deinit {
+        for link in links { link.state = .closed(MantaError(.notConnected, "this process has closed its links")) }
+    }
+
     // MARK: Links
 
     /// All links that are not closed.
@@ -77,13 +86,13 @@ package final class Transport: LoopSource, @unchecked Sendable {
     ///   - role: Another one answering ends the link with an error.
     ///   - process: Another one answering, as after a restart, ends the link with an error.
     ///   - grace: How long the peer may be away; `.some(nil)`: for ever. Default: the transport's setting.
-    package func connect(to endpoint: String, expecting role: ProcessRole? = nil, process: ProcessID? = nil, grace: Duration?? = nil) -> Link {
+    package func connect(to endpoint: String, expecting role: ProcessRole? = nil, process: ProcessID? = nil, grace given: Duration?? = nil) -> Link {
         loop.assertOnLoop()
         if let link = outgoing[endpoint] { return link }
         lastLinkNumber += 1
         let link = Link(.outgoing, to: endpoint, number: lastLinkNumber, transport: self)
         (link.expectedRole, link.expectedProcess) = (role, process)
-        if let grace { link.reconnectGrace = grace }
+        if let given { link.reconnectGrace = given }
         outgoing[endpoint] = link
         do throws(MantaError) { try open(link) } catch {
             let failure = error
@@ -91,7 +100,7 @@ package final class Transport: LoopSource, @unchecked Sendable {
             return link
         }
         link.writeHandshake(identity, correlation: link.number)
-        armGrace(link)
+        if let grace = link.reconnectGrace { armGrace(link, given == nil ? max(grace, settings.firstGrace) : grace) }
         return link
     }
 
@@ -101,7 +110,7 @@ package final class Transport: LoopSource, @unchecked Sendable {
     }
 
     private func open(_ link: Link) throws(MantaError) {
-        guard !isClosed else { throw MantaError(.notConnected, "the transport is closed") }
+        guard let context else { throw MantaError(.notConnected, "this process has closed its links") }
         let socket = try ZeroMQSocket(.dealer, in: context)
         configure(socket, for: link.endpoint)
         let monitor = try socket.monitor(ZMQEvents.connection, at: "inproc://monitor-\(link.number)-\(UInt(bitPattern: ObjectIdentifier(self)))")
@@ -126,7 +135,8 @@ package final class Transport: LoopSource, @unchecked Sendable {
         channel.close(on: loop)
     }
 
-    /// Closes every link and leaves the loop. Nothing may be sent afterwards.
+    /// Closes every link and leaves the loop, and lets go of the delegate. Nothing may be sent afterwards. Waits up to half a second until the goodbyes have
+    /// left, which takes well below a millisecond unless a peer does not read, so that the process may end at once.
     /// - Parameter saysGoodbye: Peers then know at once; else they wait for this process to come back, as after a crash.
     package func close(saysGoodbye: Bool = true) {
         loop.assertOnLoop()
@@ -138,6 +148,7 @@ package final class Transport: LoopSource, @unchecked Sendable {
         guards = []
         (active, scheduled, blockedIncoming) = ([], [], [])
         loop.remove(self)
+        (delegate, context) = (nil, nil)
     }
 
     // MARK: The turn

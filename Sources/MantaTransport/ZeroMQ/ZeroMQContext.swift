@@ -19,7 +19,6 @@ package final class ZeroMQContext: @unchecked Sendable {
         // An outgoing link takes three sockets: itself, and both ends of its monitor.
         zmq_ctx_set(handle, ZMQ_MAX_SOCKETS, Int32(clamping: max(1023, descriptors)))
         zmq_ctx_set(handle, ZMQ_BLOCKY, 0)
-        zmq_ctx_set(handle, ZMQ_THREAD_NAME_PREFIX, 0)
     }
 
     deinit {
