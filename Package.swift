@@ -68,7 +68,7 @@ var targets: [Target] = [
             "MantaWorker", "MantaProxy", logging,
         ]),
     // Libraries on the API
-    module("MantaServe", ["Manta", "MantaCore", "MantaJSON", "MantaModel", "MantaWire"]),
+    module("MantaServe", ["Manta", "MantaCore", "MantaJSON", "MantaModel", "MantaWire", "MantaWorker"]),
     // Front doors
     module("MantaAdmin", ["Manta", "MantaServe", "MantaModel", "MantaJSON", "MantaHTTP", "MantaLoop", "MantaWire", "MantaTransport", "MantaWorker"]),
     program(

@@ -126,14 +126,15 @@ package struct ReplicaBook: Sendable {
 
     /// A replica's actor is there and its backend constructed.
     package mutating func ready(
-        _ tag: String, actor: ActorID, address: ProcessAddress, pid: Int32, node: NodeID?, configuration: ConfigurationValue, at now: Instant,
-        wall: WallTime, using generator: inout some RandomNumberGenerator
+        _ tag: String, actor: ActorID, address: ProcessAddress, pid: Int32, node: NodeID?, method: UInt32, configuration: ConfigurationValue,
+        at now: Instant, wall: WallTime, using generator: inout some RandomNumberGenerator
     ) -> [Action] {
         guard let name = backendName(of: tag) else { return [] }
         return change(name, at: now, wall: wall, using: &generator) { backend, actions in
             guard var replica = backend.replicas[tag], replica.description.state == .starting else { return }
             (replica.description.actor, replica.description.address) = (actor, address)
             (replica.description.pid, replica.description.node, replica.description.state) = (pid, node, .ready)
+            replica.description.method = method
             (replica.readyAt, replica.configuration) = (now, configuration)
             backend.replicas[tag] = replica
             actions.append(.publish(replica.description))

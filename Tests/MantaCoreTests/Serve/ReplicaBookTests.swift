@@ -32,7 +32,7 @@ private struct Stage {
     mutating func forget(_ name: String) { note(book.forget(name, at: now, wall: wall, using: &generator)) }
     mutating func ready(_ tag: String, configuration: ConfigurationValue = .null) {
         let address = ProcessAddress(process: .random(), endpoint: "ipc:///tmp/\(tag)")
-        note(book.ready(tag, actor: .random(), address: address, pid: 1, node: nil, configuration: configuration, at: now, wall: wall, using: &generator))
+        note(book.ready(tag, actor: .random(), address: address, pid: 1, node: nil, method: 0, configuration: configuration, at: now, wall: wall, using: &generator))
     }
     mutating func failed(_ tag: String, _ reason: String = "it threw") { note(book.failed(tag, reason: reason, at: now, wall: wall, using: &generator)) }
     mutating func drained(_ tag: String) { note(book.drained(tag, at: now, wall: wall, using: &generator)) }
