@@ -295,6 +295,47 @@ private func host(_ host: String) -> String { "GET / HTTP/1.1\r\nHost: \(host)\r
         #expect(handler.seen.withLock { $0.count } == 1)
     }
 
+    /// SplitMix64, so that a failing seed fails again.
+    private struct Random: RandomNumberGenerator {
+        var state: UInt64
+        mutating func next() -> UInt64 {
+            state &+= 0x9E37_79B9_7F4A_7C15
+            var z = state
+            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+            return z ^ (z >> 31)
+        }
+    }
+
+    @Test("mutated requests harm nobody", arguments: [1, 2, 3, .random(in: 4...UInt64.max)] as [UInt64])
+    func mutatedRequests(seed: UInt64) async throws {
+        try await withServer(EchoHandler()) { server in
+            var random = Random(state: seed)
+            let requests = Self.refused.map(\.request) + Self.served.map { Array($0.1.utf8) }
+            for _ in 0..<150 {
+                var bytes = requests.randomElement(using: &random) ?? []
+                for _ in 0..<Int.random(in: 1...4, using: &random) where !bytes.isEmpty {
+                    let place = Int.random(in: 0..<bytes.count, using: &random)
+                    switch Int.random(in: 0..<4, using: &random) {
+                    case 0: bytes[place] = UInt8.random(in: 0...255, using: &random)
+                    case 1: bytes.remove(at: place)
+                    case 2: bytes.insert(contentsOf: [0x0D, 0x0A, 0x00, 0x20, 0x3A].prefix(Int.random(in: 1...5, using: &random)), at: place)
+                    default: bytes.removeSubrange(place...)
+                    }
+                }
+                let client = try server.client()
+                // In two pieces, so that the server sees an incomplete request first.
+                let half = bytes.count / 2
+                client.send(Array(bytes[..<half]))
+                client.send(Array(bytes[half...]))
+                client.closeWriting()
+                if Bool.random(using: &random) { _ = client.waitReadable(milliseconds: 1) }
+            }
+            #expect(try server.client().exchange(get("/fine")).body == "GET /fine ")
+            #expect(try server.onLoop { [$0.waiting, $0.suspended] } == [0, 0])
+        }
+    }
+
     @Test("refusals are JSON with an identifier") func refusalsAreJSON() async throws {
         try await withServer(EchoHandler()) { server in
             let reply = try server.client().exchange(get("/%zz"))
