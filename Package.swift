@@ -94,10 +94,12 @@ var targets: [Target] = [
     tests("MantaCoreTests", ["MantaCore", "MantaModel"]),
     tests("MantaStorageTests", ["MantaStorage", "MantaModel"]),
     tests("MantaHeadTests", ["MantaHead", "MantaCore", "MantaStorage", "MantaTransport", "MantaLoop", "MantaWire", "MantaModel", "MantaTestKit"]),
+    tests("MantaAdminTests", ["MantaAdmin", "MantaHTTP", "MantaLoop", "MantaJSON", "MantaModel", "MantaWire"]),
     tests("SimulationTests", ["MantaSimulation"]),
     tests(
         "MantaMacrosTests",
         ["MantaMacros", .product(name: "SwiftSyntaxMacrosGenericTestSupport", package: "swift-syntax"), .product(name: "SwiftSyntaxMacroExpansion", package: "swift-syntax")]),
+    tests("MantaTests", ["Manta"]),
     tests("IntegrationTests", ["Manta", "MantaTestKit"]),
     program("Probe", ["Manta", "MantaServe"], path: "Tests/Probe"),
     tests("ProcessTests", ["MantaJSON", "MantaTestKit", "PostTitles", "manta", "DocumentClassifier", "Echo", "Probe"]),

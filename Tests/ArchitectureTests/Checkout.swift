@@ -72,7 +72,11 @@ struct Violation: CustomStringConvertible {
     var description: String { "\(path):\(line): \(advice)" }
 }
 
-/// Fails the test with one line for each violation.
+/// Fails the test once for each violation, at the place of the violation.
 func report(_ violations: [Violation]) {
-    for violation in violations { Issue.record("\(violation)") }
+    for violation in violations {
+        let place = SourceLocation(
+            fileID: "Manta/\(violation.path)", filePath: Checkout.root.appending(path: violation.path).path, line: violation.line, column: 1)
+        Issue.record("\(violation)", sourceLocation: place)
+    }
 }

@@ -1,0 +1,49 @@
+// Probe: the program that the process tests deploy and drive: small drivers, each chosen by its first argument, and backends with bad manners.
+//
+// Each driver prints what the test looks at, one line for each fact.
+
+import Glibc
+import Manta
+
+@RemoteActor actor Tally {
+    private var count = 0
+    init() {}
+    func add(_ amount: Int) -> Int {
+        count += amount
+        return count
+    }
+}
+
+/// Takes a while, and says on which node.
+@Remote func place(milliseconds: Int) async throws -> String {
+    try await Task.sleep(for: .milliseconds(milliseconds))
+    return try Manta.context.node?.description ?? "nowhere"
+}
+
+/// Prints at once, whether or not anybody reads.
+private func say(_ fact: some CustomStringConvertible) {
+    _ = "\(fact)\n".withCString { write(1, $0, strlen($0)) }
+}
+
+@main
+enum Probe {
+    static func main() async throws {
+        let arguments = CommandLine.arguments.dropFirst()
+        let session = try await Manta.connect(namespace: "probe")
+        switch (arguments.first, arguments.last) {
+        case ("create", let name?):
+            say(try await Tally.options(name: name, lifetime: .detached).remote().add(1).value)
+        case ("add", let name?):
+            say(try await Tally.named(name).add(1).value)
+        case ("hold", let name?):
+            say(try await Tally.options(name: name).remote().add(1).value)
+            while true { try await Task.sleep(for: .seconds(3600)) }  // until the test ends it
+        case ("spread", let count?):
+            let nodes = try await Manta.get((0..<(Int(count) ?? 1)).map { _ in place.remote(milliseconds: 200) })
+            for node in Set(nodes).sorted() { say(node) }
+        default:
+            say("expected create NAME, add NAME, hold NAME or spread COUNT")
+        }
+        await session.stop()
+    }
+}

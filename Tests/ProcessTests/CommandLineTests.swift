@@ -1,0 +1,100 @@
+// CommandLineTests: `manta` as a user meets it: what it prints, its status, and its messages when something is wrong.
+
+import Foundation
+import MantaJSON
+import MantaTestKit
+import Testing
+
+extension ProcessTests {
+    @Suite(.serialized)
+    struct CommandLineTests {
+        @Test func aClusterStartsIsListedAndStops() async throws {
+            try await Platform.run(cpus: 3) { platform in
+                let status = try JSONValue.parse(try await platform.manta("status", "--output", "json"))
+                #expect(status["address"].string == platform.address)
+                #expect(status["health"].string == "healthy")
+                #expect(status["resources"]["total"]["CPU"].integer == 3)
+                #expect(status["dashboard"].string == "http://127.0.0.1:\(platform.adminPort)")
+                #expect(try await platform.manta("status").contains(platform.address))
+
+                let nodes = try await platform.list("nodes")
+                #expect(nodes.count == 1)
+                #expect(nodes.first?["state"].string == "alive")
+                for table in ["jobs", "tasks", "actors", "objects", "errors", "endpoints", "backends", "replicas"] {
+                    #expect(try await platform.manta("list", table).isEmpty == false)
+                    _ = try await platform.list(table)
+                }
+
+                let stopped = try JSONValue.parse(try await platform.manta("stop", "--port", "\(platform.port)", "--output", "json"))
+                #expect(Set((stopped.array ?? []).compactMap { $0["role"].string }) == ["head", "node", "proxy"])
+                #expect((stopped.array ?? []).allSatisfy { $0["killed"].bool == false })
+                #expect(platform.leftovers.isEmpty)
+                #expect(try await platform.manta("stop", "--port", "\(platform.port)").contains("nothing was running"))
+            }
+        }
+
+        @Test func withoutAClusterThereIsOneClearMessage() async throws {
+            let platform = try Platform()
+            defer { try? FileManager.default.removeItem(atPath: platform.folder) }
+            let unknown = try await BuiltProgram.manta.run(["status"], environment: ["MANTA_RUNTIME_DIRECTORY": platform.folder])
+            #expect(unknown.status == 1)
+            #expect(unknown.errors == "manta: no cluster is known; start one with \"manta start --head\", or give --address or MANTA_ADDRESS\n")
+            let gone = try await platform.attempt(["list", "nodes"])
+            #expect(gone.status == 1)
+            #expect(gone.errors.contains(platform.address))
+            #expect(gone.errors.split(separator: "\n").count == 1)
+        }
+
+        @Test func anOccupiedPortIsNamedWithItsOwner() async throws {
+            try await Platform.run { platform in
+                let other = try Platform()
+                defer { try? FileManager.default.removeItem(atPath: other.folder) }
+                for (option, ports) in [
+                    ("--port", (platform.port, other.adminPort, other.httpPort)), ("--admin-port", (other.port, platform.adminPort, other.httpPort)),
+                    ("--http-port", (other.port, other.adminPort, platform.httpPort)),
+                ] {
+                    let outcome = try await other.attempt([
+                        "start", "--head", "--port", "\(ports.0)", "--admin-port", "\(ports.1)", "--http-port", "\(ports.2)",
+                    ])
+                    #expect(outcome.status == 1)
+                    #expect(outcome.errors.contains("is in use by process"), "\(outcome)")
+                    #expect(outcome.errors.contains(option), "\(outcome)")
+                    #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome)")
+                    #expect(other.leftovers.isEmpty, "nothing may have been started")
+                }
+                let again = try await platform.attempt([
+                    "start", "--head", "--port", "\(platform.port)", "--admin-port", "\(platform.adminPort)", "--http-port", "\(platform.httpPort)",
+                ])
+                #expect(again.status == 1)
+                #expect(again.errors.contains("runs already"))
+            }
+        }
+
+        @Test(arguments: [
+            (["start"], "--head"), (["start", "--head", "--cpus", "-1"], "cpus"), (["list", "planets"], "planets"), (["frobnicate"], "frobnicate"),
+            (["list", "nodes", "--limit", "0"], "--limit"), (["start", "--head", "--resources", "disk"], "disk"),
+            (["start", "--head", "--port", "8000"], "differ"), (["microbenchmark", "--rows", "nothing"], "get_small"),
+        ])
+        func aWrongCommandLineIsExplained(_ arguments: [String], _ word: String) async throws {
+            let outcome = try await BuiltProgram.manta.run(arguments)
+            #expect(outcome.status == 64, "\(outcome)")
+            #expect(outcome.errors.contains(word), "\(outcome)")
+        }
+
+        @Test(arguments: [
+            [], ["start"], ["stop"], ["status"], ["list"], ["serve"], ["serve", "deploy"], ["serve", "status"], ["microbenchmark"], ["version"],
+        ])
+        func everyCommandHasHelpWithAnExample(_ command: [String]) async throws {
+            let outcome = try await BuiltProgram.manta.run(command + ["--help"])
+            #expect(outcome.status == 0)
+            #expect(outcome.output.contains("xample"), "\(outcome)")
+        }
+
+        @Test func theVersionIsTold() async throws {
+            let version = try JSONValue.parse(try await BuiltProgram.manta.run(["version", "--output", "json"]).output)
+            #expect(version["version"].string != nil)
+            #expect(version["protocol"].integer != nil)
+            #expect(try await BuiltProgram.manta.run(["--version"]).status == 0)
+        }
+    }
+}

@@ -1,0 +1,62 @@
+// DriverTests: programs that join a running cluster: what they leave behind, what ends with them, and how nodes share their work.
+
+import Foundation
+import MantaJSON
+import MantaTestKit
+import Testing
+
+extension ProcessTests {
+    @Suite(.serialized)
+    struct DriverTests {
+        @Test func aDetachedActorIsFoundByAnotherProgram() async throws {
+            try await Platform.run { platform in
+                #expect(try await probe(platform, "create", "ledger").output == "1\n")
+                #expect(try await probe(platform, "add", "ledger").output == "2\n")
+                let row = try #require(try await platform.list("actors").first { $0["name"].string == "ledger" })
+                #expect(row["detached"].bool == true)
+                #expect(row["state"].string == "alive")
+                #expect(row["namespace"].string == "probe")
+
+                let (status, value) = try await platform.admin("POST", "actors/probe/ledger/call/add", [40])
+                #expect(status == 200)
+                #expect("\(value)".contains("42"))
+                #expect(try await platform.admin("POST", "actors/probe/ledger/call/add", ["much"]).status == 400)
+                #expect(try await platform.admin("POST", "actors/probe/ledger/call/subtract", [1]).status == 404)
+                #expect(try await platform.admin("POST", "actors/probe/nobody/call/add", [1]).status == 404)
+
+                #expect(try await platform.admin("DELETE", "actors/probe/ledger").status < 300)
+                let gone = try await probe(platform, "add", "ledger")
+                #expect(gone.status != 0)
+                #expect(gone.errors.contains("ledger"))
+            }
+        }
+
+        @Test func theEndOfADriverEndsItsActors() async throws {
+            try await Platform.run { platform in
+                let driver = try BuiltProgram.Probe.start(["hold", "brief"], environment: platform.environment)
+                try await eventually("the actor's first answer", within: .seconds(20)) { driver.output == "1\n" }
+                let row = try #require(try await platform.list("actors").first { $0["name"].string == "brief" })
+                let pid = Int32(try #require(row["pid"].integer))
+                driver.signal(SIGKILL)
+                try await eventually("the end of the actor's process") { kill(pid, 0) != 0 }
+                try await eventually("the actor's death in the tables") {
+                    try await platform.list("actors").first { $0["name"].string == "brief" }?["state"].string == "dead"
+                }
+                try await eventually("the job's end in the tables") { try await platform.list("jobs").contains { $0["state"].string == "failed" } }
+            }
+        }
+
+        @Test func twoNodesShareTheWork() async throws {
+            try await Platform.run(cpus: 1) { platform in
+                try await platform.manta("start", "--address", platform.address, "--cpus", "1")
+                try await eventually("two living nodes") { try await platform.list("nodes").count { $0["state"].string == "alive" } == 2 }
+                let spread = try await probe(platform, "spread", "8")
+                #expect(Set(spread.output.split(separator: "\n")).count == 2, "\(spread)")
+            }
+        }
+
+        private func probe(_ platform: Platform, _ arguments: String...) async throws -> Outcome {
+            try await BuiltProgram.Probe.run(arguments, environment: platform.environment)
+        }
+    }
+}

@@ -1,0 +1,54 @@
+// HeadDeathTests: the head is killed, as by a crash, while requests run: none fails, and everything is found again when it is back.
+
+import Foundation
+import MantaJSON
+import MantaTestKit
+import Testing
+
+extension ProcessTests {
+    @Suite(.serialized)
+    struct HeadDeathTests {
+        @Test func theHeadDiesUnderLoadWithoutAFailedRequest() async throws {
+            try await Platform.run(deploying: Configurations.answers) { platform in
+                try await platform.ready("GET", "/answer")
+                let created = try await BuiltProgram.Probe.run(["create", "ledger"], environment: platform.environment)
+                #expect(created.output == "1\n", "\(created)")
+                let before = try await platform.list("actors")
+                let load = Load(port: platform.httpPort, "GET", "/answer")
+                try await load.more(200)
+
+                let head = try platform.process("head")
+                kill(head, SIGKILL)
+                try await eventually("the head's end") { kill(head, 0) != 0 || isZombie(head) }
+                try await load.more(500)
+
+                try await platform.startHead()
+                #expect(try platform.process("head") != head)
+                try await eventually("the node's return", within: .seconds(15)) {
+                    try await platform.list("nodes").contains { $0["state"].string == "alive" }
+                }
+                try await load.more(500)
+                let counts = try await load.stop()
+                #expect(counts.failures == [])
+
+                // Actors are found, in the same processes, with the state they had.
+                let added = try await BuiltProgram.Probe.run(["add", "ledger"], environment: platform.environment)
+                #expect(added.output == "2\n", "\(added)")
+                let pids = { (rows: [JSONValue]) in Dictionary(rows.compactMap { row in row["id"].string.map { ($0, row["pid"].integer) } }) { first, _ in first } }
+                let after = pids(try await platform.list("actors"))
+                for (id, pid) in pids(before.filter { $0["detached"].bool == true && $0["state"].string == "alive" }) { #expect(after[id] == pid, "actor \(id)") }
+                #expect(try await platform.list("endpoints").map { $0["name"].string } == ["answer"])
+
+                // And it can be steered again.
+                #expect(try await platform.admin("PUT", "endpoints/answer/traffic", ["one": 0, "two": 1]).status == 200)
+                try await eventually("the other backend's answer") { try await platform.http("GET", "/answer").text == "two" }
+            }
+        }
+    }
+}
+
+/// Whether a process has ended and nobody has asked for its status.
+func isZombie(_ pid: Int32) -> Bool {
+    let text = (try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)) ?? ""
+    return text.split(separator: ")").last?.hasPrefix(" Z") ?? true
+}
