@@ -5,6 +5,7 @@ import Synchronization
 /// What a test waited for did not happen in time.
 package struct DidNotHappen: Error, CustomStringConvertible {
     package let description: String
+    package init(description: String) { self.description = description }
 }
 
 /// Waits until `condition` holds. The only place of the tests that sleeps.

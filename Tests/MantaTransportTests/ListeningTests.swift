@@ -1,4 +1,4 @@
-// ListeningTests: addresses that are taken, wrong or many, and peers that do not speak the protocol.
+// ListeningTests: addresses that are taken, wrong or many.
 
 import Glibc
 import MantaLoop
@@ -80,25 +80,6 @@ import Testing
         #expect(server.links.count == 100)
         for client in clients { await client.end() }
         try await eventually { server.events.values.filter { $0 == "closed unavailable" }.count == 100 }
-        await server.end()
-    }
-
-    @Test func bytesThatAreNoProtocolChangeNothing() async throws {
-        let (server, client) = (await Process(.head), await Process(.driver))
-        let address = try await server.listen()
-        let port = UInt16(address.split(separator: ":").last!)!
-        for bytes in [[], [UInt8](repeating: 0xff, count: 1000), Array("GET / HTTP/1.1\r\n\r\n".utf8)] {
-            let stranger = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            var target = sockaddr_in(sin_family: sa_family_t(AF_INET), sin_port: port.bigEndian, sin_addr: in_addr(s_addr: UInt32(0x7f00_0001).bigEndian), sin_zero: (0, 0, 0, 0, 0, 0, 0, 0))
-            let connected = withUnsafePointer(to: &target) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.connect(stranger, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) } }
-            #expect(connected == 0)
-            _ = bytes.withUnsafeBytes { send(stranger, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-            close(stranger)
-        }
-        let link = await client.connect(to: address)
-        #expect(try await link.request(Question(1)).number == 2)
-        #expect(server.events.values == ["opened driver"])
-        await client.end()
         await server.end()
     }
 }
