@@ -2,6 +2,9 @@
 //
 // libmicrohttpd 0.9.75 accepts shapes with which one request can be smuggled inside another (two lengths, a length beside chunks, space before the colon,
 // bare line feeds, NUL, folded lines). Whatever passes here means the same to every HTTP implementation.
+//
+// Not seen here, because libmicrohttpd keeps the lines between chunks to itself: a chunk's line that ends with a bare line feed, and long chunk extensions,
+// which it ignores. What it refuses before anybody is asked (a length that is no number, a bad chunk size, no version) it answers with a page of its own.
 
 struct HeaderGuard {
     let limits: HTTPLimits
