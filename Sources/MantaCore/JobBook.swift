@@ -96,8 +96,9 @@ package struct JobBook: Sendable {
         adopt(job, sink)
     }
 
-    /// A node runs something of a job. One that was not known runs, it seems; one that has ended stays ended.
+    /// A node runs something of a job. One that was not known runs, it seems, and its node watches its driver; one that has ended stays ended.
     package mutating func adopt(_ job: Job, _ sink: (Action) -> Void) {
+        missing[job.id] = nil
         guard jobs[job.id] == nil else { return }
         var job = job
         (job.state, job.endedAt) = (.running, nil)
@@ -118,6 +119,9 @@ package struct JobBook: Sendable {
 
     /// The driver is there (again).
     package mutating func driverConnected(_ id: JobID) { missing[id] = nil }
+
+    /// The running jobs of a driver.
+    package func jobs(ofDriver process: ProcessID) -> [JobID] { running.filter { $0.driver.process == process }.map(\.id) }
 
     /// The driver left in order (`finished`) or died (`failed`). Ended jobs stay as they are.
     package mutating func end(_ id: JobID, as state: JobState, at time: WallTime, _ sink: (Action) -> Void) {

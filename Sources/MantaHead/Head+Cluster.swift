@@ -83,9 +83,11 @@ extension Head {
     }
 
     func heartbeat(_ message: Heartbeat, on link: Link) {
-        var isKnown = nodeLinks[message.node] === link
-        if isKnown { membershipEvent { isKnown = $0.heartbeat(message.node, available: message.available, workers: message.workers, at: loop.now, $1) } }
-        guard isKnown else {
+        var isMember = false
+        if nodeLinks[message.node] === link {
+            membershipEvent { isMember = $0.heartbeat(message.node, available: message.available, workers: message.workers, at: loop.now, $1) }
+        }
+        guard isMember else {
             // It was given up, or this head is new: it begins again, with everything it runs.
             link.send(HelloRequired())
             return
@@ -135,21 +137,27 @@ extension Head {
     }
 
     func registerJob(_ message: RegisterJob, _ correlation: Correlation, on link: Link) throws(MantaError) {
-        let id = message.job.id
-        let job = jobs[id] ?? JobBook.Job(message.job)
-        let isNew = jobs[id] == nil
-        guard let stored = StoredJob(job) else { throw MantaError(.wrongType, "the description of job \(id) cannot be encoded") }
-        // Its durability is what the answer waits for; see below.
-        try jobs.register(JobBook.Job(message.job)) { _ in }
+        let (id, host) = (message.job.id, message.job.host)
+        var changes: [StorageChange] = []
+        try jobs.register(JobBook.Job(message.job)) { action in
+            if case .persist(let job) = action, let stored = StoredJob(job) { changes.append(.putJob(stored)) }
+        }
         link.notes?.jobs.insert(id)
-        watchJob(id, pid: message.job.pid, host: message.job.host)
-        journal?.write([.putJob(stored)]) { [self] error in
+        watchJob(id, pid: message.job.pid, host: host)
+        // A job that is registered again has nothing to store, but waits for its first registration.
+        journal?.write(changes) { [self] error in
             if let error {
-                if isNew { jobs.withdraw(id) }
+                if !changes.isEmpty { withdrawJob(id) }
                 return link.fail(correlation, error)
             }
-            link.reply(to: correlation, JobRegistered(cluster: cluster, node: node(forDriverOn: message.job.host).map { NodeSummary($0) }))
+            link.reply(to: correlation, JobRegistered(cluster: cluster, node: node(forDriverOn: host).map { NodeSummary($0) }))
         }
+    }
+
+    private func withdrawJob(_ id: JobID) {
+        jobs.withdraw(id)
+        jobWatches.removeValue(forKey: id)?.cancel()
+        for peer in peers.values { peer.jobs.remove(id) }
     }
 
     /// The node of the machine, the one with the most free CPU if it has several; else one that can be reached from anywhere.
@@ -171,9 +179,16 @@ extension Head {
         }
     }
 
-    /// Drivers that ended while no head was there are found now.
+    /// Drivers that ended while no head was there are found now; a process that has the number of one but began after the job is not it.
     func watchRestoredJobs() {
-        for job in jobs.running { watchJob(job.id, pid: job.pid, host: job.host) }
+        for job in jobs.running where job.host == host {
+            if let began = processStart(job.pid), began.milliseconds <= job.startedAt.milliseconds + 1000 {
+                watchJob(job.id, pid: job.pid, host: job.host)
+                if jobWatches[job.id] != nil { jobs.driverConnected(job.id) }
+            } else {
+                endJob(job.id, as: .failed)
+            }
+        }
     }
 
     func finishJob(_ message: FinishJob, _ correlation: Correlation, on link: Link) {

@@ -12,6 +12,13 @@ extension Head: TransportDelegate {
         let peer = Peer(watcher: nextWatcher(), link: link, hello: hello)
         link.attachment = peer
         peers[peer.watcher] = peer
+        if hello.role == .driver {
+            // It was away, or the head was.
+            for job in jobs.jobs(ofDriver: hello.process) {
+                peer.jobs.insert(job)
+                jobs.driverConnected(job)
+            }
+        }
         sendView(to: peer)
     }
 

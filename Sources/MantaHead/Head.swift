@@ -28,7 +28,7 @@ package final class Head {
 
     // What it knows
     var membership: Membership
-    var jobs = JobBook()
+    var jobs: JobBook
     var directory = ActorDirectory()
     var tables = TableBook()
     var tasks = TaskRing()
@@ -48,11 +48,13 @@ package final class Head {
 
     private var timers: [TimerID] = []
     private var dueTimer: TimerID?
+    private var due: Instant?
 
     /// - Parameter storage: Another one than SQLite in the configuration's directory.
     package init(configuration: HeadConfiguration, loop: EventLoop, storage: (any Storage)? = nil) {
         (self.configuration, self.loop, self.storage) = (configuration, loop, storage)
         membership = Membership(timing: configuration.timing)
+        jobs = JobBook(grace: configuration.timing.deadAfter)
     }
 
     /// Where it listens, with the port it really got.
@@ -94,7 +96,7 @@ package final class Head {
         loop.assertOnLoop()
         for timer in timers { loop.cancel(timer) }
         dueTimer.map(loop.cancel)
-        (timers, dueTimer) = ([], nil)
+        (timers, dueTimer, due) = ([], nil, nil)
         for watch in Array(nodeWatches.values) + Array(jobWatches.values) { watch.cancel() }
         (nodeWatches, jobWatches, nodeLinks, peers, questions) = ([:], [:], [:], [:], [:])
         // No goodbye: the others keep their links for the head that follows.
@@ -143,11 +145,13 @@ package final class Head {
 
     /// Back-offs and graces end between two ticks.
     func armDueTimer() {
+        let next = directory.nextDeadline
+        guard next != due else { return }
         dueTimer.map(loop.cancel)
-        dueTimer = nil
-        guard let due = directory.nextDeadline else { return }
-        dueTimer = loop.schedule(after: max(.milliseconds(1), due - EventLoop.clock())) { [unowned self] in
-            dueTimer = nil
+        (dueTimer, due) = (nil, next)
+        guard let next else { return }
+        dueTimer = loop.schedule(after: max(.milliseconds(1), next - EventLoop.clock())) { [unowned self] in
+            (dueTimer, due) = (nil, nil)
             timePassed()
         }
     }

@@ -100,7 +100,7 @@ import Testing
 
         let other = restored([])
         let late = other.ask(other.create(early))
-        other.pass(ActorDirectory.recovery)
+        other.pass(Limits.deadAfter)
         #expect(try #require(other.answers[late]).get().id == early.id)
     }
 

@@ -1,5 +1,6 @@
 // HeadRestartTests: a head that is killed and comes back loses nothing, and starts nothing again that runs.
 
+import MantaCore
 import MantaHead
 import MantaLoop
 import MantaModel
@@ -56,6 +57,8 @@ import Testing
     /// A kill that was acknowledged holds over a restart, also when the node was away at the time.
     @Test func whatWasKilledStaysDead() async throws {
         let head = try HeadProcess()
+        // An unknown name is looked up in vain only when no node can come back any more.
+        head.configure = { $0.timing.deadAfter = .seconds(3) }
         try await head.start()
         let node = try await FakeNode(at: head)
         let driver = try await FakeDriver(at: head)
@@ -87,6 +90,19 @@ import Testing
         try await eventually("the job failed") { try await other.query(.jobs).jobs.first { $0.id == gone.job }?.state == .failed }
         try await eventually("the node is told") { node.endedJobs.values.contains(gone.job) }
         #expect(await failure { () throws(MantaError) in try await other.ask(GetActor(name: "a", namespace: "default")) }?.code == .notFound)
+    }
+
+    /// A driver on another machine, which does not register its job again, and whose node is slow to come back.
+    @Test func aJobWhoseDriverComesBackGoesOn() async throws {
+        let head = try HeadProcess()
+        head.configure = { $0.timing.deadAfter = .seconds(1) }
+        try await head.start()
+        let driver = try await FakeDriver(at: head, host: "elsewhere")
+        let silent = try await FakeDriver(at: head, host: "elsewhere")
+        await silent.leave()
+        try await head.crashAndStart()
+        try await eventually("the silent one failed") { try await driver.query(.jobs).jobs.first { $0.id == silent.job }?.state == .failed }
+        #expect(try await driver.query(.jobs).jobs.first { $0.id == driver.job }?.state == .running)
     }
 
     /// F17: another store is another cluster; nobody is merged into it in silence.

@@ -12,36 +12,54 @@ package struct NodeLoad: Hashable, Sendable {
     package private(set) var available: Resources
     package var isUsable = true
     /// Actors that are there or on their way, and what they hold for life.
-    package private(set) var actors: [ActorID: Resources] = [:]
+    private var actors: [ActorID: Resources] = [:]
     /// Actors that `available` does not count yet; true: the first heartbeat from now on does.
     private var uncounted: [ActorID: Bool] = [:]
+    // Sums of the two, so that placing one of many actors costs no more than placing the first.
+    private var held = Resources()
+    private var heldUncounted = Resources()
 
     init(total: Resources, available: Resources) { (self.total, self.available) = (total, available) }
 
-    /// What nobody holds now.
-    package var free: Resources {
-        var free = available
-        for actor in uncounted.keys { free -= actors[actor] ?? Resources() }
-        return free
+    package var actorCount: Int { actors.count }
+
+    /// How much of a resource nobody holds now.
+    package func free(_ name: String) -> ResourceAmount { ResourceAmount(units: available[name].units - heldUncounted[name].units) }
+
+    /// Whether nobody holds any of what is asked for.
+    package func hasFree(_ demand: Resources) -> Bool { demand.amounts.allSatisfy { free($0.key) >= $0.value } }
+
+    /// Whether no actor holds any of what is asked for.
+    package func hasFreeOfActors(_ demand: Resources) -> Bool {
+        demand.amounts.allSatisfy { total[$0.key].units - held[$0.key].units >= $0.value.units }
     }
 
-    /// What no actor holds.
-    package var freeOfActors: Resources {
-        var free = total
-        for resources in actors.values { free -= resources }
-        return free
-    }
-
+    /// An actor is sent there.
     mutating func assign(_ actor: ActorID, _ resources: Resources) {
-        actors[actor] = resources
-        uncounted[actor] = false
+        found(actor, resources)
+        if uncounted.updateValue(false, forKey: actor) == nil { heldUncounted += resources }
     }
-    mutating func found(_ actor: ActorID, _ resources: Resources) { actors[actor] = resources }
+
+    /// An actor is there, known to be counted or assigned before.
+    mutating func found(_ actor: ActorID, _ resources: Resources) {
+        if actors.updateValue(resources, forKey: actor) == nil { held += resources }
+    }
+
     mutating func accepted(_ actor: ActorID) { if uncounted[actor] != nil { uncounted[actor] = true } }
-    mutating func release(_ actor: ActorID) { (actors[actor], uncounted[actor]) = (nil, nil) }
+
+    mutating func release(_ actor: ActorID) {
+        guard let resources = actors.removeValue(forKey: actor) else { return }
+        held -= resources
+        if uncounted.removeValue(forKey: actor) != nil { heldUncounted -= resources }
+    }
+
+    /// A heartbeat.
     mutating func update(available: Resources) {
         self.available = available
-        uncounted = uncounted.filter { !$0.value }
+        for (actor, isAccepted) in uncounted where isAccepted {
+            uncounted[actor] = nil
+            heldUncounted -= actors[actor] ?? Resources()
+        }
     }
 }
 
@@ -77,11 +95,10 @@ package struct LeastLoadedPlacement: ActorPlacement {
         var couldEver = false
         for (id, node) in nodes where node.total.covers(specification.resources) && node.total.covers(specification.placementResources) {
             couldEver = true
-            guard node.isUsable, node.freeOfActors.covers(specification.resources) else { continue }
-            let free = node.free
+            guard node.isUsable, node.hasFreeOfActors(specification.resources) else { continue }
             let candidate = Candidate(
-                id: id, fitsNow: free.covers(specification.resources) && free.covers(specification.placementResources), actors: node.actors.count,
-                free: free[Resources.cpu].units)
+                id: id, fitsNow: node.hasFree(specification.resources) && node.hasFree(specification.placementResources), actors: node.actorCount,
+                free: node.free(Resources.cpu).units)
             if best.map(candidate.isBetter) ?? true { best = candidate }
         }
         if let best { return .node(best.id) }

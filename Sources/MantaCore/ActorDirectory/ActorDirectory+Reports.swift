@@ -4,8 +4,8 @@ package import MantaModel
 
 extension ActorDirectory {
     /// The actors of the store, at the start of the head. They, and what else still runs, are told by the nodes within the grace. With nothing to wait
-    /// for there is no grace.
-    package mutating func restore(_ rows: [Row], jobsRan: Bool, at now: Instant, grace: Duration = Limits.deadAfter, recovery: Duration = ActorDirectory.recovery) {
+    /// for there is none.
+    package mutating func restore(_ rows: [Row], jobsRan: Bool, at now: Instant, grace: Duration = Limits.deadAfter) {
         for row in rows.sorted(by: { $0.createdAt < $1.createdAt }) {
             let id = row.specification.id
             var entry = makeEntry(row.specification, createdAt: row.createdAt, phase: .awaited(until: now + grace))
@@ -14,7 +14,7 @@ extension ActorDirectory {
             timers[id] = now + grace
             if let name = row.specification.name { names[FullName(name: name, namespace: row.specification.namespace)] = id }
         }
-        if !rows.isEmpty || jobsRan { recoveryEnd = now + recovery }
+        if !rows.isEmpty || jobsRan { recoveryEnd = now + grace }
     }
 
     /// A node registered, with everything it runs. `jobHasEnded` tells about the jobs of actors that are not known here.

@@ -104,8 +104,6 @@ package struct ActorDirectory: Sendable {
         var namespace: String
     }
 
-    /// How long, after a restart of the head, questions about what is not known wait for nodes to come back.
-    package static var recovery: Duration { .seconds(5) }
     static var firstBackOff: Duration { .milliseconds(100) }
     static var lastBackOff: Duration { .seconds(10) }
     /// An incarnation that lived so long starts the back-off anew.
