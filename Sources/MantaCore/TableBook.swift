@@ -86,7 +86,7 @@ package struct TableBook: Sendable {
     /// What `put` came to.
     package enum Put: Hashable, Sendable {
         case staged(Change)
-        /// The same request was made before, so its answer lost: this is what it made.
+        /// The same request was made before and its answer lost, or not given yet: this is what it made, once all that is staged now is committed.
         case repeated(Row)
     }
 
@@ -95,7 +95,7 @@ package struct TableBook: Sendable {
         try check(table, key, value)
         let found = latest(table, key)
         if let expectedVersion, expectedVersion != found?.version ?? 0 {
-            if let found, found.replaced == expectedVersion, found.value == value, row(table, key) == found { return .repeated(found) }
+            if let found, found.replaced == expectedVersion, found.value == value { return .repeated(found) }
             throw MantaError(
                 .conflict,
                 "row \"\(key)\" of table \"\(table)\" has version \(found?.version ?? 0), expected \(expectedVersion); read it again and repeat the change")

@@ -30,9 +30,13 @@ extension Head {
     }
 
     func killActor(_ message: KillActor, _ correlation: Correlation, on link: Link) {
-        ask(.kill(message.actor, noRestart: message.noRestart)) { result in
+        ask(.kill(message.actor, noRestart: message.noRestart)) { [self] result in
             switch result {
-            case .success: link.reply(to: correlation, Acknowledged())
+            case .success:
+                // A kill that is asked for twice waits for the first one's durability too.
+                journal?.write([]) { error in
+                    if let error { link.fail(correlation, error) } else { link.reply(to: correlation, Acknowledged()) }
+                }
             case .failure(let error): link.fail(correlation, error)
             }
         }

@@ -62,6 +62,10 @@ extension Head: TransportDelegate {
 
     private func dispatch(_ message: inout InboundMessage, on link: Link) throws(MantaError) {
         switch message.kind {
+        case .registerJob, .createActor, .tablePut, .tableDelete: if let refusal = journal?.refusal { throw refusal }
+        default: break
+        }
+        switch message.kind {
         // Cluster
         case .registerNode: try registerNode(message.decode(), try message.required(), on: link)
         case .heartbeat: heartbeat(try message.decode(), on: link)

@@ -9,7 +9,11 @@ import MantaWire
 extension Head {
     func putRow(_ message: TablePut, _ correlation: Correlation, on link: Link) throws(MantaError) {
         switch try tables.put(message.table, message.key, message.value, expectedVersion: message.expectedVersion) {
-        case .repeated(let row): link.reply(to: correlation, TableRow(entry: TableEntry(row)))
+        case .repeated(let row):
+            // The first one may be on its way to the disk.
+            journal?.write([]) { error in
+                if let error { link.fail(correlation, error) } else { link.reply(to: correlation, TableRow(entry: TableEntry(row))) }
+            }
         case .staged(let change):
             write(change, correlation, on: link) { link.reply(to: correlation, TableRow(entry: change.row.map { TableEntry($0) })) }
         }

@@ -23,6 +23,8 @@ final class Journal {
     }
 
     private static let retryPause = Duration.seconds(1)
+    /// Changes that wait for a slow disk; more requests for a change are refused.
+    private static let limit = 10_000
 
     private let storage: any Storage
     private let loop: EventLoop
@@ -35,6 +37,12 @@ final class Journal {
     var failed: (MantaError) -> Void = { _ in }
 
     init(storage: any Storage, loop: EventLoop) { (self.storage, self.loop) = (storage, loop) }
+
+    /// Why no more wishes are taken at present.
+    var refusal: MantaError? {
+        guard waiting.count >= Self.limit else { return nil }
+        return MantaError(.overloaded, "\(waiting.count) changes wait for the store \(storage.location), whose disk is slow; try later")
+    }
 
     /// Makes the changes, or fails. Calls back later, in the order of the calls; without changes, when everything before is decided.
     func write(_ changes: [StorageChange], _ done: @escaping (MantaError?) -> Void) {

@@ -59,6 +59,7 @@ import Testing
         let first = try stage(&book, "a", [1], expected: 0)
         #expect(book.row("t", "a") == nil)
         #expect(throws: MantaError.self) { try book.put("t", "a", [2], expectedVersion: 0) }
+        #expect(try book.put("t", "a", [1], expectedVersion: 0) == .repeated(try #require(first.row)))
         let second = try stage(&book, "a", [2], expected: first.version)
         let third = try remove(&book, "a")
         let fourth = try stage(&book, "a", [4], expected: 0)

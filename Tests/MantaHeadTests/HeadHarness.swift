@@ -9,6 +9,7 @@ import MantaStorage
 import MantaTestKit
 import MantaTransport
 import MantaWire
+import Synchronization
 
 /// A head that can be restarted, in order or as after a power cut.
 final class HeadProcess {
@@ -18,7 +19,7 @@ final class HeadProcess {
     private var lives = 0
     var configure: (inout HeadConfiguration) -> Void = { _ in }
     /// Instead of a file.
-    var storage: MemoryStorage?
+    var storage: (any Storage)?
 
     init() throws {
         folders = [FileManager.default.temporaryDirectory.appending(path: "manta-head-" + UUID().uuidString)]
@@ -75,7 +76,7 @@ private final class RunningHead: @unchecked Sendable {
     private let head: Head
     private let stopped = DispatchSemaphore(value: 0)
 
-    init(_ configuration: HeadConfiguration, _ storage: MemoryStorage?) { head = Head(configuration: configuration, loop: running.loop, storage: storage) }
+    init(_ configuration: HeadConfiguration, _ storage: (any Storage)?) { head = Head(configuration: configuration, loop: running.loop, storage: storage) }
 
     func start() async throws(MantaError) { try await running.loop.perform { [self] () throws(MantaError) in try head.start() } }
     func endpoint() async -> String { await running.loop.perform { [self] in head.endpoint } }
@@ -254,6 +255,31 @@ final class FakeDriver: FakeProcess, @unchecked Sendable {
     }
 
     func query(_ tables: QueryState.Table...) async throws(MantaError) -> StateAnswer { try await ask(QueryState(tables: tables, limit: 100)) }
+}
+
+/// A storage whose disk answers only when it is told to.
+final class StuckStorage: Storage {
+    private let memory = MemoryStorage()
+    private let stuck = Mutex<(isStuck: Bool, waiting: [([StorageChange], @Sendable (MantaError?) -> Void)])>((false, []))
+
+    var location: String { memory.location }
+    func load() throws(MantaError) -> StoredState { try memory.load() }
+    func close() {}
+    func apply(_ changes: [StorageChange], then: @escaping @Sendable (MantaError?) -> Void) {
+        let waits = stuck.withLock { stuck in
+            if stuck.isStuck { stuck.waiting.append((changes, then)) }
+            return stuck.isStuck
+        }
+        if !waits { memory.apply(changes, then: then) }
+    }
+    func stick() { stuck.withLock { $0.isStuck = true } }
+    func release() {
+        let waiting = stuck.withLock { stuck in
+            defer { stuck = (false, []) }
+            return stuck.waiting
+        }
+        for (changes, then) in waiting { memory.apply(changes, then: then) }
+    }
 }
 
 /// This machine's name.

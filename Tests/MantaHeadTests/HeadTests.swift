@@ -186,6 +186,33 @@ import Testing
         try await driver.create(detached)
     }
 
+    /// F21, F26.
+    @Test func aSlowDiskHoldsUpOnlyWhatMustBeDurable() async throws {
+        let head = try HeadProcess()
+        let storage = StuckStorage()
+        head.storage = storage
+        try await head.start()
+        let node = try await FakeNode(at: head)
+        let driver = try await FakeDriver(at: head)
+        storage.stick()
+        let put = TablePut(table: "t", key: "a", value: [1], expectedVersion: 0)
+        async let first = driver.ask(put)
+        async let second = driver.ask(put)
+        async let detached = driver.create(driver.specification(name: "a", lifetime: .detached))
+        // Everything else goes on: heartbeats, ordinary actors, reading.
+        await node.beat()
+        _ = try await driver.alive(driver.specification())
+        #expect(try await driver.ask(TableGet(table: "t", key: "a")).entry == nil)
+        #expect(try await driver.query(.nodes).nodes.map(\.state) == [.alive])
+        #expect(try storage.load().rows.isEmpty)
+        storage.release()
+        let made = try await first.entry
+        #expect(made?.version == 1)
+        #expect(try await second.entry == made, "the copy of a request that is under way gets its answer")
+        #expect(try await detached.state != .dead)
+        #expect(try storage.load().rows.map(\.version) == [1])
+    }
+
     /// A fact is not lost because the store failed when it happened.
     @Test func whatHappenedWhileTheStoreFailedIsKeptInTheEnd() async throws {
         let head = try HeadProcess()
