@@ -94,6 +94,7 @@ var targets: [Target] = [
     tests("MantaCoreTests", ["MantaCore", "MantaModel"]),
     tests("MantaStorageTests", ["MantaStorage", "MantaModel"]),
     tests("MantaHeadTests", ["MantaHead", "MantaCore", "MantaStorage", "MantaTransport", "MantaLoop", "MantaWire", "MantaModel", "MantaTestKit"]),
+    tests("BrowserTests", ["MantaAdmin", "MantaLoop", "MantaJSON", "MantaModel", "MantaWire"]),
     tests("MantaAdminTests", ["MantaAdmin", "MantaHTTP", "MantaLoop", "MantaJSON", "MantaModel", "MantaWire"]),
     tests("SimulationTests", ["MantaSimulation"]),
     tests(
