@@ -9,6 +9,7 @@ extension LeaseBook {
         guard let lease = leases[id], let group = groups[lease.group] else {
             return switch endings[id] {
             case .returned: "ended: its owner gave it back"
+            case .refused(let error): "refused: \(error.message)"
             case .moved(let address): "moved to node \(address.node.short)"
             case .lost(let cause): "lost: \(cause.detail)"
             case nil: nil

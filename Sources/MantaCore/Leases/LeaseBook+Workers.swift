@@ -37,8 +37,9 @@ extension LeaseBook {
             guard let group = groups[index], group.key.program == program else { continue }
             for entry in group.queue {
                 guard let lease = leases[entry.lease], lease.state == .waiting else { continue }
-                end(entry.lease, .returned, at: now)
-                perform(.refuse(entry.lease, MantaError(.unavailable, message), owner: lease.owner))
+                let error = MantaError(.unavailable, message)
+                end(entry.lease, .refused(error), at: now)
+                perform(.refuse(entry.lease, error, owner: lease.owner))
             }
         }
     }

@@ -96,6 +96,7 @@ package struct LeaseBook: Sendable {
         switch endings[request.lease] {
         case .returned: return
         case .moved(let address): return perform(.move(request.lease, to: address, owner: request.owner))
+        case .refused(let error): return perform(.refuse(request.lease, error, owner: request.owner))
         case .lost(let cause): return perform(.lost(request.lease, cause, owner: request.owner))
         case nil: break
         }

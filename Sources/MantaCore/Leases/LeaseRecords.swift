@@ -94,6 +94,7 @@ extension LeaseBook {
     enum Ending: Sendable {
         case returned
         case moved(NodeAddress)
+        case refused(MantaError)
         case lost(DeathCause)
     }
 }

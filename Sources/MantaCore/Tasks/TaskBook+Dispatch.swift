@@ -93,6 +93,7 @@ extension TaskBook {
     private mutating func begin(_ number: UInt64, at now: Instant) {
         leases[number]!.since = now
         leases[number]!.inquiries = 0
+        leases[number]!.isInquired = false
         leases[number]!.inquireAt = now + Limits.taskInquiryAfter
     }
 

@@ -137,6 +137,7 @@ extension TaskBook {
             perform(.confirmLease(id(of: number), node: lease.node))
         }
         guard !lease.inFlight.isEmpty else {
+            if lease.isClosed, lease.since + Limits.leaseRest <= now { return refill(number, at: now, perform) }
             if lease.since + Limits.idleLeaseLifetime <= now { giveBack(number, perform) }
             return
         }
@@ -146,6 +147,7 @@ extension TaskBook {
             leases[number]!.inquiries += 1
             leases[number]!.inquireAt = now + wait
             leases[number]!.isTakingBack = false
+            leases[number]!.isInquired = true
             perform(.inquire(id(of: number), tasks: lease.inFlight.map(\.task), worker: worker))
         }
     }

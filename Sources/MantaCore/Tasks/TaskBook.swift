@@ -135,18 +135,20 @@ package struct TaskBook {
             requeue(task, attempt: flight.attempt)
         }
         leases[number]!.isTakingBack = false
+        // What it still has is in front: an awaiting or long task, or, when nothing is known to be in flight, an attempt that was given up.
+        leases[number]!.isClosed = true
+        close(number, in: shape)
         if leases[number]!.inFlight.isEmpty {
-            refill(number, at: now, perform)
-        } else {
-            leases[number]!.isClosed = true
-            close(number, in: shape)
+            leases[number]!.since = now
+            if leases[number]!.isReclaimed { giveBack(number, perform) }
         }
         dispatch(shape, at: now, perform)
     }
 
-    /// The worker does not know these tasks: they, or the answers to them, were lost. Each counts an attempt, since it may have run.
+    /// The worker was asked and does not know these tasks: they, or the answers to them, were lost. Each counts an attempt, since it may have run.
     package mutating func tasksUnknown(_ unknown: [TaskID], lease: LeaseID, at now: Instant, perform: (Action) -> Void) {
-        guard let number = number(of: lease), let shape = leases[number]?.shape else { return }
+        guard let number = number(of: lease), let shape = leases[number]?.shape, leases[number]!.isInquired else { return }
+        leases[number]!.isInquired = false
         for task in unknown.reversed() {
             guard let flight = removeInFlight(task, from: number) else { continue }
             retry(task, attempt: flight.attempt, at: now, perform) { count in

@@ -16,6 +16,8 @@ extension Limits {
     package static let taskInquiryLimit: Duration = .seconds(30)
     /// Tasks behind one that runs for so long are taken back for other workers.
     package static let taskTakeBackAfter: Duration = .milliseconds(20)
+    /// A lease whose worker gave everything back gets nothing for so long: it is busy with something that the owner gave up.
+    package static let leaseRest: Duration = .milliseconds(100)
     /// Functions whose run times an owner remembers.
     package static let estimatedFunctions = 16_384
     /// Retries of a task unless it says otherwise.

@@ -40,7 +40,7 @@ extension TaskBook {
         var load: Int64 = 0
         /// The node wants it back.
         var isReclaimed = false
-        /// The worker gave tasks back: it gets no more until the first in flight has ended.
+        /// The worker gave tasks back: it gets no more until the first in flight has ended, or, when nothing is, for `Limits.leaseRest`.
         var isClosed = false
         var isTakingBack = false
         /// When it was requested, became idle, or its first in flight became the first.
@@ -49,6 +49,8 @@ extension TaskBook {
         var saidAt: Instant
         var inquireAt: Instant
         var inquiries = 0
+        /// It was asked and has not answered: an answer nobody waits for is late and says nothing of what is in flight now.
+        var isInquired = false
     }
 
     struct Shape {

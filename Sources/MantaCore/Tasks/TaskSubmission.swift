@@ -33,7 +33,7 @@ extension TaskBook {
         case send(TaskID, attempt: Int, LeaseID, worker: ProcessAddress, payload: Payload)
         /// Ask the worker to give back what it has not started under the lease; it answers with `tasksReturned`.
         case takeBack(LeaseID, worker: ProcessAddress)
-        /// Ask the worker about these tasks: it repeats the answers it remembers and names those it does not know (`tasksUnknown`).
+        /// Ask the worker about these tasks: it names those that are not there, not begun or running (`tasksUnknown`). Answers it sent leave before.
         case inquire(LeaseID, tasks: [TaskID], worker: ProcessAddress)
         /// Tell the worker that nobody waits for the task any more. It must still report its end.
         case cancelRunning(TaskID, attempt: Int, LeaseID, worker: ProcessAddress)

@@ -389,14 +389,28 @@ import Testing
         let (task, asked) = owner.submit()
         let lease = asked[0].requested!
         _ = owner.grant(lease)
+        #expect(owner.advance(Limits.taskInquiryAfter).contains(.inquire(lease, [task])))
         let again = owner.on { $0.tasksUnknown([task], lease: lease, at: $1, perform: $2) }
         #expect(again == [.send(task, 2, lease)])
+        #expect(owner.on { $0.tasksUnknown([task], lease: lease, at: $1, perform: $2) }.isEmpty, "nobody asked about the second attempt")
+    }
+
+    @Test func aLeaseWhoseWorkerGaveEverythingBackRests() {
+        var owner = TaskBench(clusterCPUs: 1)
+        let (task, asked) = owner.submit()
+        let lease = asked[0].requested!
+        _ = owner.grant(lease)
+        let returned = owner.on { $0.tasksReturned([task], lease: lease, at: $1, perform: $2) }
+        #expect(returned.compactMap(\.sent).isEmpty)
+        #expect(returned.compactMap(\.requested).count == 1, "another lease may run it")
+        #expect(owner.advance(Limits.leaseRest).contains(.send(task, 1, lease)))
     }
 
     @Test func anUnknownTaskWithoutRetriesFails() {
         var owner = TaskBench()
         let (task, asked) = owner.submit(retries: 0)
         _ = owner.grant(asked[0].requested!)
+        _ = owner.advance(Limits.taskInquiryAfter)
         let ended = owner.on { $0.tasksUnknown([task], lease: asked[0].requested!, at: $1, perform: $2) }
         #expect(ended.compactMap(\.failure).map(\.code) == [.unavailable])
     }
