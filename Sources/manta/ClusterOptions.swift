@@ -1,0 +1,39 @@
+// ClusterOptions: which cluster a command talks to.
+
+import ArgumentParser
+import Manta
+import MantaModel
+import MantaWire
+import MantaWorker
+
+struct ClusterOptions: ParsableArguments {
+    @Option(help: "The cluster's head, as tcp://host:port; else MANTA_ADDRESS, else the cluster last started here.") var address: String?
+
+    /// How long the head may take to answer.
+    static let patience = Duration.seconds(5)
+
+    /// Runs `body` with a connection that is no job, and ends it.
+    func withCluster<Result>(_ body: (Session, Runtime) async throws -> Result) async throws -> Result {
+        let session = try await Session.attach(try endpoint(), role: .tool)
+        guard let runtime = session.runtime else { throw CommandFailure("the connection to \(session.address) has ended") }
+        do {
+            let result = try await body(session, runtime)
+            await session.stop()
+            return result
+        } catch {
+            let address = session.address
+            await session.stop()
+            guard let error = error as? MantaError, error.code == .timeout || error.code == .unavailable else { throw error }
+            throw CommandFailure("the head at \(address) does not answer; see whether the cluster runs (\"manta start --head\") and the address is right")
+        }
+    }
+
+    func endpoint() throws -> String {
+        if let address { return try headEndpoint(address) }
+        if let address = environment(Variable.address) { return try headEndpoint(address) }
+        guard let address = ClusterRecord.current else {
+            throw CommandFailure("no cluster is known; start one with \"manta start --head\", or give --address or MANTA_ADDRESS")
+        }
+        return address
+    }
+}

@@ -1,0 +1,85 @@
+// MicrobenchmarkCommand: `manta microbenchmark`: how many gets, puts, tasks and calls a second this machine does.
+//
+// Each row is run once to warm up, then in three rounds; the median round counts.
+
+import ArgumentParser
+import Manta
+import MantaJSON
+
+struct MicrobenchmarkCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "microbenchmark", abstract: "Measures gets, puts, tasks and actor calls a second, by the row names of Ray's microbenchmark.",
+        discussion: """
+            Starts a cluster of its own with two CPUs, unless --address names one.
+
+            Examples:
+              manta microbenchmark
+              manta microbenchmark --rows tasks,actor_1_1 --seconds 6
+              manta microbenchmark --output json      one object a line: {"row": …, "per_second": …}
+            """)
+
+    @Option(help: "The head of a running cluster, as tcp://host:port.") var address: String?
+    @Option(help: "Only rows whose name holds one of these texts, separated by commas.") var rows = ""
+    @Option(help: "Seconds for one row, over its three rounds.") var seconds = 2.0
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        guard seconds > 0, seconds <= 3600 else { throw ValidationError("--seconds is \(seconds); expected more than 0 and at most 3600") }
+        if chosen.isEmpty { throw ValidationError("no row is named like \"\(rows)\"; there are \(MicrobenchmarkRow.all.map(\.name).joined(separator: ", "))") }
+    }
+
+    private var chosen: [MicrobenchmarkRow] {
+        let wanted = rows.split(separator: ",")
+        return MicrobenchmarkRow.all.filter { row in wanted.isEmpty || wanted.contains { row.name.contains($0) } }
+    }
+
+    func run() async throws {
+        let session = if let address { try await Manta.connect(address) } else { try await Manta.start(cpus: 2) }
+        if output.output == .table { print("row".padded(to: 26) + "per second") }
+        for row in chosen {
+            let rate = try await Self.measure(row, seconds: seconds)
+            switch output.output {
+            case .json: print(JSONValue.object(JSONObject(uniqueMembers: [("row", JSONValue(row.name)), ("per_second", JSONValue(rate))])))
+            case .table: print(row.name.padded(to: 26) + rate.forPeople)
+            }
+        }
+        await session.stop()
+    }
+
+    /// Off the main thread: a hop there and back would cost more than most of what is measured.
+    @concurrent
+    private static func measure(_ row: MicrobenchmarkRow, seconds: Double) async throws -> Double {
+        let step = try await row.prepare()
+        try await step()
+        var rates: [Double] = []
+        for _ in 0..<3 {
+            let began = ContinuousClock.now
+            var steps = 0
+            while ContinuousClock.now - began < .seconds(seconds / 3) {
+                try await step()
+                steps += 1
+            }
+            let spent = (ContinuousClock.now - began) / .seconds(1)
+            rates.append(Double(steps) * row.perStep / spent)
+        }
+        return (rates.sorted()[1] * 100).rounded() / 100
+    }
+}
+
+extension String {
+    fileprivate func padded(to width: Int) -> String { self + String(repeating: " ", count: max(1, width - count)) }
+}
+
+extension Double {
+    /// Thousands apart, as many digits as mean something.
+    fileprivate var forPeople: String {
+        if self < 100 { return String(self) }
+        var digits = String(Int64(self))
+        var groups: [Substring] = []
+        while digits.count > 3 {
+            groups.insert(digits.suffix(3), at: 0)
+            digits.removeLast(3)
+        }
+        return ([Substring(digits)] + groups).joined(separator: ",")
+    }
+}

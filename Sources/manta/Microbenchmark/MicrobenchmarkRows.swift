@@ -1,0 +1,78 @@
+// MicrobenchmarkRows: what each row of `manta microbenchmark` does, in the order they are measured.
+//
+// Names and work are those of Ray's own microbenchmark, so that the two compare line by line. One step of a row counts as `perStep` of what it names.
+
+import Manta
+
+struct MicrobenchmarkRow {
+    let name: String
+    /// How many of the row's units one step does.
+    let perStep: Double
+    /// Makes what the row needs, then returns the step that is repeated.
+    let prepare: @Sendable () async throws -> @Sendable () async throws -> Void
+
+    init(_ name: String, perStep: Double = 1, prepare: @escaping @Sendable () async throws -> @Sendable () async throws -> Void) {
+        (self.name, self.perStep, self.prepare) = (name, perStep, prepare)
+    }
+
+    static let all: [MicrobenchmarkRow] = [
+        MicrobenchmarkRow("get_small") {
+            let one = Manta.put(0)
+            return { _ = try await one.value }
+        },
+        MicrobenchmarkRow("put_small") { { _ = Manta.put(0) } },
+        MicrobenchmarkRow("put_small_multi", perStep: 1000) {
+            { _ = try await Manta.get((0..<10).map { _ in putMany.remote(100) }) }
+        },
+        MicrobenchmarkRow("put_gigabytes", perStep: 0.8388608) {
+            let big = [Int64](repeating: 0, count: 100 * 1024 * 1024)
+            return { _ = Manta.put(big) }
+        },
+        MicrobenchmarkRow("get_10k_refs") {
+            let references = hold.remote(10_000)
+            return { _ = try await references.value }
+        },
+        MicrobenchmarkRow("wait_1k_refs") {
+            {
+                var rest = (0..<1000).map { _ in small.remote() }
+                while !rest.isEmpty { rest = try await Manta.wait(rest).pending }
+            }
+        },
+        MicrobenchmarkRow("tasks_sync") { { _ = try await small.remote().value } },
+        MicrobenchmarkRow("tasks_async", perStep: 1000) { { _ = try await Manta.get((0..<1000).map { _ in small.remote() }) } },
+        MicrobenchmarkRow("tasks_async_multi", perStep: 4000) {
+            let clients = (0..<4).map { _ in PlainActor.remote() }
+            return { _ = try await Manta.get(clients.map { $0.submitTasks(1000) }) }
+        },
+        MicrobenchmarkRow("actor_1_1_sync") {
+            let actor = PlainActor.remote()
+            return { _ = try await actor.small().value }
+        },
+        MicrobenchmarkRow("actor_1_1_async", perStep: 1000) {
+            let actor = PlainActor.remote()
+            return { _ = try await Manta.get((0..<1000).map { _ in actor.small() }) }
+        },
+        MicrobenchmarkRow("actor_1_n_async", perStep: 1000) {
+            let (client, actor) = (PlainActor.remote(), PlainActor.remote())
+            return { _ = try await client.call([actor], times: 1000).value }
+        },
+        MicrobenchmarkRow("actor_n_n_async", perStep: 4000) {
+            let clients = (0..<4).map { _ in PlainActor.remote() }
+            let actors = (0..<2).map { _ in PlainActor.remote() }
+            return { _ = try await Manta.get(clients.map { $0.call(actors, times: 500) }) }
+        },
+        MicrobenchmarkRow("actor_n_n_arg_async", perStep: 1000) {
+            let clients = (0..<2).map { _ in PlainActor.remote() }
+            let actors = (0..<2).map { _ in PlainActor.remote() }
+            return { _ = try await Manta.get(zip(clients, actors).map { $0.echo(through: $1, times: 500) }) }
+        },
+        MicrobenchmarkRow("async_actor_1_1_sync") {
+            let actor = ConcurrentActor.remote()
+            return { _ = try await actor.small().value }
+        },
+        MicrobenchmarkRow("async_actor_1_1_async", perStep: 1000) {
+            let actor = ConcurrentActor.remote()
+            return { _ = try await Manta.get((0..<1000).map { _ in actor.small() }) }
+        },
+    ]
+}

@@ -1,0 +1,44 @@
+// MicrobenchmarkWorkload: the remote functions and actors that the rows of `manta microbenchmark` call: each does as little as it can. Those that do
+// something many times answer how often.
+
+import Manta
+
+@Remote func small() async -> [UInt8] { Array("ok".utf8) }
+
+/// Puts from inside a task.
+@Remote func putMany(_ count: Int) -> Int {
+    for _ in 0..<count { _ = Manta.put(0) }
+    return count
+}
+
+/// One object that holds many references.
+@Remote func hold(_ count: Int) -> [ObjectReference<Int>] { (0..<count).map { _ in Manta.put(1) } }
+
+/// Runs one call at a time.
+@RemoteActor(cpus: 0) final class PlainActor {
+    init() {}
+    func small() -> [UInt8] { Array("ok".utf8) }
+    func echo(_ value: Int) -> Int { value }
+
+    /// Submits tasks from here and waits for all.
+    func submitTasks(_ count: Int) async throws -> Int {
+        try await Manta.get((0..<count).map { _ in manta.small.remote() }).count
+    }
+
+    /// Calls each actor from here and waits for all.
+    func call(_ actors: [PlainActor.Handle], times count: Int) async throws -> Int {
+        try await Manta.get(actors.flatMap { actor in (0..<count).map { _ in actor.small() } }).count
+    }
+
+    /// Calls an actor from here with a reference.
+    func echo(through actor: PlainActor.Handle, times count: Int) async throws -> Int {
+        let value = Manta.put(0)
+        return try await Manta.get((0..<count).map { _ in actor.echo(value) }).count
+    }
+}
+
+/// May run calls at the same time.
+@RemoteActor(cpus: 0, maxConcurrency: 1000) actor ConcurrentActor {
+    init() {}
+    func small() async -> [UInt8] { Array("ok".utf8) }
+}

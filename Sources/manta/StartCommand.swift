@@ -1,0 +1,90 @@
+// StartCommand: `manta start`: a cluster on this machine, or a further node of one.
+//
+// What already runs is left alone: after the head alone has died, `manta start --head` starts only the head again.
+
+import ArgumentParser
+import Manta
+import MantaJSON
+import MantaModel
+
+struct StartCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "start", abstract: "Starts a cluster on this machine, or a further node of one.",
+        discussion: """
+            With --head: head, node and HTTP proxy; they go on when this command has returned. With --address: one more node.
+
+            Examples:
+              manta start --head
+              manta start --head --port 7000 --admin-port 7001 --http-port 7002 --cpus 4 --resources disk=2,license=1
+              manta start --head --block             stay, start again what dies, stop all on Ctrl-C
+              manta start --address tcp://127.0.0.1:6380 --cpus 2
+            """)
+
+    @Flag(help: "Start a cluster: head, node and HTTP proxy.") var head = false
+    @Option(help: "Join the cluster of this head, as tcp://host:port.") var address: String?
+    @Option(help: "The head's port.") var port: UInt16 = Folders.defaultHeadPort
+    @Option(help: "The port of the admin API and the dashboard.") var adminPort: UInt16 = Folders.defaultAdminPort
+    @Option(help: "The port of the HTTP proxy. With --address a proxy is started only when this is given.") var httpPort: UInt16?
+    @Option(help: "CPUs that remote code may hold on this node; this machine's by default.") var cpus: Double?
+    @Option(help: "GPUs of this node; those of this machine by default.") var gpus: Double?
+    @Option(help: "Custom resources of this node: name=amount,name=amount.") var resources: String?
+    @Option(help: "Folder of durable files and logs; ~/.local/state/manta/<port> by default.") var directory: String?
+    @Flag(help: "Stay until Ctrl-C, start again what dies, and stop everything at the end.") var block = false
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        if head == (address != nil) { throw ValidationError("give either --head, to start a cluster, or --address, to join one") }
+        for (name, value) in [("--port", port), ("--admin-port", adminPort), ("--http-port", httpPort ?? 1)] where value == 0 {
+            throw ValidationError("\(name) is 0; expected 1 to 65535")
+        }
+        let ports = head ? [port, adminPort, httpPort ?? Folders.defaultHTTPPort] : []
+        if Set(ports).count < ports.count { throw ValidationError("--port, --admin-port and --http-port must differ") }
+        for (name, value) in [("--cpus", cpus), ("--gpus", gpus)] {
+            if let value, !(value >= 0 && value <= 100_000) { throw ValidationError("\(name) is \(value); expected 0 to 100000") }
+        }
+        if let resources {
+            do { _ = try parseResources(resources) } catch { throw ValidationError("--resources: \(error.message)") }
+        }
+    }
+
+    func run() async throws {
+        let endpoint = try address.map { try headEndpoint($0) } ?? "tcp://127.0.0.1:\(port)"
+        let launch = ClusterLaunch(
+            endpoint: endpoint, port: headPort(of: endpoint) ?? port, isHead: head, adminPort: adminPort,
+            httpPort: httpPort ?? (head ? Folders.defaultHTTPPort : nil), variables: try nodeVariables())
+        let started = try await launch.startMissing()
+        let running = launch.record.living
+        output.write(summary(endpoint, running)) { text(endpoint, started: started, running: running) }
+        if block { try await launch.supervise() }
+    }
+
+    private func nodeVariables() throws -> [String: String] {
+        var variables: [String: String] = [:]
+        if let cpus { variables[Variable.cpus] = "\(cpus)" }
+        if let gpus { variables[Variable.gpus] = "\(gpus)" }
+        if let resources { variables[Variable.resources] = resources }
+        if let directory { variables[Variable.directory] = absolutePath(directory) }
+        return variables
+    }
+
+    private func summary(_ endpoint: String, _ running: [ProcessRecord]) -> JSONValue {
+        var result: JSONValue = ["address": JSONValue(endpoint)]
+        result["processes"] = JSONValue(
+            running.map { record in
+                var process: JSONValue = ["role": JSONValue(record.role), "pid": JSONValue(Int(record.pid))]
+                process["url"] = record.url.map { JSONValue($0) } ?? .null
+                return process
+            })
+        return result
+    }
+
+    private func text(_ endpoint: String, started: [ProcessRecord], running: [ProcessRecord]) -> String {
+        var lines: [String] = []
+        for record in running {
+            let state = started.contains(record) ? "started" : "was running"
+            lines.append("\(record.role) \(state) (process \(record.pid))\(record.url.map { ", \($0)" } ?? "")")
+        }
+        lines.append("cluster \(endpoint)")
+        return lines.joined(separator: "\n")
+    }
+}

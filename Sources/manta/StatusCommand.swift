@@ -1,0 +1,52 @@
+// StatusCommand: `manta status`: is the cluster up, what does it have, what does it do.
+
+import ArgumentParser
+import Foundation
+import Manta
+import MantaAdmin
+import MantaJSON
+import MantaModel
+import MantaWorker
+
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Shows whether the cluster is up, its resources and what runs in it.",
+        discussion: "The exit status is 1 when the cluster does not answer.\n\nExamples:\n  manta status\n  manta status --address tcp://10.0.0.1:6380 --output json")
+
+    @OptionGroup var cluster: ClusterOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        let (address, state) = try await cluster.withCluster { session, runtime in
+            (session.address, try await ClusterView(runtime: runtime).state(of: AdminTable.allCases, limit: Limits.listRows))
+        }
+        var value = AdminViews.cluster(state, version: Version.number, now: .now)
+        value["address"] = JSONValue(address)
+        for record in headPort(of: address).map({ ClusterRecord(port: $0).living }) ?? [] {
+            if let url = record.url { value[record.role == "head" ? "dashboard" : "http"] = JSONValue(url) }
+        }
+        output.write(value) { text(value) }
+    }
+
+    private func text(_ value: JSONValue) -> String {
+        var lines = [("cluster", "\(value["cluster"].string ?? ""), \(value["health"].string ?? "")"), ("head", value["address"].string ?? "")]
+        for problem in value["problems"].array ?? [] { lines.append(("problem", problem.string ?? "")) }
+        if let url = value["dashboard"].string { lines.append(("dashboard", url)) }
+        if let url = value["http"].string { lines.append(("HTTP", url)) }
+        lines.append(("nodes", counts(value["nodes"])))
+        for member in value["resources"]["total"].object ?? JSONObject() {
+            lines.append((member.key, "\(value["resources"]["available"][member.key].isNull ? "0" : "\(value["resources"]["available"][member.key])") of \(member.value) free"))
+        }
+        lines.append(("jobs", counts(value["jobs"])))
+        lines.append(("tasks", counts(value["tasks"])))
+        lines.append(("actors", counts(value["actors"])))
+        for table in [AdminTable.endpoints, .backends, .errors] { lines.append((table.rawValue, "\(value["totals"][table.rawValue])")) }
+        return lines.map { $0.0.padding(toLength: 12, withPad: " ", startingAt: 0) + $0.1 }.joined(separator: "\n")
+    }
+
+    /// `3 alive, 1 dead`.
+    private func counts(_ value: JSONValue) -> String {
+        let parts = (value.object ?? JSONObject()).map { "\($0.value) \($0.key)" }
+        return parts.isEmpty ? "none" : parts.joined(separator: ", ")
+    }
+}
