@@ -69,7 +69,8 @@ public struct RemoteMacro: PeerMacro {
         case .single(let type): result = type
         case .tuple(let parts): result = "(\(parts.map { "\($0.label.map { "\($0): " } ?? "")\($0.type)" }.joined(separator: ", ")))"
         }
-        return ["let function: @Sendable (\(types)) async throws -> \(result) = \(signature.fullName)"]
+        // In two steps: the compiler (6.3.1) crashes when it converts a reference to a static function at once.
+        return ["let plain = \(signature.fullName)", "let function: (\(types)) async throws -> \(result) = plain"]
             + signature.reply(to: "try await function(\(signature.unlabelledDecodedArguments))")
     }
 

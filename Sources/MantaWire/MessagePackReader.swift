@@ -194,7 +194,7 @@ package struct MessagePackReader: Sendable {
             case .binary: _ = try readBinaryRange()
             case .array: pending += try readArrayHeader()
             case .map: pending += 2 * (try readMapHeader())
-            case .extension: throw unexpected("a value of a known kind")
+            case .extension: _ = try readExtension()
             }
         }
     }

@@ -20,7 +20,8 @@ struct FunctionExpansionTests {
             @discardableResult nonisolated func remote(_ x: Int) -> Manta::ObjectReference<Int> { _submit { try $0.value(x) }.reference(0) }
             @discardableResult nonisolated func remote(_ x: Manta::ObjectReference<Int>) -> Manta::ObjectReference<Int> { _submit { $0.reference(x) }.reference(0) }
             nonisolated(nonsending) static func _invoke(_ call: Manta::_Invocation) async throws -> Manta::_Reply {
-            let function: @Sendable (Int) async throws -> Int = square(_:)
+            let plain = square(_:)
+            let function: (Int) async throws -> Int = plain
             let result = try await function(call.argument(0, as: (Int).self))
             return try Manta::_Reply(result)
             }
@@ -48,7 +49,8 @@ struct FunctionExpansionTests {
             @discardableResult public nonisolated func remote(_ x: Int, to y: Manta::ObjectReference<Int>) -> Manta::ObjectReference<Int> { _submit { try $0.value(x); $0.reference(y) }.reference(0) }
             @discardableResult public nonisolated func remote(_ x: Manta::ObjectReference<Int>, to y: Manta::ObjectReference<Int>) -> Manta::ObjectReference<Int> { _submit { $0.reference(x); $0.reference(y) }.reference(0) }
             public nonisolated(nonsending) static func _invoke(_ call: Manta::_Invocation) async throws -> Manta::_Reply {
-            let function: @Sendable (Int, Int) async throws -> Int = add(_:to:)
+            let plain = add(_:to:)
+            let function: (Int, Int) async throws -> Int = plain
             let result = try await function(call.argument(0, as: (Int).self), call.isAbsent(1) ? (10) : call.argument(1, as: (Int).self))
             return try Manta::_Reply(result)
             }
@@ -79,7 +81,8 @@ struct FunctionExpansionTests {
                 @discardableResult nonisolated func remote(_ a: Int, by b: Manta::ObjectReference<Int>) -> (quotient: Manta::ObjectReference<Int>, Manta::ObjectReference<Int>) { let results = _submit { try $0.value(a); $0.reference(b) }; return (quotient: results.reference(0), results.reference(1)) }
                 @discardableResult nonisolated func remote(_ a: Manta::ObjectReference<Int>, by b: Manta::ObjectReference<Int>) -> (quotient: Manta::ObjectReference<Int>, Manta::ObjectReference<Int>) { let results = _submit { $0.reference(a); $0.reference(b) }; return (quotient: results.reference(0), results.reference(1)) }
                 nonisolated(nonsending) static func _invoke(_ call: Manta::_Invocation) async throws -> Manta::_Reply {
-                let function: @Sendable (Int, Int) async throws -> (quotient: Int, Int) = divide(_:by:)
+                let plain = divide(_:by:)
+                let function: (Int, Int) async throws -> (quotient: Int, Int) = plain
                 let result = try await function(call.argument(0, as: (Int).self), call.argument(1, as: (Int).self))
                 return try Manta::_Reply(result.0, result.1)
                 }
@@ -130,7 +133,8 @@ struct FunctionExpansionTests {
             @discardableResult nonisolated func remote(a: Int, b: String?, _ c: [Double], d: Bool = true) -> Manta::ObjectReference<Void> { _submit { try $0.value(a); try $0.value(b); try $0.value(c); try $0.value(d) }.reference(0) }
             @discardableResult nonisolated func remote(a: some Manta::RemoteArgument<Int>, b: some Manta::RemoteArgument<String?>, _ c: some Manta::RemoteArgument<[Double]>, d: some Manta::RemoteArgument<Bool>) -> Manta::ObjectReference<Void> { _submit { try $0.argument(a); try $0.argument(b); try $0.argument(c); try $0.argument(d) }.reference(0) }
             nonisolated(nonsending) static func _invoke(_ call: Manta::_Invocation) async throws -> Manta::_Reply {
-            let function: @Sendable (Int, String?, [Double], Bool) async throws -> Void = four(a:b:_:d:)
+            let plain = four(a:b:_:d:)
+            let function: (Int, String?, [Double], Bool) async throws -> Void = plain
             try await function(call.argument(0, as: (Int).self), call.argument(1, as: (String?).self), call.argument(2, as: ([Double]).self), call.isAbsent(3) ? (true) : call.argument(3, as: (Bool).self))
             return Manta::_Reply.void
             }

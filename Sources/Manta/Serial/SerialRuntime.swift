@@ -19,6 +19,8 @@ final class SerialRuntime: RuntimeInterface {
 
     private struct State {
         var objects: [ObjectID: WeakHandle] = [:]
+        /// The references inside an object's value, which live as long as it.
+        var nested: [ObjectID: [ObjectHandle]] = [:]
         var actors: [ActorID: SerialActor] = [:]
         var names: [ActorName: ActorID] = [:]
     }
@@ -43,7 +45,7 @@ final class SerialRuntime: RuntimeInterface {
 
     func put(_ value: EncodedValue) -> ObjectHandle {
         let handle = makeHandles(.random(), count: 1)[0]
-        handle.fulfill(value.bytes)
+        settle(handle, value)
         return handle
     }
 
@@ -55,6 +57,11 @@ final class SerialRuntime: RuntimeInterface {
 
     func cancel(_ handle: ObjectHandle) {
         handle.fail(MantaError(.cancelled, "the object \(handle.id) was cancelled"))
+    }
+
+    private func settle(_ handle: ObjectHandle, _ value: EncodedValue) {
+        if !value.references.isEmpty { state.withLock { $0.nested[handle.id] = value.references } }
+        handle.fulfill(value.bytes)
     }
 
     private func makeHandles(_ task: TaskID, count: Int) -> [ObjectHandle] {
@@ -75,6 +82,8 @@ final class SerialRuntime: RuntimeInterface {
         _ sources: [ArgumentSource], _ body: ([ArgumentValue]) async throws -> [EncodedValue], _ context: TaskContext, into handles: [ObjectHandle]
     ) async {
         do {
+            // What is inside the arguments must live until the code has taken hold of it.
+            defer { withExtendedLifetime(sources) {} }
             let arguments = try await resolve(sources)
             let results: [EncodedValue]
             do {
@@ -88,7 +97,7 @@ final class SerialRuntime: RuntimeInterface {
             guard results.count == handles.count else {
                 throw MantaError(.wrongType, "\(context.function) returned \(results.count) values; expected \(handles.count)")
             }
-            for (handle, result) in zip(handles, results) { handle.fulfill(result.bytes) }
+            for (handle, result) in zip(handles, results) { settle(handle, result) }
         } catch {
             for handle in handles { handle.fail(error) }
         }
@@ -110,7 +119,8 @@ final class SerialRuntime: RuntimeInterface {
     func createActor(type: String, initializer: UInt32, arguments: [ArgumentSource], options: ActorOptions) -> ActorID {
         let name = options.name.map { ActorName(namespace: options.namespace ?? namespace, name: $0) }
         let id = ActorID.random()
-        let actor = SerialActor(type: type, name: options.name, maxConcurrency: options.maxConcurrency)
+        let entry = program.actorType(named: type)
+        let actor = SerialActor(type: type, overlaps: options.maxConcurrency > 1 && entry?.runsOneByOne == false)
         // Name and actor appear together, so that of two creations with one name only one wins.
         let taken = state.withLock { state -> ActorID? in
             if let name, let taken = state.names[name] { return taken }
@@ -124,7 +134,7 @@ final class SerialRuntime: RuntimeInterface {
             actor.die(MantaError(.alreadyExists, "an actor named \"\(name.name)\" lives in the namespace \"\(name.namespace)\"; choose another name or set getIfExists"))
             return id
         }
-        guard let entry = program.actorType(named: type) else {
+        guard let entry else {
             actor.die(MantaError(.unknownFunction, "this program has no remote actor \(type)"))
             return id
         }
@@ -133,7 +143,7 @@ final class SerialRuntime: RuntimeInterface {
             do {
                 let arguments = try await self.resolve(arguments)
                 let instance = try await TaskContext.$current.withValue(context) { try await entry.create(initializer, arguments) }
-                actor.begin(instance, runsOneByOne: entry.runsOneByOne)
+                actor.begin(instance)
             } catch {
                 self.forget(id)
                 actor.die(MantaError(.actorDied, "the initializer of \(type) threw: \(error)", cause: error))
@@ -179,9 +189,12 @@ final class SerialRuntime: RuntimeInterface {
 
 extension SerialRuntime: HandleKeeper {
     func handleWasReleased(_ id: ObjectID, owner: ProcessAddress) {
-        state.withLock { state in
+        // The last hold on a nested object may go here, which comes back to this function: not under the lock.
+        let nested = state.withLock { state -> [ObjectHandle]? in
             if state.objects[id]?.handle == nil { state.objects[id] = nil }
+            return state.nested.removeValue(forKey: id)
         }
+        _ = nested
     }
 
     func handleIsWanted(_ handle: ObjectHandle) {}
@@ -190,27 +203,21 @@ extension SerialRuntime: HandleKeeper {
 /// One actor of the serial mode and its mailbox.
 private final class SerialActor: Sendable {
     let type: String
-    let name: String?
-    private let maxConcurrency: Int
-    private let state: Mutex<State>
+    private let overlaps: Bool
+    private let state = Mutex(State())
 
     private struct State {
         var instance: (any ActorInstance)?
         var death: MantaError?
-        var overlaps = false
         /// What the next call waits for.
         var last: Task<Void, Never>?
     }
 
-    init(type: String, name: String?, maxConcurrency: Int) {
-        (self.type, self.name, self.maxConcurrency) = (type, name, maxConcurrency)
-        state = Mutex(State())
-    }
+    init(type: String, overlaps: Bool) { (self.type, self.overlaps) = (type, overlaps) }
 
-    func begin(_ instance: any ActorInstance, runsOneByOne: Bool) {
+    func begin(_ instance: any ActorInstance) {
         state.withLock { state in
             if state.death == nil { state.instance = instance }
-            state.overlaps = maxConcurrency > 1 && !runsOneByOne
         }
     }
 
@@ -238,7 +245,7 @@ private final class SerialActor: Sendable {
                 await before?.value
                 await work()
             }
-            if exclusive || !state.overlaps { state.last = task }
+            if exclusive || !overlaps { state.last = task }
         }
     }
 }

@@ -7,15 +7,15 @@ import MantaModel
 /// The entries of one map, found as they are asked for.
 final class KeyedCursor {
     private let state: DecodingState
-    private var entries: [(key: String, position: Int)] = []
+    @exclusivity(unchecked) private var entries: [(key: String, position: Int)] = []
     /// Built when there are too many entries to search one by one.
-    private var index: [String: Int] = [:]
-    private var unread: Int
+    @exclusivity(unchecked) private var index: [String: Int] = [:]
+    @exclusivity(unchecked) private var unread: Int
     /// Where the next key is, unless a value must be passed over first.
-    private var next: Int
-    private var unpassed: Int?
+    @exclusivity(unchecked) private var next: Int
+    @exclusivity(unchecked) private var unpassed: Int?
     /// The entry found last; the next one asked for is most often it or the one behind it.
-    private var last = 0
+    @exclusivity(unchecked) private var last = 0
 
     init(frame: DecodingFrame) throws {
         state = frame.state
@@ -23,6 +23,7 @@ final class KeyedCursor {
         guard try state.reader.peek() == .map else { throw state.mismatch("a map", ValuePath(frame: frame, key: nil)) }
         unread = try state.reader.readMapHeader()
         next = state.reader.position
+        entries.reserveCapacity(min(unread, 8))
     }
 
     func position(of key: String) throws(MantaError) -> Int? {
@@ -102,8 +103,8 @@ final class UnkeyedCursor {
     /// The frame's own, or one over a copy in plain form, for a number array or binary data.
     let state: DecodingState
     let count: Int
-    var index = 0
-    var next: Int
+    @exclusivity(unchecked) var index = 0
+    @exclusivity(unchecked) var next: Int
 
     init(frame: DecodingFrame) throws {
         let reader = frame.state

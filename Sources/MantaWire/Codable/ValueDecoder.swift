@@ -31,9 +31,11 @@ package enum ValueDecoder {
     }
 }
 
+/// What all frames of one decoding share. Its accesses never overlap: each is one statement here, and one thread decodes; checking that at run time
+/// would be a tenth of the cost.
 final class DecodingState {
-    var reader: MessagePackReader
-    var depth: Int
+    @exclusivity(unchecked) var reader: MessagePackReader
+    @exclusivity(unchecked) var depth: Int
     init(reader: MessagePackReader, depth: Int = 0) { (self.reader, self.depth) = (reader, depth) }
 }
 
@@ -44,8 +46,8 @@ final class DecodingFrame: Decoder {
     private let key: (any CodingKey)?
     /// Where the value begins.
     let start: Int
-    private var keyed: KeyedCursor?
-    private var unkeyed: UnkeyedCursor?
+    @exclusivity(unchecked) private var keyed: KeyedCursor?
+    @exclusivity(unchecked) private var unkeyed: UnkeyedCursor?
 
     init(state: DecodingState, parent: DecodingFrame?, key: (any CodingKey)?, start: Int) {
         (self.state, self.parent, self.key, self.start) = (state, parent, key, start)

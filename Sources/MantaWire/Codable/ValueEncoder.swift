@@ -76,9 +76,11 @@ extension MessagePackWriter {
     }
 }
 
+/// What all frames of one encoding share. Its accesses never overlap: each is one statement here, and one thread encodes; checking that at run time
+/// would be a tenth of the cost.
 final class EncodingState {
-    var writer: MessagePackWriter
-    var depth = 0
+    @exclusivity(unchecked) var writer: MessagePackWriter
+    @exclusivity(unchecked) var depth = 0
     let userInfo: [CodingUserInfoKey: any Sendable]
 
     init(writer: MessagePackWriter, collector: ReferenceCollector?) {
@@ -100,11 +102,11 @@ final class EncodingFrame: Encoder {
     private let parent: EncodingFrame?
     private let key: (any CodingKey)?
     private enum Form { case none, keyed, unkeyed, single }
-    private var form = Form.none
+    @exclusivity(unchecked) private var form = Form.none
     /// Where the header is, and how many elements it stands for.
-    private var header = 0
-    private(set) var count = 0
-    private var openSuper: EncodingFrame?
+    @exclusivity(unchecked) private var header = 0
+    @exclusivity(unchecked) private(set) var count = 0
+    @exclusivity(unchecked) private var openSuper: EncodingFrame?
 
     init(state: EncodingState, parent: EncodingFrame?, key: (any CodingKey)?) {
         (self.state, self.parent, self.key) = (state, parent, key)
