@@ -1,4 +1,7 @@
-// See CSystem.h.
+// CSystem.c: the system calls behind CSystem.h.
+//
+// Owns nothing but the table of routed signals. What always holds: failures are negative errno values, every descriptor made here closes on exec, and
+// between vfork and exec there are system calls only.
 #define _GNU_SOURCE
 #include "CSystem.h"
 
