@@ -43,6 +43,7 @@ final class Owner: @unchecked Sendable {
     let execution = Execution()
 
     private var commands: [OwnerCommand] = []
+    private var timers: [TimerID] = []
 
     init(loop: EventLoop) { self.loop = loop }
 
@@ -60,8 +61,11 @@ final class Owner: @unchecked Sendable {
                 if case .failure = result { exit(1) }
             }
         }
-        loop.schedule(after: Limits.tickPeriod, repeating: Limits.tickPeriod) { [unowned self] in tick() }
-        loop.schedule(after: .milliseconds(500), repeating: .milliseconds(500)) { [unowned self] in sendReports() }
+        // The loop may outlive the session: `close` ends both.
+        timers = [
+            loop.schedule(after: Limits.tickPeriod, repeating: Limits.tickPeriod) { [unowned self] in tick() },
+            loop.schedule(after: .milliseconds(500), repeating: .milliseconds(500)) { [unowned self] in sendReports() },
+        ]
     }
 
     /// The head named the node to work with.
@@ -81,6 +85,8 @@ final class Owner: @unchecked Sendable {
 
     /// Fails what is pending and closes the links.
     func close() {
+        for timer in timers { loop.cancel(timer) }
+        timers = []
         let error = MantaError(.notConnected, "the session has ended")
         failTasks(error)
         for actor in actors.keys { fail(actor, error) }
