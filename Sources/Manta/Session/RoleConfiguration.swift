@@ -88,18 +88,3 @@ package func parseResources(_ text: String) throws(MantaError) -> [String: Doubl
     }
     return result
 }
-
-extension Folders {
-    /// Removes a folder and all in it; what cannot be removed stays.
-    static func remove(_ path: String) {
-        guard let directory = opendir(path) else { return }
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-            if name == "." || name == ".." { continue }
-            let child = "\(path)/\(name)"
-            if unlink(child) != 0, errno == EISDIR || errno == EPERM { remove(child) }
-        }
-        closedir(directory)
-        rmdir(path)
-    }
-}

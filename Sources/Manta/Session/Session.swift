@@ -120,6 +120,7 @@ public final class Session: Sendable {
     // MARK: Starting
 
     fileprivate func startCluster(cpus: Double?, gpus: Double, resources: [String: Double]) async throws {
+        Folders.removeAbandoned()
         let folder = "\(Folders.runtimeBase)/\(getpid())-\(ProcessID.random().short)"
         try Folders.make("\(folder)/logs")
         state.withLock { $0.folder = folder }

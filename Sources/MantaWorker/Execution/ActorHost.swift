@@ -66,11 +66,13 @@ final class ActorHost: Sendable {
     private func carryOut(_ call: CallActor, _ route: ReplyRoute, on runtime: Runtime) async -> FinishedRun {
         let method = Int(call.method)
         let function = method < functionNames.count ? functionNames[method] : "\(entry.name).\(call.methodName)"
+        // A call from outside of any job, by a proxy above all, works for the job that made the actor.
+        let job = call.job == JobID(high: 0, low: 0) ? specification.job : call.job
         let run = Run(
-            task: call.task, attempt: 1, job: call.job, parent: call.parent, function: function, resultCount: Int(call.resultCount),
+            task: call.task, attempt: 1, job: job, parent: call.parent, function: function, resultCount: Int(call.resultCount),
             arguments: call.arguments, actor: call.actor, route: route)
         let context = TaskContext(
-            job: call.job, task: call.task, node: runtime.node ?? NodeID(high: 0, low: 0), actor: call.actor, function: run.function, attempt: 1,
+            job: job, task: call.task, node: runtime.node ?? NodeID(high: 0, low: 0), actor: call.actor, function: run.function, attempt: 1,
             willBlock: {}, didUnblock: {})
         return await run.carryOut(on: runtime, context: context) { arguments in
             guard call.method == .max else { return try await instance.dispatch(method: call.method, arguments: arguments) }
