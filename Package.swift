@@ -92,7 +92,7 @@ var targets: [Target] = [
     tests("MantaWireTests", ["MantaWire", "MantaModel"]),
     tests("MantaTransportTests", ["MantaTransport", "MantaLoop", "MantaWire", "MantaModel", "MantaTestKit"]),
     tests("MantaCoreTests", ["MantaCore", "MantaModel"]),
-    tests("MantaStorageTests", ["MantaStorage", "MantaModel"]),
+    tests("MantaStorageTests", ["MantaStorage", "CSQLite", "MantaModel"]),
     tests("MantaHeadTests", ["MantaHead", "MantaCore", "MantaStorage", "MantaTransport", "MantaLoop", "MantaWire", "MantaModel", "MantaTestKit"]),
     tests("BrowserTests", ["MantaAdmin", "MantaLoop", "MantaJSON", "MantaModel", "MantaWire"]),
     tests("MantaAdminTests", ["MantaAdmin", "MantaHTTP", "MantaLoop", "MantaJSON", "MantaModel", "MantaWire"]),

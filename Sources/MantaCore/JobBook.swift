@@ -16,6 +16,8 @@ package struct JobBook: Sendable {
         package var pid: Int32
         package var host: String
         package var startedAt: WallTime
+        /// Tells its driver's process apart from others that had or get its number, where that is known.
+        package var incarnation: String?
         package internal(set) var state = JobState.running
         package internal(set) var endedAt: WallTime?
         package init(id: JobID, program: Program, namespace: String, driver: ProcessAddress, pid: Int32, host: String, startedAt: WallTime) {
@@ -46,8 +48,6 @@ package struct JobBook: Sendable {
     private var ended: [JobID] = []
     /// Running jobs whose driver is not connected, and when they count as failed.
     private var missing: [JobID: Instant] = [:]
-    /// Jobs that ran before the head's restart and still do, as far as is known.
-    private var survivors: Set<JobID> = []
 
     package init(grace: Duration = Limits.deadAfter) { self.grace = grace }
 
@@ -56,9 +56,6 @@ package struct JobBook: Sendable {
     package var count: Int { jobs.count }
     package var running: [Job] { jobs.values.filter { $0.state == .running }.sorted { $0.id < $1.id } }
     package var nextDeadline: Instant? { missing.values.min() }
-
-    /// Whether something of before the head's restart may still run.
-    package var hasSurvivors: Bool { !survivors.isEmpty }
 
     /// Newest first.
     package func rows(limit: Int) -> [JobRow] {
@@ -72,7 +69,6 @@ package struct JobBook: Sendable {
         jobs[job.id] = job
         guard state == .running else { return ended.append(job.id) }
         missing[job.id] = now + grace
-        survivors.insert(job.id)
     }
 
     /// To be called when all are restored: puts the ended ones in order.
@@ -128,7 +124,6 @@ package struct JobBook: Sendable {
         guard var job = jobs[id], job.state.mayBecome(state) else { return }
         (job.state, job.endedAt) = (state, time)
         (jobs[id], missing[id]) = (job, nil)
-        survivors.remove(id)
         ended.append(id)
         sink(.persist(job))
         sink(.ended(job))

@@ -29,6 +29,8 @@ package struct Membership: Sendable {
         package var total: Resources
         package var available: Resources
         package var workers = 0
+        /// Tells its process apart from others that had or get its number, where that is known.
+        package var incarnation: String?
         package var startedAt: WallTime
         package internal(set) var state = NodeState.alive
         /// Why it is dead.
@@ -41,6 +43,9 @@ package struct Membership: Sendable {
     }
 
     package enum Action: Hashable, Sendable {
+        /// A new head must wait for this node.
+        case persist(Node)
+        case forget(NodeID)
         /// What the nodes know of each other has changed.
         case publishView
         case nodeBecameSuspect(NodeID)
@@ -55,6 +60,8 @@ package struct Membership: Sendable {
     private var nodes: [NodeID: Node] = [:]
     /// The oldest first.
     private var dead: [NodeID] = []
+    /// Nodes that lived before the head's restart and have not been heard of since, and for how long they are waited for.
+    private var awaited: [NodeID: Instant] = [:]
     private var lastTick: Instant?
     private var isViewStale = false
 
@@ -66,6 +73,12 @@ package struct Membership: Sendable {
     package var all: [Node] { nodes.values.sorted { $0.id < $1.id } }
     package var alive: [Node] { all.filter { $0.state == .alive } }
 
+    /// Whether a node of before the head's restart may still come back.
+    package var isAwaiting: Bool { !awaited.isEmpty }
+
+    /// A node that lived before the head's restart.
+    package mutating func await(_ id: NodeID, at now: Instant) { awaited[id] = now + timing.deadAfter }
+
     /// A node begins, or says again who it is. Throws `conflict` when its identifier belongs to another living process.
     package mutating func register(_ node: Node, at now: Instant, _ sink: (Action) -> Void) throws(MantaError) {
         if let known = nodes[node.id], known.state != .dead, known.process != node.process {
@@ -74,7 +87,8 @@ package struct Membership: Sendable {
                 "node \(node.id) is process \(known.pid) on \(known.host) already, so process \(node.pid) on \(node.host) cannot be it; give each node an identifier of its own")
         }
         var node = node
-        if let known = nodes[node.id], known.state != .dead { node.startedAt = known.startedAt }
+        if let known = nodes[node.id], known.state != .dead { node.startedAt = known.startedAt } else { sink(.persist(node)) }
+        awaited[node.id] = nil
         dead.removeAll { $0 == node.id }
         node.state = .alive
         node.lastHeard = now
@@ -120,6 +134,10 @@ package struct Membership: Sendable {
             }
         }
         lastTick = now
+        for id in awaited.filter({ $0.value <= now }).keys.sorted() {
+            awaited[id] = nil
+            sink(.forget(id))
+        }
         for node in all where node.state != .dead {
             let silence = now - node.lastHeard
             if silence >= timing.deadAfter {
@@ -147,6 +165,7 @@ package struct Membership: Sendable {
         nodes[id]?.workers = 0
         dead.append(id)
         if dead.count > Self.deadLimit { nodes[dead.removeFirst()] = nil }
+        sink(.forget(id))
         sink(.nodeDied(id, reason: reason))
         sink(.publishView)
     }

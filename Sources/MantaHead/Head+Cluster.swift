@@ -20,6 +20,9 @@ extension Head {
     private func perform(_ actions: [Membership.Action]) {
         for action in actions {
             switch action {
+            case .persist(let node):
+                journal?.record([.putNode(StoredNode(id: node.id, host: node.host, pid: node.pid, incarnation: node.incarnation))])
+            case .forget(let id): journal?.record([.removeNode(id)])
             case .publishView:
                 let view = clusterView
                 for peer in peers.values where peer.hello.role == .node || peer.hello.role == .proxy { peer.link.send(view) }
@@ -42,14 +45,18 @@ extension Head {
         guard let peer = link.notes else { return }
         let id = message.node
         var actions: [Membership.Action] = []
-        let node = Membership.Node(
+        // A head that is younger than the node asks the kernel.
+        let process = message.host == host ? LocalProcess(message.pid) : nil
+        var node = Membership.Node(
             id: id, process: peer.hello.process, endpoint: message.endpoint, host: message.host, pid: message.pid, total: message.total,
-            available: message.available, startedAt: .now)
+            available: message.available, startedAt: process?.startedAt ?? .now)
+        node.incarnation = process?.incarnation
         try membership.register(node, at: loop.now) { actions.append($0) }
         peer.node = id
         nodeLinks[id] = link
         watchNode(id, pid: message.pid, host: message.host)
-        jobEvent { book, sink in for job in message.jobs { book.adopt(JobBook.Job(job), sink) } }
+        jobEvent { book, sink in for job in message.jobs { book.adopt(described(job), sink) } }
+        for job in message.jobs where !jobs.hasEnded(job.id) { watchJob(job.id, pid: job.pid, host: job.host) }
         let running = message.actors.map { ActorDirectory.Running($0) }
         var consequences: [ActorDirectory.Action] = []
         directory.nodeJoined(
@@ -65,8 +72,8 @@ extension Head {
         link.reply(to: correlation, NodeRegistered(cluster: cluster, endActors: ends))
         log.info("a node registered", metadata: ["node": "\(id)", "host": "\(message.host)", "actors": "\(running.count)", "ended": "\(ends.count)"])
         for job in message.jobs where jobs.hasEnded(job.id) { link.send(JobEnded(job: job.id)) }
-        perform(consequences)
         perform(actions)
+        perform(consequences)
         settleRecovery()
         armDueTimer()
     }
@@ -125,21 +132,20 @@ extension Head {
                 for link in nodeLinks.values { link.send(JobEnded(job: job.id)) }
                 tasks.jobEnded(job.id, at: job.endedAt ?? .now)
                 actorEvent { $0.jobEnded(job.id, at: loop.now, $1) }
-                settleRecovery()
             }
         }
     }
 
-    /// Nothing of before the head's restart runs any more: questions need not wait for it.
-    private func settleRecovery() {
-        guard directory.isRecovering, !jobs.hasSurvivors else { return }
+    /// When every node of before the head's restart has said what it runs, or is gone, nothing needs to be waited for.
+    func settleRecovery() {
+        guard directory.isRecovering, !membership.isAwaiting else { return }
         actorEvent { $0.recoveryIsComplete(at: loop.now, time: .now, $1) }
     }
 
     func registerJob(_ message: RegisterJob, _ correlation: Correlation, on link: Link) throws(MantaError) {
         let (id, host) = (message.job.id, message.job.host)
         var changes: [StorageChange] = []
-        try jobs.register(JobBook.Job(message.job)) { action in
+        try jobs.register(described(message.job)) { action in
             if case .persist(let job) = action, let stored = StoredJob(job) { changes.append(.putJob(stored)) }
         }
         link.notes?.jobs.insert(id)
@@ -152,6 +158,12 @@ extension Head {
             }
             link.reply(to: correlation, JobRegistered(cluster: cluster, node: node(forDriverOn: host).map { NodeSummary($0) }))
         }
+    }
+
+    private func described(_ description: JobDescription) -> JobBook.Job {
+        var job = JobBook.Job(description)
+        if job.host == host { job.incarnation = LocalProcess(job.pid)?.incarnation }
+        return job
     }
 
     private func withdrawJob(_ id: JobID) {
@@ -179,10 +191,22 @@ extension Head {
         }
     }
 
-    /// Drivers that ended while no head was there are found now; a process that has the number of one but began after the job is not it.
+    /// Nodes that may still run, to be waited for. Those of this machine whose process is gone, or is another one now, are known not to.
+    func awaitNodes(_ nodes: [StoredNode]) {
+        for node in nodes {
+            if node.host == host, !LocalProcess.runs(node.pid, node.incarnation) {
+                journal?.record([.removeNode(node.id)])
+            } else {
+                membership.await(node.id, at: loop.now)
+            }
+        }
+        settleRecovery()
+    }
+
+    /// Drivers that ended while no head was there are found now; a process that has got the number of one is not it.
     func watchRestoredJobs() {
         for job in jobs.running where job.host == host {
-            if let began = processStart(job.pid), began.milliseconds <= job.startedAt.milliseconds + 1000 {
+            if LocalProcess.runs(job.pid, job.incarnation) {
                 watchJob(job.id, pid: job.pid, host: job.host)
                 if jobWatches[job.id] != nil { jobs.driverConnected(job.id) }
             } else {

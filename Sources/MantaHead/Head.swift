@@ -65,9 +65,10 @@ package final class Head {
     package func start() throws(MantaError) {
         loop.assertOnLoop()
         let storage: any Storage
+        let state: StoredState
         if let given = self.storage { storage = given } else { storage = try SQLiteStorage(directory: configuration.directory) }
         do {
-            let state = try storage.load()
+            state = try storage.load()
             try restore(state)
             let hello = Hello(cluster: state.cluster, role: .head, process: .random(), pid: getpid(), endpoint: "", host: host)
             let transport = Transport(loop: loop, identity: hello, delegate: self)
@@ -83,6 +84,7 @@ package final class Head {
         let journal = Journal(storage: storage, loop: loop)
         journal.failed = { [unowned self] in storeFailed($0) }
         self.journal = journal
+        awaitNodes(state.nodes)
         watchRestoredJobs()
         timers = [loop.schedule(after: Limits.heartbeatPeriod, repeating: Limits.heartbeatPeriod) { [unowned self] in tick() }]
         armDueTimer()
@@ -114,7 +116,7 @@ package final class Head {
         jobs.restored()
         var actors: [ActorDirectory.Row] = []
         for stored in state.actors { actors.append(try stored.row()) }
-        directory.restore(actors, jobsRan: jobs.hasSurvivors, at: now, grace: configuration.timing.deadAfter)
+        directory.restore(actors, at: now, grace: configuration.timing.deadAfter)
         tables.restore(state.rows.map { TableBook.Row(table: $0.table, key: $0.key, value: $0.value, version: $0.version) }, versions: state.tableVersions)
     }
 
@@ -135,6 +137,7 @@ package final class Head {
 
     private func tick() {
         membershipEvent { $0.tick(at: loop.now, $1) }
+        settleRecovery()
         timePassed()
     }
 

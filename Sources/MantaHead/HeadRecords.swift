@@ -52,11 +52,15 @@ extension StoredJob {
     /// Nil when it cannot be encoded, which a description that came in a message always can.
     init?(_ job: JobBook.Job) {
         guard let bytes = try? encoded(JobDescription(job)) else { return nil }
-        self.init(id: job.id, state: job.state, description: bytes, endedAt: job.endedAt)
+        self.init(id: job.id, state: job.state, description: bytes, endedAt: job.endedAt, incarnation: job.incarnation)
     }
 
     func job() throws(MantaError) -> JobBook.Job {
-        do throws(MantaError) { return JobBook.Job(try ValueDecoder.decode(JobDescription.self, from: description)) } catch {
+        do throws(MantaError) {
+            var job = JobBook.Job(try ValueDecoder.decode(JobDescription.self, from: description))
+            job.incarnation = incarnation
+            return job
+        } catch {
             throw MantaError(.malformed, "the store's row of job \(id) cannot be read; was it written by another release?", cause: error)
         }
     }

@@ -17,6 +17,7 @@ final class Journal {
     }
     /// What a fact is about.
     private enum Subject: Hashable {
+        case node(NodeID)
         case job(JobID)
         case actor(ActorID)
         case row(table: String, key: String)
@@ -112,6 +113,8 @@ final class Journal {
 
     private static func subject(of change: StorageChange) -> Subject {
         switch change {
+        case .putNode(let node): .node(node.id)
+        case .removeNode(let id): .node(id)
         case .putJob(let job): .job(job.id)
         case .removeJob(let id): .job(id)
         case .putActor(let actor): .actor(actor.id)

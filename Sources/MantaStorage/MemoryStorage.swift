@@ -37,6 +37,10 @@ extension StoredState {
     /// Makes one change.
     mutating func make(_ change: StorageChange) {
         switch change {
+        case .putNode(let node):
+            nodes.removeAll { $0.id == node.id }
+            nodes.append(node)
+        case .removeNode(let id): nodes.removeAll { $0.id == id }
         case .putJob(let job):
             jobs.removeAll { $0.id == job.id }
             jobs.append(job)

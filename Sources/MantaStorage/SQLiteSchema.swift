@@ -3,8 +3,10 @@
 import MantaModel
 
 extension SQLiteConnection {
-    /// The version of the tables below; a store of a later one is refused, an older one would be migrated here.
-    static var schemaVersion: Int { 1 }
+    /// The version of the tables below; a store of a later one is refused, one of an earlier one is brought up to it.
+    static var schemaVersion: Int { 2 }
+
+    private static let nodesTable = "CREATE TABLE nodes (id TEXT PRIMARY KEY, host TEXT NOT NULL, pid INTEGER NOT NULL, incarnation TEXT) WITHOUT ROWID"
 
     /// Makes an empty file a store of a new cluster; checks that any other file is one of ours.
     func prepareSchema(newCluster: ClusterID) throws(MantaError) {
@@ -19,6 +21,8 @@ extension SQLiteConnection {
                 throw MantaError(.malformed, "\(path) is a database of another program; give the head a directory of its own")
             }
             try createSchema(newCluster)
+        } else if version == 1 {
+            try execute("BEGIN IMMEDIATE; \(Self.nodesTable); ALTER TABLE jobs ADD COLUMN incarnation TEXT; PRAGMA user_version = 2; COMMIT")
         } else if version != Self.schemaVersion {
             throw MantaError(
                 .versionMismatch,
@@ -31,7 +35,8 @@ extension SQLiteConnection {
         try execute("""
             BEGIN IMMEDIATE;
             CREATE TABLE cluster (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL);
-            CREATE TABLE jobs (id TEXT PRIMARY KEY, state TEXT NOT NULL, description BLOB NOT NULL, ended_at INTEGER) WITHOUT ROWID;
+            \(Self.nodesTable);
+            CREATE TABLE jobs (id TEXT PRIMARY KEY, state TEXT NOT NULL, description BLOB NOT NULL, ended_at INTEGER, incarnation TEXT) WITHOUT ROWID;
             CREATE TABLE actors (
                 id TEXT PRIMARY KEY, specification BLOB NOT NULL, state TEXT NOT NULL, restarts INTEGER NOT NULL, created_at INTEGER NOT NULL) WITHOUT ROWID;
             CREATE TABLE table_rows ("table" TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, version INTEGER NOT NULL, PRIMARY KEY ("table", key));
@@ -57,9 +62,16 @@ extension SQLiteConnection {
 
     private func make(_ change: StorageChange) throws(MantaError) {
         switch change {
+        case .putNode(let node):
+            try statement("INSERT OR REPLACE INTO nodes (id, host, pid, incarnation) VALUES (?, ?, ?, ?)")
+                .run(.text(node.id.description), .text(node.host), .integer(Int64(node.pid)), node.incarnation.map { .text($0) } ?? .null)
+        case .removeNode(let id):
+            try statement("DELETE FROM nodes WHERE id = ?").run(.text(id.description))
         case .putJob(let job):
-            try statement("INSERT OR REPLACE INTO jobs (id, state, description, ended_at) VALUES (?, ?, ?, ?)")
-                .run(.text(job.id.description), .text(job.state.rawValue), .blob(job.description), job.endedAt.map { .integer($0.milliseconds) } ?? .null)
+            try statement("INSERT OR REPLACE INTO jobs (id, state, description, ended_at, incarnation) VALUES (?, ?, ?, ?, ?)")
+                .run(
+                    .text(job.id.description), .text(job.state.rawValue), .blob(job.description), job.endedAt.map { .integer($0.milliseconds) } ?? .null,
+                    job.incarnation.map { .text($0) } ?? .null)
         case .removeJob(let id):
             try statement("DELETE FROM jobs WHERE id = ?").run(.text(id.description))
         case .putActor(let actor):
@@ -90,12 +102,18 @@ extension SQLiteConnection {
             throw MantaError(.malformed, "the store \(path) does not say which cluster it belongs to; put a backup in its place")
         }
         var state = StoredState(cluster: cluster)
-        try each("SELECT id, state, description, ended_at FROM jobs") { row throws(MantaError) in
+        try each("SELECT id, host, pid, incarnation FROM nodes") { row throws(MantaError) in
+            state.nodes.append(
+                StoredNode(
+                    id: try identifier(row.text(0), "nodes"), host: row.text(1), pid: Int32(truncatingIfNeeded: row.integer(2)),
+                    incarnation: row.isNull(3) ? nil : row.text(3)))
+        }
+        try each("SELECT id, state, description, ended_at, incarnation FROM jobs") { row throws(MantaError) in
             let job = JobState(rawValue: row.text(1))
             state.jobs.append(
                 StoredJob(
                     id: try identifier(row.text(0), "jobs"), state: try known(job, row.text(1), "jobs"), description: row.blob(2),
-                    endedAt: row.isNull(3) ? nil : WallTime(milliseconds: row.integer(3))))
+                    endedAt: row.isNull(3) ? nil : WallTime(milliseconds: row.integer(3)), incarnation: row.isNull(4) ? nil : row.text(4)))
         }
         try each("SELECT id, specification, state, restarts, created_at FROM actors") { row throws(MantaError) in
             let actor = ActorState(rawValue: row.text(2))

@@ -1,4 +1,4 @@
-// Storage: what the head keeps on disk, behind one protocol: the cluster's identifier, jobs, detached actors and the rows of the generic tables.
+// Storage: what the head keeps on disk, behind one protocol: the cluster's identifier, nodes, jobs, detached actors and the rows of the generic tables.
 //
 // A storage knows rows and bytes, not their meaning: the head encodes and decodes. What `apply` was told is durable when it returns or calls back, as
 // a whole or not at all; changes become durable in the order in which they were handed in. The SQLite conformer is the default; the one in memory is
@@ -14,8 +14,22 @@ package struct StoredJob: Hashable, Sendable {
     /// The encoded description.
     package var description: [UInt8]
     package var endedAt: WallTime?
-    package init(id: JobID, state: JobState, description: [UInt8], endedAt: WallTime? = nil) {
-        (self.id, self.state, self.description, self.endedAt) = (id, state, description, endedAt)
+    /// Tells its driver's process apart from an earlier or later one with the same number; nil when that is not known.
+    package var incarnation: String?
+    package init(id: JobID, state: JobState, description: [UInt8], endedAt: WallTime? = nil, incarnation: String? = nil) {
+        (self.id, self.state, self.description, self.endedAt, self.incarnation) = (id, state, description, endedAt, incarnation)
+    }
+}
+
+/// A node as it is kept while it lives: after a restart the head knows whom to wait for.
+package struct StoredNode: Hashable, Sendable {
+    package var id: NodeID
+    package var host: String
+    package var pid: Int32
+    /// Tells its process apart from an earlier or later one with the same number; nil when that is not known.
+    package var incarnation: String?
+    package init(id: NodeID, host: String, pid: Int32, incarnation: String?) {
+        (self.id, self.host, self.pid, self.incarnation) = (id, host, pid, incarnation)
     }
 }
 
@@ -47,6 +61,7 @@ package struct StoredRow: Hashable, Sendable {
 package struct StoredState: Hashable, Sendable {
     /// Made when the storage was made, and the same ever since.
     package var cluster: ClusterID
+    package var nodes: [StoredNode] = []
     package var jobs: [StoredJob]
     package var actors: [StoredActor]
     package var rows: [StoredRow]
@@ -59,6 +74,8 @@ package struct StoredState: Hashable, Sendable {
 
 /// One change. Each is absolute ("is now", "is not there"), so that making it twice is the same as once.
 package enum StorageChange: Hashable, Sendable {
+    case putNode(StoredNode)
+    case removeNode(NodeID)
     case putJob(StoredJob)
     case removeJob(JobID)
     case putActor(StoredActor)

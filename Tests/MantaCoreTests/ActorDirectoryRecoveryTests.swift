@@ -5,10 +5,10 @@ import MantaModel
 import Testing
 
 @Suite struct ActorDirectoryRecoveryTests {
-    private func restored(_ specifications: [ActorSpecification], restarts: Int = 0, jobsRan: Bool = true) -> DirectoryHarness {
+    private func restored(_ specifications: [ActorSpecification], restarts: Int = 0) -> DirectoryHarness {
         let h = DirectoryHarness()
         let rows = specifications.map { ActorDirectory.Row(specification: $0, state: .alive, restarts: restarts, createdAt: WallTime(milliseconds: 1)) }
-        h.event { directory, _ in directory.restore(rows, jobsRan: jobsRan, at: h.now) }
+        h.event { directory, _ in directory.restore(rows, at: h.now) }
         return h
     }
 
@@ -104,22 +104,25 @@ import Testing
         #expect(try #require(other.answers[late]).get().id == early.id)
     }
 
-    @Test func recoveryEndsEarlyWhenEverythingIsAccountedFor() throws {
+    @Test func whenAllNodesHaveSpokenNobodyWaitsAnyLonger() throws {
         let maker = DirectoryHarness()
-        let actor = maker.specification(lifetime: .detached)
-        let h = restored([actor])
-        let token = h.ask(.named("nobody", namespace: "default"))
-        h.event { $0.recoveryIsComplete(at: h.now, time: h.time, $1) }
-        #expect(h.directory.isRecovering, "one actor is still awaited")
-        h.addNode(running: [running(actor)])
+        let (found, gone, lasting) = (
+            maker.specification(lifetime: .detached), maker.specification(name: "gone", lifetime: .detached),
+            maker.specification(lifetime: .detached, maxRestarts: -1)
+        )
+        let h = restored([found, gone, lasting])
+        let unknown = h.ask(.named("nobody", namespace: "default"))
+        let awaited = h.ask(.named("gone", namespace: "default"))
+        let node = h.addNode(running: [running(found)])
+        #expect(h.answers.isEmpty)
         h.event { $0.recoveryIsComplete(at: h.now, time: h.time, $1) }
         #expect(!h.directory.isRecovering)
-        #expect(throws: MantaError.self) { try #require(h.answers[token]).get() }
-    }
-
-    @Test func anEmptyStoreMeansNothingToWaitFor() {
-        let h = restored([], jobsRan: false)
-        #expect(h.error(.named("a", namespace: "default"))?.code == .notFound)
+        #expect(throws: MantaError.self) { try #require(h.answers[unknown]).get() }
+        #expect(try #require(h.answers[awaited]).get().state == .dead)
+        #expect(h.directory.status(found.id)?.state == .alive)
+        h.pass(.milliseconds(100))
+        #expect(h.place(of: lasting.id)! == (node, 1))
+        #expect(h.error(.named("nobody", namespace: "default"))?.code == .notFound)
     }
 
     @Test func aNodeThatRegistersAgainLosesWhatItNoLongerRuns() throws {

@@ -111,6 +111,22 @@ import Testing
         #expect(h.actions == [.publishView])
     }
 
+    @Test func aNewHeadWaitsForTheNodesOfTheLast() throws {
+        let h = Harness()
+        let (back, gone) = (h.node(), h.node())
+        for node in [back, gone] { h.membership.await(node.id, at: h.now) }
+        #expect(h.membership.isAwaiting)
+        try h.membership.register(back, at: h.now) { h.actions.append($0) }
+        #expect(h.actions.contains(.persist(back)))
+        #expect(h.membership.isAwaiting)
+        h.actions = []
+        h.pass(seconds: 10, beating: [back.id])
+        #expect(!h.membership.isAwaiting)
+        #expect(h.actions == [.forget(gone.id)])
+        h.membership.exited(back.id, reason: "gone", at: h.now) { h.actions.append($0) }
+        #expect(h.actions.contains(.forget(back.id)))
+    }
+
     @Test func deadNodesAreListedAndForgottenInTime() {
         let h = Harness()
         let ids = (0..<1001).map { _ in h.add() }

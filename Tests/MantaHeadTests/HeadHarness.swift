@@ -212,7 +212,6 @@ final class FakeNode: FakeProcess, @unchecked Sendable {
 /// A driver with a job.
 final class FakeDriver: FakeProcess, @unchecked Sendable {
     let job = JobID.random()
-    private let startedAt = WallTime(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
     private(set) var registered: JobRegistered?
 
     init(at head: HeadProcess, pid: Int32 = getpid(), host: String = machine) async throws {
@@ -223,7 +222,7 @@ final class FakeDriver: FakeProcess, @unchecked Sendable {
     func description(pid: Int32 = getpid(), host: String = machine) -> JobDescription {
         JobDescription(
             id: job, program: Program(path: "/bin/program"), namespace: "default", driver: address, pid: pid, host: host,
-            startedAt: startedAt)
+            startedAt: WallTime(milliseconds: 1))
     }
 
     func specification(name: String? = nil, lifetime: ActorLifetime = .job, maxRestarts: Int = 0, resources: Resources = Resources()) -> ActorSpecification {

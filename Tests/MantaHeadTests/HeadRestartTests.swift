@@ -57,8 +57,6 @@ import Testing
     /// A kill that was acknowledged holds over a restart, also when the node was away at the time.
     @Test func whatWasKilledStaysDead() async throws {
         let head = try HeadProcess()
-        // An unknown name is looked up in vain only when no node can come back any more.
-        head.configure = { $0.timing.deadAfter = .seconds(3) }
         try await head.start()
         let node = try await FakeNode(at: head)
         let driver = try await FakeDriver(at: head)
@@ -71,6 +69,32 @@ import Testing
         try await head.crashAndStart()
         try await eventually("the node is told to end it") { node.registrations.values.contains([specification.id]) }
         #expect(await failure { () throws(MantaError) in try await driver.ask(GetActor(name: "a", namespace: "default")) }?.code == .notFound)
+    }
+
+    /// The whole machine went down: nobody can come back, so nobody is waited for.
+    @Test func whatEndedWithEverythingElseIsStartedAgainAtOnce() async throws {
+        let head = try HeadProcess()
+        try await head.start()
+        let process = try IdleProcess()
+        let node = try await FakeNode(at: head, pid: process.pid)
+        let driver = try await FakeDriver(at: head)
+        let lasting = driver.specification(name: "controller", lifetime: .detached, maxRestarts: -1)
+        let fragile = driver.specification(name: "fragile", lifetime: .detached)
+        for actor in [lasting, fragile] { _ = try await driver.alive(actor) }
+        head.stop()
+        await node.leave()
+        process.kill()
+        try await head.start()
+        let next = try await FakeNode(at: head)
+        let other = try await FakeDriver(at: head)
+        let clock = ContinuousClock.now
+        let found = try await other.ask(CreateActor(specification: other.specification(name: "controller", lifetime: .detached), getIfExists: true)).status
+        #expect(found.id == lasting.id)
+        let alive = try await other.status(lasting.id, is: .alive)
+        #expect(ContinuousClock.now - clock < .seconds(5))
+        #expect(alive.restarts == 1)
+        #expect(alive.node == next.node)
+        #expect(await failure { () throws(MantaError) in try await other.ask(GetActor(name: "fragile", namespace: "default")) }?.code == .notFound)
     }
 
     /// A driver that died while there was no head.

@@ -1,5 +1,6 @@
 // SQLiteStorageTests: what the store keeps over a restart, and how it refuses what it must not open.
 
+import CSQLite
 import Foundation
 import MantaModel
 import MantaStorage
@@ -17,6 +18,14 @@ func row(_ key: String, _ value: [UInt8] = [1], version: UInt64 = 1, table: Stri
     StoredRow(table: table, key: key, value: value, version: version)
 }
 
+/// Changes a database as another program would.
+func sqlite(_ path: String, _ sql: String) throws {
+    var database: OpaquePointer?
+    defer { sqlite3_close_v2(database) }
+    try #require(sqlite3_open(path, &database) == SQLITE_OK)
+    try #require(sqlite3_exec(database, sql, nil, nil, nil) == SQLITE_OK)
+}
+
 func failure(_ body: () throws(MantaError) -> Void) -> MantaError? {
     do {
         try body()
@@ -31,11 +40,14 @@ func failure(_ body: () throws(MantaError) -> Void) -> MantaError? {
         let folder = try Folder()
         let store = try SQLiteStorage(directory: folder.path)
         let cluster = try store.load().cluster
-        let job = StoredJob(id: .random(), state: .running, description: [1, 2, 3])
+        let job = StoredJob(id: .random(), state: .running, description: [1, 2, 3], incarnation: "boot/8")
         let ended = StoredJob(id: .random(), state: .failed, description: [], endedAt: WallTime(milliseconds: 5))
         let actor = StoredActor(id: .random(), specification: Array(0...255), state: .restarting, restarts: 3, createdAt: WallTime(milliseconds: 9))
         let gone = StoredActor(id: .random(), specification: [1], state: .alive, restarts: 0, createdAt: WallTime(milliseconds: 1))
-        try store.apply([.putJob(job), .putJob(ended), .putActor(actor), .putActor(gone)])
+        let node = StoredNode(id: .random(), host: "here", pid: 4, incarnation: "boot/7")
+        try store.apply([.putJob(job), .putJob(ended), .putActor(actor), .putActor(gone), .putNode(node)])
+        let left = StoredNode(id: .random(), host: "", pid: 0, incarnation: nil)
+        try store.apply([.putNode(left), .removeNode(.random()), .removeNode(left.id)])
         try store.apply([.putRow(row("a", [])), .putRow(row("b", [7], version: 2)), .removeActor(gone.id), .removeJob(.random())])
         try store.apply([.putRow(row("a", [9], version: 3)), .removeRow(table: "endpoints", key: "b", version: 4)])
         store.close()
@@ -43,6 +55,7 @@ func failure(_ body: () throws(MantaError) -> Void) -> MantaError? {
         let again = try SQLiteStorage(directory: folder.path)
         let state = try again.load()
         #expect(state.cluster == cluster)
+        #expect(state.nodes == [node])
         #expect(Set(state.jobs) == [job, ended])
         #expect(state.actors == [actor])
         #expect(state.rows == [row("a", [9], version: 3)])
@@ -66,6 +79,36 @@ func failure(_ body: () throws(MantaError) -> Void) -> MantaError? {
         let found = try SQLiteStorage(directory: folder.path).load()
         #expect(try Set(found.rows) == Set(memory.load().rows))
         #expect(try found.tableVersions == memory.load().tableVersions)
+    }
+
+    @Test func aStoreOfTheFirstReleaseIsBroughtUp() throws {
+        let folder = try Folder()
+        let store = try SQLiteStorage(directory: folder.path)
+        let job = StoredJob(id: .random(), state: .running, description: [])
+        try store.apply([.putRow(row("a")), .putJob(job)])
+        store.close()
+        try sqlite(folder.file, "DROP TABLE nodes; ALTER TABLE jobs DROP COLUMN incarnation; PRAGMA user_version = 1")
+        let again = try SQLiteStorage(directory: folder.path)
+        #expect(try again.load().rows == [row("a")])
+        #expect(try again.load().jobs == [job])
+        try again.apply([.putNode(StoredNode(id: .random(), host: "h", pid: 1, incarnation: nil))])
+        again.close()
+    }
+
+    @Test func aStoreOfALaterReleaseIsRefused() throws {
+        let folder = try Folder()
+        try SQLiteStorage(directory: folder.path).close()
+        try sqlite(folder.file, "PRAGMA user_version = 99")
+        let error = failure { () throws(MantaError) in _ = try SQLiteStorage(directory: folder.path) }
+        #expect(error?.code == .versionMismatch)
+        #expect(error?.message.contains("99") == true)
+    }
+
+    @Test func aDatabaseOfAnotherProgramIsRefused() throws {
+        let folder = try Folder()
+        try Data().write(to: URL(fileURLWithPath: folder.file))
+        try sqlite(folder.file, "CREATE TABLE songs (title)")
+        #expect(failure { () throws(MantaError) in _ = try SQLiteStorage(directory: folder.path) }?.code == .malformed)
     }
 
     @Test func aSecondHeadIsRefusedAndToldWhoHoldsTheStore() throws {

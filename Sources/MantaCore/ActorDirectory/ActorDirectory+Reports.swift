@@ -3,18 +3,17 @@
 package import MantaModel
 
 extension ActorDirectory {
-    /// The actors of the store, at the start of the head. They, and what else still runs, are told by the nodes within the grace. With nothing to wait
-    /// for there is none.
-    package mutating func restore(_ rows: [Row], jobsRan: Bool, at now: Instant, grace: Duration = Limits.deadAfter) {
+    /// The actors of the store, at the start of the head. They, and what else still runs, are told by the nodes within the grace, which ends with
+    /// `recoveryIsComplete` at the latest when all nodes have spoken.
+    package mutating func restore(_ rows: [Row], at now: Instant, grace: Duration = Limits.deadAfter) {
         for row in rows.sorted(by: { $0.createdAt < $1.createdAt }) {
             let id = row.specification.id
-            var entry = makeEntry(row.specification, createdAt: row.createdAt, phase: .awaited(until: now + grace))
+            var entry = makeEntry(row.specification, createdAt: row.createdAt, phase: .awaited)
             entry.restarts = row.restarts
             entries[id] = entry
-            timers[id] = now + grace
             if let name = row.specification.name { names[FullName(name: name, namespace: row.specification.namespace)] = id }
         }
-        if !rows.isEmpty || jobsRan { recoveryEnd = now + grace }
+        recoveryEnd = now + grace
     }
 
     /// A node registered, with everything it runs. `jobHasEnded` tells about the jobs of actors that are not known here.
@@ -197,12 +196,18 @@ extension ActorDirectory {
         if names[fullName] == entry.specification.id { names[fullName] = nil }
     }
 
-    /// Everything that was running before the head's restart is known again, or known to be gone: nothing needs to wait any longer.
+    /// Every node that may run something has said what: what nobody has reported is gone, and no question waits any longer.
     package mutating func recoveryIsComplete(at now: Instant, time: WallTime, _ sink: (Action) -> Void) {
-        guard isRecovering, !entries.values.contains(where: { if case .awaited = $0.phase { true } else { false } }) else { return }
+        guard isRecovering else { return }
         recoveryEnd = nil
+        for entry in entries.values.sorted(by: { $0.number < $1.number }) {
+            guard case .awaited = entry.phase else { continue }
+            lost(entry.specification.id, DeathCause(.nodeDied, Self.unreported(entry)), at: now, sink)
+        }
         askDeferred(at: now, time: time, sink)
     }
+
+    private static func unreported(_ entry: Entry) -> String { "no node reported actor \(entry.specification.id.short) after the head's restart" }
 
     /// Does what is due.
     package mutating func tick(at now: Instant, time: WallTime, _ sink: (Action) -> Void) {
@@ -210,15 +215,10 @@ extension ActorDirectory {
             switch entries[id]?.phase {
             case .backingOff:
                 move(id, to: .waiting(notBefore: .zero))
-            case .awaited:
-                lost(id, DeathCause(.nodeDied, "no node reported actor \(id.short) after the head's restart"), at: now, sink)
             default: timers[id] = nil
             }
         }
         placeWaiting(at: now, sink)
-        if let recoveryEnd, recoveryEnd <= now {
-            self.recoveryEnd = nil
-            askDeferred(at: now, time: time, sink)
-        }
+        if let recoveryEnd, recoveryEnd <= now { recoveryIsComplete(at: now, time: time, sink) }
     }
 }

@@ -70,7 +70,7 @@ package struct ActorDirectory: Sendable {
         case alive(on: NodeID, ProcessAddress, pid: Int32, since: Instant)
         case backingOff(until: Instant)
         /// The store knows it; a node may say that it runs it.
-        case awaited(until: Instant)
+        case awaited
         case dead(DeathCause)
     }
 
@@ -121,7 +121,7 @@ package struct ActorDirectory: Sendable {
     var nodes: [NodeID: NodeLoad] = [:]
     /// Actors in `waiting`, in the order in which they began to; also some that are no longer, until the next round of placing.
     var waiting: [ActorID] = []
-    /// When something is due for an actor: the end of a wait, a back-off or a grace.
+    /// When something is due for an actor: the end of a wait or a back-off.
     var timers: [ActorID: Instant] = [:]
     /// The dead ones that are remembered, the oldest first.
     var dead: [ActorID] = []
@@ -196,8 +196,8 @@ package struct ActorDirectory: Sendable {
         if case .waiting = phase { waiting.append(id) } else { entries[id]?.reason = nil }
         switch phase {
         case .waiting(let time): timers[id] = time > .zero ? time : nil
-        case .backingOff(let time), .awaited(let time): timers[id] = time
-        case .storing, .placing, .alive, .dead: timers[id] = nil
+        case .backingOff(let time): timers[id] = time
+        case .storing, .placing, .alive, .awaited, .dead: timers[id] = nil
         }
         if let node = before.node, node != phase.node { nodes[node]?.release(id) }
         if let node = phase.node { nodes[node]?.found(id, resources) }
