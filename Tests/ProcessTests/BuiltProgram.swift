@@ -85,7 +85,7 @@ final class RunningProgram: Sendable {
     }
 
     private static func file(_ path: String) throws -> FileHandle {
-        FileManager.default.createFile(atPath: path, contents: nil)
+        guard FileManager.default.createFile(atPath: path, contents: nil) else { throw DidNotHappen(description: "\(path) cannot be written") }
         return try FileHandle(forWritingTo: URL(filePath: path))
     }
 }

@@ -50,7 +50,7 @@ extension ProcessTests {
             try await Platform.run(cpus: 1) { platform in
                 try await platform.manta("start", "--address", platform.address, "--cpus", "1")
                 try await eventually("two living nodes") { try await platform.list("nodes").count { $0["state"].string == "alive" } == 2 }
-                let spread = try await probe(platform, "spread", "8")
+                let spread = try await probe(platform, "spread", "30")
                 #expect(Set(spread.output.split(separator: "\n")).count == 2, "\(spread)")
             }
         }

@@ -3,6 +3,7 @@
 import Foundation
 import MantaJSON
 import MantaTestKit
+import PostTitles
 import Testing
 
 extension ProcessTests {
