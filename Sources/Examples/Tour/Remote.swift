@@ -28,6 +28,15 @@ enum Trainer {
     "\(name), \(age), \(height) m\(member ? ", member" : "")"
 }
 
+/// References inside a value: they are borrowed for as long as the task holds them.
+@Remote func total(_ parts: [ObjectReference<Int>]) async throws -> Int { try await Manta.get(parts).reduce(0, +) }
+
+/// A reference as a result: the caller waits twice.
+@Remote func promise(_ x: Int) -> ObjectReference<Int> { square.remote(x) }
+
+/// Code bound to the main actor, which a worker serves too.
+@MainActor @Remote func onMainActor(_ x: Int) -> Int { x + 1 }
+
 /// A handle as an argument.
 @Remote func bump(_ counter: Counter.Handle, times: Int) async throws -> Int {
     var last = 0

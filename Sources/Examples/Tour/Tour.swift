@@ -42,6 +42,10 @@ import Manta
         try await expect(describe.remote("Ada", age: a, height: 1.7, member: true).value, "Ada, 9, 1.7 m, member", "four parameters")
         try await expect(fibonacci.remote(10).value, 55, "tasks that submit tasks")
 
+        try await expect(onMainActor.remote(1).value, 2, "a function of the main actor")
+        try await expect(total.remote((1...3).map { square.remote($0) }).value, 14, "references inside a value")
+        try await expect(promise.remote(5).value.value, 25, "a reference as a result")
+
         let p = Manta.put([Float](repeating: 0.5, count: 1_000_000))
         let s = #remote(p, 5) { (xs: [Float], k: Float) in xs.reduce(0, +) * k }
         try await expect(s.value, 2_500_000, "a closure over a value that was put")
