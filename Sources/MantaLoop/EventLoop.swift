@@ -73,6 +73,8 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     }
 
     deinit {
+        // Nobody waited for it; it has ended, or is this one.
+        if let thread = thread.withLock({ $0.take() }) { pthread_detach(thread) }
         close(epoll)
         close(wakeUp)
         events.deallocate()

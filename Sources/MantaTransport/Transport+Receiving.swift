@@ -67,6 +67,8 @@ extension Transport {
                 if header.flags.contains(.reply) {
                     link.receivedAnswer(header, &body)
                 } else if header.flags.contains(.goodbye) {
+                    // A peer that may be away for ever, as the head, comes back after an orderly end, too.
+                    if link.direction == .outgoing, link.reconnectGrace == nil { return broke(link) }
                     let error = MantaError(.unavailable, "\(link.peerDescription) has closed the link")
                     return close(link, error, saysGoodbye: false, tellsDelegate: true)
                 } else if header.kind <= MessageKind.helloRequired.rawValue {

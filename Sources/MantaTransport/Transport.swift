@@ -85,7 +85,7 @@ package final class Transport: LoopSource, @unchecked Sendable {
     /// - Parameters:
     ///   - role: Another one answering ends the link with an error.
     ///   - process: Another one answering, as after a restart, ends the link with an error.
-    ///   - grace: How long the peer may be away; `.some(nil)`: for ever. Default: the transport's setting.
+    ///   - grace: How long the peer may be away; `.some(nil)`: for ever, also after its goodbye. Default: the transport's setting.
     package func connect(to endpoint: String, expecting role: ProcessRole? = nil, process: ProcessID? = nil, grace given: Duration?? = nil) -> Link {
         loop.assertOnLoop()
         if let link = outgoing[endpoint] { return link }

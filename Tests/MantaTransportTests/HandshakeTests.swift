@@ -82,7 +82,7 @@ import Testing
 
     @Test func aGoodbyeClosesTheOtherSideAtOnce() async throws {
         let (server, client) = (await Process(.node), await Process(.driver))
-        let link = await client.connect(to: try await server.listen(), grace: .some(nil))
+        let link = await client.connect(to: try await server.listen(), grace: .some(.seconds(60)))
         _ = try await link.request(Question(1))
         await server.end()
         try await eventually { client.events.values == ["opened node", "closed unavailable"] }
@@ -112,7 +112,7 @@ import Testing
         await left.end()
     }
 
-    @Test func aRestartedPeerGetsUnansweredRequestsAgain() async throws {
+    @Test(arguments: [true, false]) func aRestartedPeerGetsUnansweredRequestsAgain(ofACrash: Bool) async throws {
         let directory = TemporaryDirectory()
         let endpoint = "ipc://\(directory.file("head.sock"))"
         let first = await Process(.head)
@@ -126,7 +126,7 @@ import Testing
             for number in 1...3 as ClosedRange<UInt64> { link.request(Question(number)) { if case .success(let note) = $0 { answers.append(note.number) } } }
         }
         try await eventually { first.questions.count == 3 && first.notes.values == [100] }
-        await first.end(abruptly: true)
+        await first.end(abruptly: ofACrash)
 
         // Meanwhile.
         try await eventually { await client.loop.perform { !link.isOpen } }
