@@ -78,6 +78,7 @@ var targets: [Target] = [
     program("Echo", ["Manta", "MantaServe", "MantaAdmin"], path: "Sources/Examples/Echo"),
     program("DocumentClassifier", ["Manta", "MantaServe", "MantaAdmin", "MantaJSON", yams], path: "Sources/Examples/DocumentClassifier"),
     program("PostTitles", [argumentParser], path: "Sources/Examples/PostTitles"),
+    program("Quickstart", ["Manta", "MantaServe", "MantaAdmin"], path: "Sources/Examples/Quickstart"),
     program("Tour", ["Manta", "MantaServe", "MantaAdmin"], path: "Sources/Examples/Tour"),
     // Aside
     module("MantaSimulation", ["MantaModel", "MantaCore"]),
@@ -102,6 +103,7 @@ var targets: [Target] = [
         ["MantaMacros", .product(name: "SwiftSyntaxMacrosGenericTestSupport", package: "swift-syntax"), .product(name: "SwiftSyntaxMacroExpansion", package: "swift-syntax")]),
     tests("MantaTests", ["Manta"]),
     tests("IntegrationTests", ["Manta", "MantaTestKit"]),
+    tests("MantaServeTests", ["Manta", "MantaServe", "MantaModel", "MantaWire", "MantaWorker", "MantaTestKit"]),
     program("Probe", ["Manta", "MantaServe"], path: "Tests/Probe"),
     tests("ProcessTests", ["MantaJSON", "MantaTestKit", "PostTitles", "manta", "DocumentClassifier", "Echo", "Probe"]),
 ]

