@@ -200,12 +200,17 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     }
 
     package func lookUpActor(name: String, namespace: String?) async throws -> (id: ActorID, type: String) {
-        let found = try await head(GetActor(name: name, namespace: namespace ?? self.namespace))
+        let key = ActorNames.Key(name: name, namespace: namespace ?? self.namespace)
+        if let known = try await onLoop({ owner in owner.names[key] }) { return known }
+        let found = try await head(GetActor(name: key.name, namespace: key.namespace))
+        try await onLoop { owner in owner.found(key, found.status) }
         return (found.status.id, found.status.type)
     }
 
     package func kill(actor: ActorID) async throws {
-        _ = try await head(KillActor(actor: resolved(actor), noRestart: true))
+        let actual = resolved(actor)
+        _ = try await head(KillActor(actor: actual, noRestart: true))
+        try await onLoop { owner in owner.names.forget(actual) }
     }
 
     package func cancel(_ handle: ObjectHandle) { post(.cancel(handle.id)) }

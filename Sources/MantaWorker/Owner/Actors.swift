@@ -110,6 +110,16 @@ extension Owner {
         return true
     }
 
+    // MARK: Names
+
+    /// A name was looked up: it holds until the actor dies, of which the head tells this process from now on.
+    func found(_ name: ActorNames.Key, _ status: ActorStatus) {
+        names.add(name, status)
+        guard actors[status.id] == nil else { return }
+        actors[status.id] = ActorCalls(queue: CallQueue(actor: status.id), isCreated: true)
+        watch(status.id)
+    }
+
     // MARK: What the head says
 
     func watch(_ actor: ActorID) {
@@ -135,6 +145,7 @@ extension Owner {
     }
 
     private func changed(_ actor: ActorID, _ status: ActorStatusView, error: MantaError? = nil) {
+        if status.state == .dead { names.forget(actor) }
         guard actors[actor] != nil else { return }
         update(actor, error: error) { $0.changed(to: status, perform: $1) }
     }

@@ -34,6 +34,7 @@ final class Owner: @unchecked Sendable {
     var nodeLinks: [NodeID: Link] = [:]
     var functionNumbers: [String: UInt64] = [:]
     var actors: [ActorID: ActorCalls] = [:]
+    var names = ActorNames()
     var callsInFlight: [TaskID: ActorID] = [:]
     var callsWithMissingArguments: [TaskID: ActorID] = [:]
     var creations: [ActorID: PendingCreation] = [:]
