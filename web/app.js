@@ -3,7 +3,7 @@
 import { adoptTokenFromAddress } from "./api.js";
 import { byId, h, setText } from "./dom.js";
 import { Feed } from "./events.js";
-import { identifier, integer, setClusterTime, duration, now, tick } from "./format.js";
+import { age, identifier, integer, setClusterTime, now, tick } from "./format.js";
 import { Inspector } from "./inspector.js";
 import { History, Overview } from "./overview.js";
 import { Table } from "./tables.js";
@@ -91,7 +91,7 @@ function drawNavigation() {
     byId("cluster").replaceChildren(h("span", null, "Cluster ", identifier(cluster.cluster)), h("span", { class: "quiet", dataset: { uptime: String(cluster.startedAt) } }));
   }
   const uptime = byId("cluster").querySelector("[data-uptime]");
-  if (uptime) { uptime.dataset.uptime = String(cluster.startedAt); setText(uptime, `up ${duration(now() - cluster.startedAt).replace(/ \d+ s$/, "")} · ${cluster.version ?? ""}`); }
+  if (uptime) { uptime.dataset.uptime = String(cluster.startedAt); setText(uptime, `up ${age(now() - cluster.startedAt)} · ${cluster.version ?? ""}`); }
 }
 
 // Connection

@@ -32,11 +32,17 @@ export function bytes(count) {
 export function duration(milliseconds) {
   if (milliseconds === null || milliseconds === undefined || Number.isNaN(milliseconds)) return "";
   const value = Math.max(0, milliseconds);
+  if (value === 0) return "< 1 ms";
   if (value < 1000) return `${Math.round(value)} ms`;
   if (value < 60_000) return `${(value / 1000).toFixed(value < 10_000 ? 2 : 1)} s`;
   if (value < 3_600_000) return `${Math.floor(value / 60_000)} m ${Math.floor(value / 1000) % 60} s`;
   if (value < 86_400_000) return `${Math.floor(value / 3_600_000)} h ${Math.floor(value / 60_000) % 60} m`;
   return `${Math.floor(value / 86_400_000)} d ${Math.floor(value / 3_600_000) % 24} h`;
+}
+
+/** A long duration without what changes every second, so that it may stand still: "3 h 12 m". */
+export function age(milliseconds) {
+  return milliseconds < 60_000 ? `${Math.max(0, Math.floor(milliseconds / 1000))} s` : milliseconds < 3_600_000 ? `${Math.floor(milliseconds / 60_000)} m` : duration(milliseconds);
 }
 
 function ago(milliseconds) {
@@ -76,10 +82,18 @@ export const none = () => h("span", { class: "none", "aria-label": "none" }, "�
 
 const shownDigits = 8;
 
+/** Tasks and objects of one process differ only in the counter at their end, so both ends are shown: "497905…1a3". */
+export function shortened(value) {
+  if (value.length <= 12) return value;
+  const [digits, index] = value.split("-");
+  if (digits.length !== 32 || !digits.startsWith("00000000", 16)) return value.slice(0, shownDigits);
+  return `${digits.slice(0, 6)}…${digits.slice(16).replace(/^0+(?=.)/, "")}${index === undefined || index === "0" ? "" : `-${index}`}`;
+}
+
 /** A long identifier, shortened; the whole on hover and in the clipboard. `link` leads to its page. */
 export function identifier(value, link) {
   if (!value) return none();
-  const short = value.length > 12 ? value.slice(0, shownDigits) : value;
+  const short = shortened(value);
   return h("span", { class: "id", title: value },
     link ? h("a", { href: link }, short) : short,
     h("button", {

@@ -2,7 +2,7 @@
 
 import { describe, path, request } from "./api.js";
 import { confirmation, copy, h, toast } from "./dom.js";
-import { bytes, dateAndTime, elapsed, none, resourceNames, amount, state, time } from "./format.js";
+import { bytes, dateAndTime, elapsed, none, percent, resourceNames, amount, shortened, state, time } from "./format.js";
 import { trafficEditor } from "./traffic.js";
 import { meter } from "./charts.js";
 
@@ -26,7 +26,9 @@ function shown(table, key, value, row) {
   if (/^(id|tag|worker|owner|requestId|endpoint|program|type|function|route)$/.test(key)) return whole(value);
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (Array.isArray(value) && value.every((one) => typeof one !== "object")) return value.length ? value.join(", ") : none();
+  if (key === "shadows") return Object.entries(value).map(([name, share]) => `${name} ${percent(share)}`).join(", ") || none();
   if (key === "resources") return resourceNames(value).map((name) => `${name} ${amount(name, value[name])}`).join(", ") || none();
+  if (typeof value === "object" && Object.keys(value).length === 0) return none();
   if (typeof value === "object") return h("pre", { class: "value" }, JSON.stringify(value, null, 2));
   return String(value);
 }
@@ -46,8 +48,8 @@ function fields(table, row) {
 const section = (name, ...content) => h("section", { class: "inspector-section" }, h("h3", null, name), content);
 
 function actorActions(row) {
-  if (!row.name) return [section("Call a method", h("p", { class: "quiet" }, "Only actors with a name can be called from here. Give it one with ", h("code", null, 'options(name: "…")'), "."))];
-  const actorPath = path("actors", row.namespace, row.name);
+  const actorPath = row.name ? path("actors", row.namespace, row.name) : path("actors", row.id);
+  const called = row.name ?? `actor ${shortened(row.id)}`;
   const method = h("input", { id: "call-method", required: true, autocomplete: "off", spellcheck: "false", placeholder: "increment", pattern: "[^\\/\\s]+" });
   const input = h("textarea", { id: "call-arguments", rows: "3", spellcheck: "false", placeholder: '[2]  or  {"by": 2}' }, "[]");
   const output = h("pre", { class: "value result", hidden: true, tabindex: "0", "aria-live": "polite" });
@@ -66,9 +68,9 @@ function actorActions(row) {
     } catch (error) { show(describe(error), true); } finally { button.disabled = false; }
   };
   const remove = async () => {
-    const agreed = await confirmation({ title: `Remove ${row.name}?`, text: `The actor ${row.name} in namespace ${row.namespace} ends and is not restarted. Its state is lost, and calls to it fail.`, action: "Remove actor" });
+    const agreed = await confirmation({ title: `Remove ${called}?`, text: `${row.type} in namespace ${row.namespace} ends and is not restarted. Its state is lost, and calls to it fail.`, action: "Remove actor" });
     if (!agreed) return;
-    try { await request(actorPath, { method: "DELETE" }); toast(`Removed ${row.name}`); } catch (error) { toast(describe(error), "bad"); }
+    try { await request(actorPath, { method: "DELETE" }); toast(`Removed ${called}`); } catch (error) { toast(describe(error), "bad"); }
   };
   const curl = `curl -X POST ${new URL(`api/v1/${actorPath}/call/METHOD`, document.baseURI)} -H 'Content-Type: application/json' -d '[]'`;
   return [

@@ -5,6 +5,8 @@ import { legend, meter, shares, Sparkline } from "./charts.js";
 import { bytes, code, decimal, duration, identifier, integer, none, now, rate, resourceNames, state, time } from "./format.js";
 
 const shownRows = 6;
+/** The head sums up at most so many rows. */
+const listed = 500;
 
 /** A number with its name, a line below and, for some, its course over the last minute. */
 class Tile {
@@ -31,7 +33,7 @@ function panel(title, href, body) {
 const emptyLine = (text, line) => h("div", { class: "panel-empty" }, h("p", null, text), line ? h("pre", null, line) : null);
 
 export class Overview {
-  tables = ["nodes", "tasks", "actors", "objects", "errors", "endpoints"];
+  tables = ["nodes", "tasks", "actors", "errors", "endpoints"];
   title = "Overview";
 
   constructor(feed, history) {
@@ -92,7 +94,7 @@ export class Overview {
     tiles.running.set(integer(running), running === 1 ? "task" : "tasks", `${integer(waitingForLease + waitingForArguments)} waiting`);
     const { alive = 0, pending = 0, restarting = 0 } = cluster.actors;
     tiles.actors.set(integer(alive), "", pending + restarting ? `${integer(pending)} pending, ${integer(restarting)} restarting` : `${integer(cluster.actors.dead ?? 0)} dead`, restarting ? "warn" : "");
-    tiles.objects.set(integer(cluster.totals.objects), "", `${bytes(cluster.objectBytes)} in all`);
+    tiles.objects.set(integer(cluster.totals.objects), "", `${cluster.totals.objects > listed ? "over " : ""}${bytes(cluster.objectBytes)} in all`);
     tiles.errors.set(integer(cluster.recentErrors), "", `${integer(cluster.totals.errors)} kept`, cluster.recentErrors ? "bad" : "");
     for (const [name, series] of Object.entries({ cpu: "cpu", tasks: "rate", running: "running", actors: "actors", objects: "objects", errors: "errors" })) tiles[name].spark.set(history.series(series));
   }
@@ -137,7 +139,7 @@ export class Overview {
     this.#fill("functions", JSON.stringify(shown, ["name", "running", "waiting", "finished", "failed", "median"]), () =>
       shown.length === 0 ? emptyLine("No task has run.", "let result = square.remote(3)") :
       h("table", { class: "small" },
-        h("colgroup", null, h("col"), ["76px", "76px", "80px", "68px", "84px"].map((width) => h("col", { class: "fixed", vars: { width } }))),
+        h("colgroup", null, h("col"), ["72px", "72px", "76px", "62px", "84px"].map((width) => h("col", { class: "fixed", vars: { width } }))),
         h("thead", null, h("tr", null, h("th", { scope: "col" }, "Function"), ["Running", "Waiting", "Finished", "Failed", "Median"].map((name) => h("th", { scope: "col", class: "right" }, name)))),
         h("tbody", null, shown.map((group) => h("tr", null, h("td", null, code(group.name)), number(group.running, "live"), number(group.waiting), number(group.finished), number(group.failed, "bad"),
           h("td", { class: "right" }, group.median === null ? none() : h("span", { class: "number" }, duration(group.median))))))));

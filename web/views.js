@@ -11,8 +11,8 @@ function start(title, sentence, ...lines) {
   return () => [h("h2", null, title), h("p", null, sentence), ...lines.map((line) => h("pre", null, line))];
 }
 
-const idColumn = (view, title = "ID") => ({ id: "id", title, width: "108px", value: (row) => row.id, cell: (row) => identifier(row.id) });
-const reference = (id, title, view) => ({ id, title, width: "100px", value: (row) => row[id], cell: (row) => identifier(row[id], link(view, row[id])) });
+const idColumn = (width = "108px") => ({ id: "id", title: "ID", width, value: (row) => row.id, cell: (row) => identifier(row.id) });
+const reference = (id, title, view, width = "100px") => ({ id, title, width, value: (row) => row[id], cell: (row) => identifier(row[id], link(view, row[id])) });
 const stateColumn = (width, detail) => ({ id: "state", title: "State", width, value: (row) => row.state, cell: (row) => state(row.state, detail?.(row)) });
 const timeColumn = (id, title, width = "92px") => ({ id, title, width, newestFirst: true, value: (row) => row[id], cell: (row) => time(row[id]) });
 const numberColumn = (id, title, width, show = integer) => ({
@@ -42,7 +42,7 @@ export const views = {
     title: "Nodes", group: "Cluster", shortcut: "n", tables: ["nodes"], sort: "host",
     states: ["alive", "suspect", "dead"],
     columns: [
-      idColumn("nodes"),
+      idColumn(),
       { id: "host", title: "Host", value: (row) => row.host, cell: (row) => text(row.host) },
       stateColumn("104px"), usageColumn("CPU", "164px"), usageColumn("GPU", "136px"), usageColumn("memory", "222px"),
       numberColumn("workers", "Workers", "84px"),
@@ -54,7 +54,7 @@ export const views = {
   jobs: {
     title: "Jobs", group: "Cluster", shortcut: "j", tables: ["jobs"], sort: "-startedAt", states: ["running", "finished", "failed"],
     columns: [
-      idColumn("jobs"), { id: "program", title: "Program", value: (row) => row.program, cell: (row) => code(row.program) },
+      idColumn(), { id: "program", title: "Program", value: (row) => row.program, cell: (row) => code(row.program) },
       stateColumn("104px"), { id: "namespace", title: "Namespace", width: "140px", value: (row) => row.namespace, cell: (row) => text(row.namespace) },
       numberColumn("pid", "PID", "80px", String), timeColumn("startedAt", "Started", "100px"),
       { id: "duration", title: "Duration", width: "100px", align: "right", value: (row) => (row.endedAt ?? Date.now()) - row.startedAt, cell: (row) => elapsed(row.startedAt, row.endedAt) },
@@ -64,7 +64,7 @@ export const views = {
   tasks: {
     title: "Tasks", group: "Compute", shortcut: "t", tables: ["tasks"], sort: "-submittedAt", states: taskStates,
     columns: [
-      idColumn("tasks"), { id: "function", title: "Function", value: (row) => row.function, cell: (row) => code(row.function) },
+      idColumn("136px"), { id: "function", title: "Function", value: (row) => row.function, cell: (row) => code(row.function) },
       stateColumn("176px", (row) => row.error), reference("node", "Node", "nodes"), reference("job", "Job", "jobs"), numberColumn("attempt", "Try", "56px"),
       timeColumn("submittedAt", "Submitted", "100px"),
       { id: "duration", title: "Duration", width: "100px", align: "right", value: (row) => (row.startedAt ? (row.endedAt ?? Date.now()) - row.startedAt : null), cell: (row) => elapsed(row.startedAt, row.endedAt) },
@@ -74,7 +74,7 @@ export const views = {
   actors: {
     title: "Actors", group: "Compute", shortcut: "a", tables: ["actors"], sort: "-createdAt", states: ["alive", "pending", "restarting", "dead"],
     columns: [
-      idColumn("actors"),
+      idColumn(),
       { id: "name", title: "Name", value: (row) => row.name, cell: (row) => (row.name ? h("span", { class: "strong", title: row.name }, row.name) : none()) },
       { id: "namespace", title: "Namespace", width: "120px", value: (row) => row.namespace, cell: (row) => text(row.namespace) },
       { id: "type", title: "Type", value: (row) => row.type, cell: (row) => code(row.type) },
@@ -87,7 +87,7 @@ export const views = {
   objects: {
     title: "Objects", group: "Compute", shortcut: "b", tables: ["objects"], sort: "-size", states: ["ready", "pending", "failed"],
     columns: [
-      { ...idColumn("objects"), width: "116px" }, { id: "source", title: "Made by", value: (row) => row.source, cell: (row) => code(row.source) },
+      idColumn("136px"), { id: "source", title: "Made by", value: (row) => row.source, cell: (row) => code(row.source) },
       stateColumn("104px"), numberColumn("size", "Size", "100px", bytes), reference("node", "Node", "nodes"),
       { id: "owner", title: "Owner", width: "108px", value: (row) => row.owner, cell: (row) => identifier(row.owner) }, numberColumn("ownerPid", "Owner PID", "100px", String),
     ],
@@ -99,7 +99,7 @@ export const views = {
       timeColumn("at", "When", "92px"), { id: "source", title: "Where", width: "84px", value: (row) => row.source, cell: (row) => h("span", { class: "tag" }, row.source) },
       { id: "code", title: "Code", width: "150px", value: (row) => row.code, cell: (row) => code(row.code) },
       { id: "message", title: "Message", value: (row) => row.message, cell: (row) => text(row.message) },
-      reference("task", "Task", "tasks"), reference("actor", "Actor", "actors"),
+      reference("task", "Task", "tasks", "128px"), reference("actor", "Actor", "actors"),
       { id: "request", title: "Request", width: "112px", value: (row) => row.requestId, cell: (row) => identifier(row.requestId) },
     ],
     empty: start("No errors", "Failures of tasks, actors and HTTP requests are kept here, the newest 10,000."),

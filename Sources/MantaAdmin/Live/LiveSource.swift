@@ -18,7 +18,10 @@ package final class LiveSource: AdminSource {
         var endpoints: [String: EndpointDescription] = [:]
         var backends: [String: BackendRow] = [:]
         var replicas: [String: ReplicaDescription] = [:]
+        /// What actors are that were looked up, so that their calls are shown under their type's name.
+        var types: [ActorID: String] = [:]
     }
+    private static let knownTypes = 1024
 
     package init() {}
 
@@ -94,11 +97,19 @@ package final class LiveSource: AdminSource {
     }
 
     package func actor(named name: String, in namespace: String) async throws -> ActorID {
-        try await runtime().lookUpActor(name: name, namespace: namespace).id
+        let found = try await runtime().lookUpActor(name: name, namespace: namespace)
+        content.withLock { content in
+            if content.types.count >= Self.knownTypes { content.types.removeAll() }
+            content.types[found.id] = found.type
+        }
+        return found.id
     }
 
     package func call(_ actor: ActorID, method: String, arguments: [UInt8]) async throws -> [[UInt8]] {
-        try await runtime().call(actor: actor, methodNamed: method, arguments: arguments)
+        let type = content.withLock { $0.types[actor] } ?? "actor \(actor.short)"
+        let handles = try runtime().call(
+            actor: actor, type: type, method: .max, methodName: method, arguments: [.value(EncodedValue(bytes: arguments))], resultCount: 1)
+        return [try await handles[0].bytes()]
     }
 
     package func kill(_ actor: ActorID) async throws { try await runtime().kill(actor: actor) }
