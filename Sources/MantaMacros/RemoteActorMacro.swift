@@ -120,13 +120,13 @@ public struct RemoteActorMacro: MemberMacro, ExtensionMacro {
         }
         // The worker runs the calls of a class one by one, so its async methods may take the instance with them.
         let usesSelf = actor.isClass && actor.globalActor == nil && actor.methods.contains { $0.signature.isAsync }
-        if usesSelf { lines.append("nonisolated(unsafe) let instance = self") }
+        if usesSelf { lines.append("let instance = Manta::_OneByOne(self)") }
         lines.append("switch method {")
         for (index, method) in actor.methods.enumerated() {
             let signature = method.signature
             lines.append("\(index == actor.methods.count - 1 ? "default" : "case \(index)"):")
             let effects = "\(signature.isThrowing || !signature.parameters.isEmpty ? "try " : "")\(signature.isAsync ? "await " : "")"
-            let receiver = usesSelf && signature.isAsync ? "unsafe instance" : "self"
+            let receiver = usesSelf && signature.isAsync ? "instance.value" : "self"
             lines += signature.reply(to: "\(effects)\(receiver).\(signature.baseName)(\(signature.decodedArguments))")
         }
         lines += ["}", "}"]

@@ -153,10 +153,10 @@ struct ActorExpansionTests {
                 }
 
                 nonisolated(nonsending) func _dispatch(_ method: UInt32, _ call: Manta::_Invocation) async throws -> Manta::_Reply {
-                nonisolated(unsafe) let instance = self
+                let instance = Manta::_OneByOne(self)
                 switch method {
                 case 0:
-                try await unsafe instance.add(call.argument(0, as: (String).self))
+                try await instance.value.add(call.argument(0, as: (String).self))
                 return Manta::_Reply.void
                 default:
                 self.clear()

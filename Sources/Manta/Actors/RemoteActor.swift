@@ -78,6 +78,13 @@ extension RemoteActor {
     }
 }
 
+/// For the macro: a class instance on its way into its own async methods, which may run elsewhere than their caller.
+/// `@unchecked Sendable`: the worker runs the calls of a class one after the other.
+public struct _OneByOne<Instance: AnyObject>: @unchecked Sendable {
+    public let value: Instance
+    public init(_ value: Instance) { self.value = value }
+}
+
 /// A living actor in a worker.
 /// `@unchecked Sendable`: an actor is Sendable; of a plain class, `runsOneByOne` makes the worker run one call after the other.
 private final class Hosted<Instance: RemoteActor>: ActorInstance, @unchecked Sendable {
