@@ -44,9 +44,9 @@ export const views = {
     columns: [
       idColumn(),
       { id: "host", title: "Host", value: (row) => row.host, cell: (row) => text(row.host) },
-      stateColumn("104px"), usageColumn("CPU", "164px"), usageColumn("GPU", "136px"), usageColumn("memory", "222px"),
-      numberColumn("workers", "Workers", "84px"),
-      { id: "endpoint", title: "Endpoint", width: "190px", value: (row) => row.endpoint, cell: (row) => code(row.endpoint) },
+      stateColumn("92px"), usageColumn("CPU", "152px"), usageColumn("GPU", "124px"), usageColumn("memory", "222px"),
+      numberColumn("workers", "Workers", "80px"),
+      { id: "endpoint", title: "Endpoint", width: "150px", value: (row) => row.endpoint, cell: (row) => code(row.endpoint) },
       timeColumn("startedAt", "Started"),
     ],
     empty: start("No node has joined", "A cluster needs at least one node to run anything. Start one on this machine or another:", "manta start --address HOST:6380"),
@@ -65,7 +65,7 @@ export const views = {
     title: "Tasks", group: "Compute", shortcut: "t", tables: ["tasks"], sort: "-submittedAt", states: taskStates,
     columns: [
       idColumn("136px"), { id: "function", title: "Function", value: (row) => row.function, cell: (row) => code(row.function) },
-      stateColumn("176px", (row) => row.error), reference("node", "Node", "nodes"), reference("job", "Job", "jobs"), numberColumn("attempt", "Try", "56px"),
+      stateColumn("190px", (row) => row.error), reference("node", "Node", "nodes"), reference("job", "Job", "jobs"), numberColumn("attempt", "Try", "56px"),
       timeColumn("submittedAt", "Submitted", "100px"),
       { id: "duration", title: "Duration", width: "100px", align: "right", value: (row) => (row.startedAt ? (row.endedAt ?? Date.now()) - row.startedAt : null), cell: (row) => elapsed(row.startedAt, row.endedAt) },
     ],
