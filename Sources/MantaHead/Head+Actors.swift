@@ -157,8 +157,12 @@ extension Head {
     /// Tells a node to end an actor, until it has heard. A node that is away is told when it registers.
     private func end(_ id: ActorID, on node: NodeID, _ cause: DeathCause) {
         guard let link = nodeLinks[node] else { return }
+        let restarts = directory.status(id)?.restarts
         link.request(EndActor(actor: id, cause: cause)) { [weak self] result in
-            guard let self, nodeLinks[node] === link, case .failure(let error) = result else { return }
+            guard let self else { return }
+            guard case .failure(let error) = result else { return actorEvent { $0.ended(id, $1) } }
+            // A newer incarnation must not be ended in place of the old one.
+            guard nodeLinks[node] === link, directory.status(id)?.restarts == restarts else { return }
             log.warning("a node did not take the end of an actor", metadata: ["actor": "\(id)", "node": "\(node)", "error": "\(error)"])
             guard error.code == .timeout || error.code == .unavailable || error.code == .overloaded else { return }
             loop.schedule(after: Self.orderPause) { [weak self] in self?.end(id, on: node, cause) }

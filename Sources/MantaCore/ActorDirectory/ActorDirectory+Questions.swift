@@ -108,6 +108,8 @@ extension ActorDirectory {
         for entry in mine.sorted(by: { $0.number < $1.number }) {
             bury(entry.specification.id, DeathCause(.jobEnded, "job \(job.short), which owned actor \(entry.specification.id.short), has ended"), sink)
         }
+        // The end of the job is reminder enough.
+        for id in tombstones.sorted() where entries[id]?.specification.job == job { ended(id, sink) }
         let (gone, kept) = deferred.reduce(into: ([Token](), [(token: Token, question: Question)]())) { split, item in
             if case .create(let specification, _, _) = item.question, specification.job == job { split.0.append(item.token) } else { split.1.append(item) }
         }

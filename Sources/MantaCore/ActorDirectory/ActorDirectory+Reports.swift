@@ -6,11 +6,18 @@ extension ActorDirectory {
     /// The actors of the store, at the start of the head. They, and what else still runs, are told by the nodes within the grace, which ends with
     /// `recoveryIsComplete` at the latest when all nodes have spoken.
     package mutating func restore(_ rows: [Row], at now: Instant, grace: Duration = Limits.deadAfter) {
-        for row in rows.sorted(by: { $0.createdAt < $1.createdAt }) {
+        for row in rows.sorted(by: { ($0.createdAt, $0.specification.id) < ($1.createdAt, $1.specification.id) }) {
             let id = row.specification.id
-            var entry = makeEntry(row.specification, createdAt: row.createdAt, phase: .awaited)
+            let isDead = row.state == .dead
+            let phase = isDead ? Phase.dead(DeathCause(.killed, "actor \(id.short) died before the head's restart")) : .awaited
+            var entry = makeEntry(row.specification, createdAt: row.createdAt, phase: phase)
             entry.restarts = row.restarts
             entries[id] = entry
+            if isDead {
+                dead.append(id)
+                tombstones.insert(id)
+                continue
+            }
             if let name = row.specification.name { names[FullName(name: name, namespace: row.specification.namespace)] = id }
         }
         recoveryEnd = now + grace
@@ -24,7 +31,10 @@ extension ActorDirectory {
         nodes[id] = NodeLoad(total: total, available: available)
         for actor in running { found(actor, on: id, jobHasEnded: jobHasEnded, at: now, time: time, sink) }
         let listed = Set(running.map(\.specification.id))
-        for (actor, entry) in entries where entry.phase.node == id && !listed.contains(actor) {
+        // In the order of creation: equal events have equal consequences.
+        let missing = entries.values.filter { $0.phase.node == id && !listed.contains($0.specification.id) }.sorted { $0.number < $1.number }
+        for entry in missing {
+            let actor = entry.specification.id
             switch entry.phase {
             case .alive:
                 lost(actor, DeathCause(.exited, "node \(id.short) no longer runs actor \(actor.short); it died while the node could not say so"), at: now, sink)
@@ -104,6 +114,7 @@ extension ActorDirectory {
         for entry in here {
             let actor = entry.specification.id
             if case .placing(_, accepted: false) = entry.phase {
+                entries[actor]?.mayLinger = true
                 move(actor, to: .waiting(notBefore: .zero))
             } else {
                 lost(actor, DeathCause(.nodeDied, "the node of actor \(actor.short) died: \(reason)"), at: now, sink)
@@ -140,7 +151,11 @@ extension ActorDirectory {
         if let place = entry.phase.node, place != node {
             return sink(.end(id, on: node, cause: DeathCause(.killed, "actor \(id.short) belongs on node \(place.short)")))
         }
-        // A late word about an earlier incarnation on the same node: that node knows the newer one.
+        if restarts < entry.restarts {
+            // Where the newer one is, the node knows; elsewhere this one is a leftover.
+            if entry.phase.node == nil { sink(.end(id, on: node, cause: DeathCause(.killed, "incarnation \(restarts) of actor \(id.short) was given up"))) }
+            return
+        }
         guard restarts == entry.restarts, entry.phase != .storing else { return }
         let wasAlive = if case .alive = entry.phase { true } else { false }
         if wasAlive { return }
@@ -160,6 +175,7 @@ extension ActorDirectory {
     /// The present incarnation is gone: the next one, or the end.
     mutating func lost(_ id: ActorID, _ cause: DeathCause, at now: Instant, _ sink: (Action) -> Void) {
         guard let entry = entries[id], !entry.phase.isDead else { return }
+        if cause.kind == .nodeDied { entries[id]?.mayLinger = true }
         let allowed = entry.specification.maxRestarts
         let willRestart = cause.kind != .constructorThrew && cause.kind != .jobEnded && (allowed < 0 || entry.restarts < allowed)
         if cause.kind != .killed && cause.kind != .jobEnded {
@@ -184,10 +200,24 @@ extension ActorDirectory {
         if let node = entry.phase.node, nodes[node] != nil, cause.kind == .killed || cause.kind == .jobEnded { sink(.end(id, on: node, cause: cause)) }
         freeName(of: entry)
         move(id, to: .dead(cause))
-        if entry.specification.lifetime == .detached { sink(.forget(id)) }
+        if entry.specification.lifetime == .detached {
+            // A detached actor that a node reports and the store does not have was given up.
+            sink(.forget(id))
+        } else if entry.mayLinger || (cause.kind == .killed && entry.phase.node != nil), let buried = entries[id] {
+            tombstones.insert(id)
+            sink(.persist(storedRow(buried)))
+        }
         announce(id, sink)
         dead.append(id)
-        if dead.count > Limits.deadActors { entries[dead.removeFirst()] = nil }
+        guard dead.count > Limits.deadActors else { return }
+        let oldest = dead.removeFirst()
+        entries[oldest] = nil
+        ended(oldest, sink)
+    }
+
+    /// The node has heard that this actor must end: it needs no reminder any more.
+    package mutating func ended(_ id: ActorID, _ sink: (Action) -> Void) {
+        if tombstones.remove(id) != nil { sink(.forget(id)) }
     }
 
     mutating func freeName(of entry: Entry) {

@@ -25,7 +25,7 @@ package struct ActorDirectory: Sendable {
         package var death: DeathCause?
     }
 
-    /// What is kept of a detached actor.
+    /// What is kept of an actor: of a detached one while it lives; of another one when it is dead but a node that is away may still run it.
     package struct Row: Hashable, Sendable {
         package var specification: ActorSpecification
         package var state: ActorState
@@ -86,6 +86,8 @@ package struct ActorDirectory: Sendable {
         /// The next back-off.
         var backOff = ActorDirectory.firstBackOff
         var watchers: Set<WatcherID> = []
+        /// A node that was given up may still run an incarnation.
+        var mayLinger = false
         /// Questions that are answered when it is stored, or found again.
         var questions: [Token] = []
     }
@@ -125,6 +127,8 @@ package struct ActorDirectory: Sendable {
     var timers: [ActorID: Instant] = [:]
     /// The dead ones that are remembered, the oldest first.
     var dead: [ActorID] = []
+    /// Dead ones that are stored, so that also a new head tells a node that comes back to end them.
+    var tombstones: Set<ActorID> = []
     /// Until then nodes may still say what they run.
     var recoveryEnd: Instant?
     var deferred: [(token: Token, question: Question)] = []

@@ -78,7 +78,13 @@ struct RouterTests {
             backends: ["a", "b", "c", "d"].map { row(backend($0)) })
         var generator = SeededGenerator(3)
         var counts: [String: Int] = [:]
-        for _ in 0..<1000 { router.tables.endpoints[0].forEachShadow(using: &generator) { counts[router.backendName($0), default: 0] += 1 } }
+        let compiled = router.tables.endpoints[0]
+        for _ in 0..<1000 {
+            for index in 0..<compiled.shadowCount {
+                let draw = generator.next()
+                if let backend = compiled.shadow(index, for: draw) { counts[router.backendName(backend), default: 0] += 1 }
+            }
+        }
         #expect(counts["b"] == 1000)
         #expect((430...570).contains(counts["c"] ?? 0))
         #expect((60...150).contains(counts["d"] ?? 0))
@@ -93,6 +99,18 @@ struct RouterTests {
             #expect(next != first)
             router.finished(next)
         }
+    }
+
+    @Test func idleReplicasShareEvenly() {
+        var router = router(replicas: (0..<4).map { replica("a#\($0)", of: "a", number: UInt64($0)) })
+        var generator = SeededGenerator(2)
+        var counts: [Int: Int] = [:]
+        for token in 0..<4_000 {
+            guard case .send(let slot) = router.admit(UInt64(token), to: 0, deadline: .zero, using: &generator) else { return #expect(Bool(false)) }
+            counts[slot, default: 0] += 1
+            router.finished(slot)
+        }
+        #expect((0..<4).allSatisfy { (850...1_150).contains(counts[$0] ?? 0) })
     }
 
     @Test func thePlacesAreTakenThenTheQueueThenNothing() {
