@@ -72,10 +72,10 @@ extension Simulation {
         }
     }
 
-    /// A worker that owns tasks stays; another leaves.
+    /// A worker that owns tasks or holds leases stays; another leaves.
     func stopAsked(_ number: Int) {
         guard processes[number].isAlive else { return }
-        guard processes[number].book.counts.tasks > 0 else { return processEnds(number, "it was asked to leave") }
+        guard processes[number].book.counts != (0, 0, 0, 0) else { return processEnds(number, "it was asked to leave") }
         onNode(processes[number].node) { [id = processes[number].address.process] in $0.workerStays(id, at: $1, perform: $2) }
     }
 

@@ -1,4 +1,6 @@
 // The book-keeping of a LeaseBook: how leases begin, change hands and end. Every change of `available` by leases is here.
+//
+// Records are changed in place: a copy of a record that is alive while the original changes would copy its sets and queues, which may be long.
 
 internal import DequeModule
 internal import MantaModel
@@ -59,15 +61,20 @@ extension LeaseBook {
 
     /// Gives a waiting lease a worker without an active lease, and its resources.
     mutating func grant(_ id: LeaseID, on process: ProcessID, at now: Instant, _ perform: (Action) -> Void) {
-        guard let lease = leases[id], let group = groups[lease.group], let worker = workers[process] else { return }
-        precondition(lease.state == .waiting && worker.active == nil, "a lease is granted once, on a worker without an active one")
+        guard let lease = leases[id], let key = groups[lease.group]?.key, let worker = workers[process]?.address else { return }
+        precondition(lease.state == .waiting && workers[process]?.active == nil, "a lease is granted once, on a worker without an active one")
         leases[id]?.worker = process
         workers[process]?.leases.insert(id)
-        workers[process]?.job = group.key.job
-        pools[worker.program]?.idle.removeAll { $0 == process }
+        workers[process]?.job = key.job
+        leaveIdle(process, of: key.program)
         activate(id, at: now)
         leaveQueue(lease.group)
-        perform(.grant(id, worker: worker.address, owner: lease.owner))
+        perform(.grant(id, worker: worker, owner: lease.owner))
+    }
+
+    /// The worker is no longer one without any lease.
+    mutating func leaveIdle(_ process: ProcessID, of program: Program) {
+        if pools[program]?.idle.last == process { pools[program]?.idle.removeLast() } else { pools[program]?.idle.removeAll { $0 == process } }
     }
 
     /// The lease holds its resources, and is its worker's active one.
@@ -113,16 +120,13 @@ extension LeaseBook {
     }
 
     private mutating func leaveWorker(_ id: LeaseID, _ lease: Lease, at now: Instant) {
-        guard let process = lease.worker, var worker = workers[process] else { return }
-        worker.leases.remove(id)
-        if worker.leases.isEmpty {
-            worker.job = nil
-            worker.resumes.removeAll()
-            resumingWorkers.remove(process)
-            worker.idleSince = now
-            if worker.isIdle { pools[worker.program]?.idle.append(process) }
-        }
-        workers[process] = worker
+        guard let process = lease.worker, workers[process]?.leases.remove(id) != nil else { return }
+        guard workers[process]!.leases.isEmpty else { return }
+        workers[process]!.job = nil
+        workers[process]!.resumes.removeAll()
+        workers[process]!.idleSince = now
+        resumingWorkers.remove(process)
+        if workers[process]!.isIdle { pools[workers[process]!.program]?.idle.append(process) }
     }
 
     private mutating func leaveOwner(_ id: LeaseID, _ owner: ProcessID) {
@@ -149,10 +153,10 @@ extension LeaseBook {
 
     /// Kills a worker, once. What it carries ends when it is dead.
     mutating func kill(_ process: ProcessID, because reason: String, _ perform: (Action) -> Void) {
-        guard let worker = workers[process], !worker.isKilled else { return }
+        guard let program = workers[process]?.program, workers[process]?.isKilled == false else { return }
         workers[process]?.isKilled = true
         workers[process]?.isLeaving = true
-        pools[worker.program]?.idle.removeAll { $0 == process }
+        leaveIdle(process, of: program)
         perform(.killWorker(process, reason: reason))
     }
 

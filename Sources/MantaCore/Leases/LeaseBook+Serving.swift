@@ -38,7 +38,7 @@ extension LeaseBook {
         }
         heads.sort { $0.entry.sequence < $1.entry.sequence }
         for (entry, process) in heads {
-            guard let lease = leases[entry.lease], let demand = groups[lease.group]?.key.resources, let worker = workers[process] else { continue }
+            guard let lease = leases[entry.lease], let demand = groups[lease.group]?.key.resources, let worker = workers[process]?.address else { continue }
             guard free.covers(demand) else {
                 free -= demand
                 shortage.isUrgent = true
@@ -47,7 +47,7 @@ extension LeaseBook {
             free -= demand
             workers[process]?.resumes.removeFirst()
             activate(entry.lease, at: now)
-            perform(.resumed(entry.lease, turn: lease.turn, worker: worker.address))
+            perform(.resumed(entry.lease, turn: lease.turn, worker: worker))
         }
         resumingWorkers.removeAll { workers[$0]?.resumes.isEmpty ?? true }
     }
@@ -103,14 +103,15 @@ extension LeaseBook {
         var wanted: [Program: Int] = [:]
         if let overdue = overdueGroup(at: now) {
             serveOne(overdue, &free, &wanted, at: now, perform)
-            if let group = groups[overdue], group.isDone, group.starting == 0 { free -= group.key.resources }
+            if groups[overdue]?.isDone == true, groups[overdue]?.starting == 0, let demand = groups[overdue]?.key.resources { free -= demand }
         }
         while let index = nextGroup(free) { serveOne(index, &free, &wanted, at: now, perform) }
         startWorkers(wanted, perform)
         for index in waitingGroups {
-            guard let group = groups[index], group.waiting > group.starting, !free.covers(group.key.resources) else { continue }
+            let unserved = groups[index]!.waiting - groups[index]!.starting
+            guard unserved > 0, !free.covers(groups[index]!.key.resources) else { continue }
             shortage.groups.append(index)
-            shortage.requests += group.waiting - group.starting
+            shortage.requests += unserved
         }
     }
 
@@ -129,9 +130,8 @@ extension LeaseBook {
     private mutating func nextGroup(_ free: Resources) -> Int? {
         var best: (active: Int, sequence: UInt64, index: Int)?
         for index in waitingGroups {
-            guard let group = groups[index], !group.isDone, group.waiting > group.starting, free.covers(group.key.resources) else { continue }
-            guard let entry = head(of: index) else { continue }
-            let rank = (group.active + group.starting, entry.sequence, index)
+            guard groups[index]!.hasUnserved, free.covers(groups[index]!.key.resources), let entry = head(of: index) else { continue }
+            let rank = (groups[index]!.active + groups[index]!.starting, entry.sequence, index)
             if best == nil || rank < best! { best = rank }
         }
         return best?.index
@@ -141,17 +141,17 @@ extension LeaseBook {
     private mutating func serveOne(
         _ index: Int, _ free: inout Resources, _ wanted: inout [Program: Int], at now: Instant, _ perform: (Action) -> Void
     ) {
-        guard let entry = head(of: index), let group = groups[index] else { return }
-        guard free.covers(group.key.resources) else {
+        guard let entry = head(of: index), let key = groups[index]?.key else { return }
+        guard free.covers(key.resources) else {
             groups[index]?.isDone = true
             return
         }
-        if group.starting == 0, let process = worker(for: group.key) {
-            free -= group.key.resources
+        if groups[index]?.starting == 0, let process = worker(for: key) {
+            free -= key.resources
             grant(entry.lease, on: process, at: now, perform)
-        } else if wanted[group.key.program, default: 0] < cpuCount, roster.count < Limits.workersPerNode {
-            free -= group.key.resources
-            wanted[group.key.program, default: 0] += 1
+        } else if wanted[key.program, default: 0] < cpuCount, roster.count < Limits.workersPerNode {
+            free -= key.resources
+            wanted[key.program, default: 0] += 1
             groups[index]?.starting += 1
         } else {
             groups[index]?.isDone = true

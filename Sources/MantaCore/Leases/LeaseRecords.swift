@@ -53,7 +53,11 @@ extension LeaseBook {
         var members = 0
         /// Requests in this round of serving that wait only for their worker to start.
         var starting = 0
+        /// Nothing more can be done for it in this round.
         var isDone = false
+
+        /// Whether requests are left that this round may serve.
+        var hasUnserved: Bool { !isDone && waiting > starting }
     }
 
     struct Worker: Sendable {

@@ -7,7 +7,11 @@ extension TaskBook {
     // MARK: Queues
 
     mutating func index(of key: TaskShape) -> Int32 {
-        if let index = shapeIndex[key] { return index }
+        if let lastShape, lastShape.key == key { return lastShape.index }
+        if let index = shapeIndex[key] {
+            lastShape = (key, index)
+            return index
+        }
         let index: Int32
         if let free = freeShapes.popLast() {
             index = free
@@ -17,6 +21,7 @@ extension TaskBook {
             shapes.append(Shape(key: key))
         }
         shapeIndex[key] = index
+        lastShape = (key, index)
         return index
     }
 
@@ -37,8 +42,7 @@ extension TaskBook {
 
     mutating func popTask(_ shape: Int32) -> TaskID? {
         guard let next = peekTask(shape) else { return nil }
-        shapes[Int(shape)]!.queue.removeFirst()
-        shapes[Int(shape)]!.waiting -= 1
+        shapes[Int(shape)]!.leaveQueue()
         waitingTotal -= 1
         return next.task
     }
@@ -47,7 +51,7 @@ extension TaskBook {
 
     /// Brings waiting tasks to leases with room, then asks for the leases that are missing.
     mutating func dispatch(_ shape: Int32, at now: Instant, _ perform: (Action) -> Void) {
-        while !shapes[Int(shape)]!.isFull, let next = peekTask(shape) {
+        while !shapes[Int(shape)]!.isFull, shapes[Int(shape)]!.waiting > 0, let next = peekTask(shape) {
             guard let number = leaseWithRoom(for: next.record, in: shape) else {
                 shapes[Int(shape)]!.isFull = true
                 break
@@ -62,78 +66,54 @@ extension TaskBook {
         let estimate = estimates[record.function] ?? 0
         var best: (load: Int64, number: UInt64)?
         for number in shapes[Int(shape)]!.open {
-            guard let lease = leases[number], hasRoom(lease, for: estimate) else { continue }
+            guard let lease = leases[number], lease.hasRoom(for: estimate) else { continue }
             if lease.inFlight.isEmpty { return number }
             if best == nil || lease.load < best!.load { best = (lease.load, number) }
         }
         return best?.number
     }
 
-    private func hasRoom(_ lease: Lease, for estimate: Int64) -> Bool {
-        guard let last = lease.inFlight.last else { return true }
-        let budget = Limits.workInFlight.inNanoseconds
-        return estimate > 0 && estimate < budget && last.estimate > 0 && lease.load < budget && lease.inFlight.count < Limits.tasksInFlight
-    }
-
     private mutating func send(_ task: TaskID, _ record: Record, on number: UInt64, at now: Instant, _ perform: (Action) -> Void) {
         guard let worker = leases[number]?.worker else { return }
-        shapes[Int(record.shape)]!.queue.removeFirst()
-        shapes[Int(record.shape)]!.waiting -= 1
+        shapes[Int(record.shape)]!.leaveQueue()
         waitingTotal -= 1
-        tasks[task]!.stage = .running
-        tasks[task]!.lease = number
-        let estimate = estimates[record.function] ?? 0
-        if leases[number]!.inFlight.isEmpty { begin(number, at: now) }
-        leases[number]!.inFlight.append(InFlight(task: task, attempt: record.attempt, estimate: estimate))
-        leases[number]!.load += estimate
+        tasks[task]!.isSent(under: number)
+        leases[number]!.add(InFlight(task: task, attempt: record.attempt, estimate: estimates[record.function] ?? 0), at: now)
         perform(.send(task, attempt: Int(record.attempt), id(of: number), worker: worker, payload: record.payload))
-    }
-
-    /// Another task is the first in flight from now on.
-    private mutating func begin(_ number: UInt64, at now: Instant) {
-        leases[number]!.since = now
-        leases[number]!.inquiries = 0
-        leases[number]!.isInquired = false
-        leases[number]!.inquireAt = now + Limits.taskInquiryAfter
     }
 
     // MARK: Landing
 
     /// Takes an answered task off its lease.
     mutating func land(_ task: TaskID, on number: UInt64, at now: Instant) {
-        guard let shape = leases[number]?.shape else { return }
-        let isFirst = leases[number]!.inFlight.first?.task == task
-        guard removeInFlight(task, from: number) != nil else { return }
-        begin(number, at: now)
+        guard let shape = leases[number]?.shape, let removed = leases[number]!.remove(task) else { return }
+        leases[number]!.begin(at: now)
         shapes[Int(shape)]!.isFull = false
-        if isFirst, leases[number]!.isClosed, !leases[number]!.isReclaimed {
+        if removed.wasFirst, leases[number]!.isClosed, !leases[number]!.isReclaimed {
             leases[number]!.isClosed = false
             open(number, in: shape)
         }
     }
 
     mutating func removeInFlight(_ task: TaskID, from number: UInt64) -> InFlight? {
-        guard let position = leases[number]?.inFlight.firstIndex(where: { $0.task == task }) else { return nil }
-        let flight = leases[number]!.inFlight.remove(at: position)
-        leases[number]!.load -= flight.estimate
+        guard let removed = leases[number]?.remove(task) else { return nil }
         cancelled[task] = nil
-        return flight
+        return removed.flight
     }
 
     /// A lease has room: it takes more, or goes back, or stays idle for a while.
     mutating func refill(_ number: UInt64, at now: Instant, _ perform: (Action) -> Void) {
-        guard let lease = leases[number] else { return }
-        let shape = lease.shape
-        if lease.isReclaimed {
-            if lease.inFlight.isEmpty { giveBack(number, perform) }
+        guard let shape = leases[number]?.shape else { return }
+        if leases[number]!.isReclaimed {
+            if leases[number]!.inFlight.isEmpty { giveBack(number, perform) }
             return
         }
-        if lease.isClosed {
-            guard lease.inFlight.isEmpty else { return }
+        if leases[number]!.isClosed {
+            guard leases[number]!.inFlight.isEmpty else { return }
             leases[number]!.isClosed = false
             open(number, in: shape)
         }
-        while let next = peekTask(shape), let lease = leases[number], hasRoom(lease, for: estimates[next.record.function] ?? 0) {
+        while shapes[Int(shape)]!.waiting > 0, let next = peekTask(shape), leases[number]!.hasRoom(for: estimates[next.record.function] ?? 0) {
             send(next.task, next.record, on: number, at: now, perform)
         }
         if shapes[Int(shape)]!.waiting == 0 { withdraw(shape, perform) }
@@ -196,9 +176,11 @@ extension TaskBook {
         guard nanoseconds > 0 else { return }
         let sample = max(1_000, nanoseconds)
         if estimates.count >= Limits.estimatedFunctions, estimates[record.function] == nil { estimates.removeAll() }
-        let known = estimates[record.function] ?? 0
-        estimates[record.function] = known == 0 ? sample : known + (sample - known) / 4
-        let average = shapes[Int(record.shape)]!.estimate
-        shapes[Int(record.shape)]!.estimate = average == 0 ? sample : average + (sample - average) / 4
+        Self.average(&estimates[record.function, default: 0], with: sample)
+        Self.average(&shapes[Int(record.shape)]!.estimate, with: sample)
+    }
+
+    private static func average(_ known: inout Int64, with sample: Int64) {
+        known = known == 0 ? sample : known + (sample - known) / 4
     }
 }

@@ -107,12 +107,13 @@ extension TaskBook {
     /// Time passes: idle leases go back, requests are repeated, leases confirmed, silent workers asked. Call it every `Limits.tickPeriod`.
     package mutating func tick(at now: Instant, perform: (Action) -> Void) {
         for index in shapes.indices {
-            guard let shape = shapes[index] else { continue }
-            if let pause = shape.pausedUntil, pause <= now { shapes[index]!.pausedUntil = nil }
-            for number in shape.leases { check(number, at: now, perform) }
+            guard shapes[index] != nil else { continue }
+            if let pause = shapes[index]!.pausedUntil, pause <= now { shapes[index]!.pausedUntil = nil }
+            for number in shapes[index]!.leases { check(number, at: now, perform) }
             if shapes[index]!.waiting > 0 { dispatch(Int32(index), at: now, perform) }
             if let shape = shapes[index], shape.tasks == 0, shape.leases.isEmpty {
                 shapeIndex[shape.key] = nil
+                lastShape = nil
                 shapes[index] = nil
                 freeShapes.append(Int32(index))
             }
@@ -162,14 +163,15 @@ extension TaskBook {
 
     /// Asks for as many leases as the waiting tasks are worth.
     mutating func ask(for index: Int32, at now: Instant, _ perform: (Action) -> Void) {
-        guard let shape = shapes[Int(index)], shape.waiting > 0, shape.pausedUntil == nil else { return }
+        let waiting = shapes[Int(index)]!.waiting
+        guard waiting > 0, shapes[Int(index)]!.pausedUntil == nil else { return }
         let bound = clusterCPUs.map { min(max(2, 2 * $0), Limits.leaseRequestsPerShape) } ?? Limits.leaseRequestsAtFirst
-        var wanted = min(shape.waiting, bound)
-        if shape.estimate > 0 {
+        var wanted = min(waiting, bound)
+        let estimate = shapes[Int(index)]!.estimate
+        if estimate > 0 {
             // Tasks so short that one worker does them all within its share of work are not worth a second one.
-            let budget = Limits.workInFlight.inNanoseconds
-            let (work, isHuge) = Int64(shape.waiting).multipliedReportingOverflow(by: shape.estimate)
-            if !isHuge { wanted = min(wanted, Int(clamping: 1 + work / budget)) }
+            let (work, isHuge) = Int64(waiting).multipliedReportingOverflow(by: estimate)
+            if !isHuge { wanted = min(wanted, Int(clamping: 1 + work / Limits.workInFlight.inNanoseconds)) }
         }
         while shapes[Int(index)]!.requested < wanted {
             lastLease += 1
@@ -191,8 +193,8 @@ extension TaskBook {
 
     /// Nothing waits any more: withdraws the requests.
     mutating func withdraw(_ index: Int32, _ perform: (Action) -> Void) {
-        guard let shape = shapes[Int(index)], shape.waiting == 0, shape.requested > 0 else { return }
-        for number in shape.leases {
+        guard shapes[Int(index)]!.waiting == 0, shapes[Int(index)]!.requested > 0 else { return }
+        for number in shapes[Int(index)]!.leases {
             guard let lease = leases[number], lease.worker == nil else { continue }
             perform(.cancelRequest(id(of: number), node: lease.node))
             forget(number)

@@ -33,6 +33,8 @@ package struct TaskBook {
     var shapes: [Shape?] = []
     var freeShapes: [Int32] = []
     var shapeIndex: [TaskShape: Int32] = [:]
+    /// The shape of the latest submission: most have the same, and comparing is cheaper than hashing.
+    var lastShape: (key: TaskShape, index: Int32)?
     /// By number: the low half of a lease's identifier; the high half is the owner's.
     var leases: [UInt64: Lease] = [:]
     var lastLease: UInt64 = 0

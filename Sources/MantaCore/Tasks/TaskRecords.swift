@@ -18,6 +18,11 @@ extension TaskBook {
         /// From 1.
         var attempt: Int32 = 1
         var stage: Stage
+
+        mutating func isSent(under number: UInt64) {
+            stage = .running
+            lease = number
+        }
     }
 
     /// A task that was sent and has not been answered. Its record may have ended before: it was cancelled.
@@ -51,6 +56,36 @@ extension TaskBook {
         var inquiries = 0
         /// It was asked and has not answered: an answer nobody waits for is late and says nothing of what is in flight now.
         var isInquired = false
+
+        /// A task is sent.
+        mutating func add(_ flight: InFlight, at now: Instant) {
+            if inFlight.isEmpty { begin(at: now) }
+            inFlight.append(flight)
+            load += flight.estimate
+        }
+
+        /// Takes a task off; nil when it is not in flight.
+        mutating func remove(_ task: TaskID) -> (flight: InFlight, wasFirst: Bool)? {
+            guard let position = inFlight.firstIndex(where: { $0.task == task }) else { return nil }
+            let flight = position == 0 ? inFlight.removeFirst() : inFlight.remove(at: position)
+            load -= flight.estimate
+            return (flight, position == 0)
+        }
+
+        /// Another task is the first in flight from now on, or the worker gave a sign of life.
+        mutating func begin(at now: Instant) {
+            since = now
+            inquiries = 0
+            isInquired = false
+            inquireAt = now + Limits.taskInquiryAfter
+        }
+
+        /// Whether a task with this estimate may be sent now.
+        func hasRoom(for estimate: Int64) -> Bool {
+            guard let last = inFlight.last else { return true }
+            let budget = Limits.workInFlight.inNanoseconds
+            return estimate > 0 && estimate < budget && last.estimate > 0 && load < budget && inFlight.count < Limits.tasksInFlight
+        }
     }
 
     struct Shape {
@@ -72,5 +107,11 @@ extension TaskBook {
         var estimate: Int64 = 0
         /// A request was refused because the node is full: wait until then.
         var pausedUntil: Instant?
+
+        /// The first task of the queue no longer waits.
+        mutating func leaveQueue() {
+            queue.removeFirst()
+            waiting -= 1
+        }
     }
 }
