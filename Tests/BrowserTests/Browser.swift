@@ -39,6 +39,10 @@ final class Browser: Sendable {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
         // The pipes' ends may be 3 and 4 already, in the other order.
         let (high0, high1) = (fcntl(toBrowser[0], F_DUPFD_CLOEXEC, 100), fcntl(fromBrowser[1], F_DUPFD_CLOEXEC, 100))
         posix_spawn_file_actions_adddup2(&actions, high0, 3)
@@ -51,7 +55,7 @@ final class Browser: Sendable {
         ]
         var child: pid_t = 0
         var pointers = arguments.map { strdup($0) } + [nil]
-        let result = posix_spawn(&child, executable, &actions, nil, &pointers, environ)
+        let result = posix_spawn(&child, executable, &actions, &attributes, &pointers, environ)
         for pointer in pointers { free(pointer) }
         for descriptor in [toBrowser[0], fromBrowser[1], high0, high1] { close(descriptor) }
         guard result == 0 else { throw Failure(description: "\(executable): \(String(cString: strerror(result)))") }
@@ -71,11 +75,16 @@ final class Browser: Sendable {
 
     func end() {
         close(input)
-        kill(pid, SIGKILL)
+        kill(-pid, SIGKILL)  // its helpers are in its group
         var status: Int32 = 0
         waitpid(pid, &status, 0)
         close(output)
-        try? FileManager.default.removeItem(at: profile)
+        // A helper may write once more before it is gone.
+        let deadline = Date(timeIntervalSinceNow: 5)
+        while FileManager.default.fileExists(atPath: profile.path), Date() < deadline {
+            try? FileManager.default.removeItem(at: profile)
+            poll(nil, 0, 20)
+        }
     }
 
     var complaints: [String] { state.withLock { $0.complaints } }
