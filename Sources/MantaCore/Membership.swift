@@ -119,6 +119,7 @@ package struct Membership: Sendable {
 
     /// Its process has ended for sure.
     package mutating func exited(_ id: NodeID, reason: String, at now: Instant, _ sink: (Action) -> Void) {
+        if awaited.removeValue(forKey: id) != nil { sink(.forget(id)) }
         guard let node = nodes[id], node.state != .dead else { return }
         die(id, reason: reason, sink)
     }

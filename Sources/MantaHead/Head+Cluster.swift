@@ -86,6 +86,7 @@ extension Head {
         nodeWatches[id] = try? loop.watchProcess(pid) { [unowned self] in
             nodeWatches[id] = nil
             membershipEvent { $0.exited(id, reason: "its process \(pid) on \(host) ended", at: loop.now, $1) }
+            settleRecovery()
         }
     }
 
@@ -198,6 +199,7 @@ extension Head {
                 journal?.record([.removeNode(node.id)])
             } else {
                 membership.await(node.id, at: loop.now)
+                watchNode(node.id, pid: node.pid, host: node.host)
             }
         }
         settleRecovery()

@@ -113,8 +113,10 @@ import Testing
 
     @Test func aNewHeadWaitsForTheNodesOfTheLast() throws {
         let h = Harness()
-        let (back, gone) = (h.node(), h.node())
-        for node in [back, gone] { h.membership.await(node.id, at: h.now) }
+        let (back, gone, ended) = (h.node(), h.node(), h.node())
+        for node in [back, gone, ended] { h.membership.await(node.id, at: h.now) }
+        h.membership.exited(ended.id, reason: "", at: h.now) { h.actions.append($0) }
+        #expect(h.actions == [.forget(ended.id)])
         #expect(h.membership.isAwaiting)
         try h.membership.register(back, at: h.now) { h.actions.append($0) }
         #expect(h.actions.contains(.persist(back)))

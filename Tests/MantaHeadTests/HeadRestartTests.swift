@@ -83,8 +83,8 @@ import Testing
         for actor in [lasting, fragile] { _ = try await driver.alive(actor) }
         head.stop()
         await node.leave()
-        process.kill()
         try await head.start()
+        process.kill()
         let next = try await FakeNode(at: head)
         let other = try await FakeDriver(at: head)
         let clock = ContinuousClock.now
