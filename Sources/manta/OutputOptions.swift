@@ -1,6 +1,7 @@
 // OutputOptions: what every command that prints takes: a table for people, or JSON for programs.
 
 import ArgumentParser
+import Glibc
 import MantaJSON
 
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
@@ -13,5 +14,6 @@ struct OutputOptions: ParsableArguments {
     /// Prints a value as JSON, or the text.
     func write(_ value: JSONValue, text: () -> String) {
         print(output == .json ? "\(value)" : text())
+        fflush(nil)  // whoever reads through a pipe sees it now, also when the command goes on
     }
 }

@@ -45,6 +45,30 @@ extension ProcessTests {
                 try await eventually("the other backend's answer") { try await platform.http("GET", "/answer").text == "two" }
             }
         }
+
+        @Test func aBlockingStartBringsBackWhatDiesAndEndsWithEverything() async throws {
+            try await Platform.run(isStarted: false) { platform in
+                let start = try BuiltProgram.manta.start(
+                    [
+                        "start", "--head", "--block", "--port", "\(platform.port)", "--admin-port", "\(platform.adminPort)", "--http-port",
+                        "\(platform.httpPort)", "--cpus", "1",
+                    ], environment: platform.environment)
+                try await eventually("the cluster", within: .seconds(20)) { start.output.contains("cluster \(platform.address)") }
+                for role in ["head", "proxy"] {
+                    let dead = try platform.process(role)
+                    kill(dead, SIGKILL)
+                    try await eventually("another \(role)", within: .seconds(20)) { (try? platform.process(role)).map { $0 != dead } ?? false }
+                }
+                try await eventually("health", within: .seconds(20)) {
+                    let status = try await platform.attempt(["status", "--output", "json"])
+                    return try status.status == 0 && JSONValue.parse(status.output)["health"].string == "healthy"
+                }
+                try await platform.ready("GET", "/-/routes")
+                start.signal(SIGINT)
+                #expect(try await start.finish(within: .seconds(30)).status == 0)
+                #expect(start.errors.contains("the head has died"))
+            }
+        }
     }
 }
 

@@ -22,11 +22,11 @@ final class Platform: Sendable {
         folder = String(decoding: template.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
-    /// Starts a cluster, runs `body` with it, and ends it.
-    static func run(cpus: Int = 2, deploying configuration: String? = nil, _ body: (Platform) async throws -> Void) async throws {
+    /// Starts a cluster, unless `body` does so itself, runs `body` with it, and ends it.
+    static func run(cpus: Int = 2, isStarted: Bool = true, deploying configuration: String? = nil, _ body: (Platform) async throws -> Void) async throws {
         let platform = try Platform()
         do {
-            try await platform.startHead(cpus: cpus)
+            if isStarted { try await platform.startHead(cpus: cpus) }
             if let configuration { try await platform.deploy(configuration) }
             try await body(platform)
         } catch {

@@ -3,6 +3,7 @@
 // Each row is run once to warm up, then in three rounds; the median round counts.
 
 import ArgumentParser
+import Glibc
 import Manta
 import MantaJSON
 
@@ -42,6 +43,7 @@ struct MicrobenchmarkCommand: AsyncParsableCommand {
             case .json: print(JSONValue.object(JSONObject(uniqueMembers: [("row", JSONValue(row.name)), ("per_second", JSONValue(rate))])))
             case .table: print(row.name.padded(to: 26) + rate.forPeople)
             }
+            fflush(nil)  // a row at a time, also through a pipe
         }
         await session.stop()
     }
