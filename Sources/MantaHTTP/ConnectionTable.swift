@@ -115,6 +115,8 @@ struct ConnectionTable: ~Copyable {
             firstFree = slot.pointee.nextFree
             slot.pointee.nextFree = nil
             slot.pointee.firstGeneration = slot.pointee.generation
+            // Its former connection may have been cut while it was idle, between two requests.
+            slot.pointee.isCut = false
             return slot
         }
         guard made < capacity else { return nil }
