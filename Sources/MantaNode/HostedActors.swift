@@ -36,6 +36,11 @@ extension Node {
             link.reply(to: correlation, Acknowledged())
             return
         }
+        if let end = endedActors[id], end.restarts >= message.restarts {
+            // The order comes twice, or its answer was lost: that incarnation is over and must not live again.
+            link.reply(to: correlation, Acknowledged())
+            return report(id, restarts: end.restarts, .died(end.cause))
+        }
         guard book.total.covers(message.specification.resources) else {
             let text = "node \(configuration.node.short) has \(book.total), actor \(id.short) needs \(message.specification.resources)"
             return link.fail(correlation, MantaError(.unschedulable, text))
@@ -97,6 +102,8 @@ extension Node {
 
     private func gone(_ id: ActorID, _ cause: DeathCause) {
         guard let actor = actors.removeValue(forKey: id) else { return }
+        if endedActors.count >= Limits.deadActors { endedActors.removeAll() }
+        endedActors[id] = (actor.restarts, cause)
         book.release(id, at: loop.now) { perform($0) }
         report(id, restarts: actor.restarts, .died(cause))
     }

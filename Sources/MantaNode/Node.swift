@@ -28,6 +28,8 @@ package final class Node: @unchecked Sendable {
     var links: [ProcessID: Link] = [:]
     var jobs: [JobID: JobDescription] = [:]
     var actors: [ActorID: HostedActor] = [:]
+    /// The last incarnation of actors that ended here.
+    var endedActors: [ActorID: (restarts: Int, cause: DeathCause)] = [:]
     private var lastHeartbeat: Heartbeat?
 
     package init(configuration: NodeConfiguration, loop: EventLoop, logger: Logger) {

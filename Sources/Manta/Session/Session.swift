@@ -108,8 +108,10 @@ public final class Session: Sendable {
     }
 
     /// What `manta start --head` wrote: the address of the cluster it started last.
-    package static func currentCluster() -> String? {
-        guard let file = fopen("\(Folders.runtimeBase)/current", "re") else { return nil }
+    package static func currentCluster() -> String? { firstLine(of: "\(Folders.runtimeBase)/current") }
+
+    private static func firstLine(of path: String) -> String? {
+        guard let file = fopen(path, "re") else { return nil }
         defer { fclose(file) }
         var buffer = [UInt8](repeating: 0, count: 256)
         let count = fread(&buffer, 1, buffer.count, file)
@@ -130,6 +132,7 @@ public final class Session: Sendable {
         ]
         let launcher = ClusterLauncher(program: try Self.executable(), detached: false, loop: loop)
         let head = try await start(launcher, "head", variables)
+        state.withLock { $0.dashboard = Self.firstLine(of: "\(folder)/dashboard") }
         variables[Variable.address] = head
         if let cpus { variables[Variable.cpus] = "\(cpus)" }
         variables[Variable.gpus] = "\(gpus)"

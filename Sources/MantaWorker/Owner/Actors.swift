@@ -182,6 +182,7 @@ extension Owner {
 
     private func send(_ submission: Submission, to actor: ActorID, sequence: UInt64, on link: Link) {
         guard case .method(_, let index) = submission.target else { return }
+        reports.sent(submission, attempt: 1, actor: actor)
         link.send(
             CallActor(
                 task: submission.task, actor: actor, job: submission.job, parent: submission.parent, sequence: sequence, method: index,

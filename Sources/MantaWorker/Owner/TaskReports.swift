@@ -11,14 +11,22 @@ struct TaskReports {
     private var tasks: [TaskRow] = []
     private var errors: [ErrorRow] = []
     private var dropped = 0
+    /// Tasks that were sent and have not ended: those that are still there when a report leaves are told as running, once.
+    private var running: [TaskID: (submission: Submission, sentAt: WallTime, attempt: Int, actor: ActorID?)] = [:]
 
     /// Half a second's share.
     private static let tasksPerReport = Limits.taskRecordsPerSecond / 2
     private static let errorsPerReport = 100
 
+    /// A task or call was sent to its worker.
+    mutating func sent(_ submission: Submission, attempt: Int, actor: ActorID?) {
+        if running.count < Self.tasksPerReport { running[submission.task] = (submission, .now, attempt, actor) }
+    }
+
     mutating func ended(
         _ submission: Submission, outcome: TaskOutcome, startedAt: WallTime, duration: UInt64, actor: ActorID?, node: NodeID?, worker: ProcessID?, attempt: Int
     ) {
+        running[submission.task] = nil
         guard tasks.count < Self.tasksPerReport else { return dropped += 1 }
         let (state, error): (TaskState, String?) =
             switch outcome {
@@ -35,6 +43,7 @@ struct TaskReports {
 
     /// The platform failed a task, or an argument of it did.
     mutating func failed(_ submission: Submission, error: any Error, actor: ActorID?) {
+        running[submission.task] = nil
         guard tasks.count < Self.tasksPerReport else { return dropped += 1 }
         tasks.append(
             TaskRow(
@@ -42,17 +51,18 @@ struct TaskReports {
                 submittedAt: submission.submittedAt, endedAt: .now, error: String(describing: error)))
     }
 
-    /// A task that is still under way, as it is now.
-    mutating func present(_ row: TaskRow) {
-        guard tasks.count < Self.tasksPerReport else { return dropped += 1 }
-        tasks.append(row)
-    }
-
     mutating func error(_ row: ErrorRow) {
         if errors.count < Self.errorsPerReport { errors.append(row) }
     }
 
     mutating func send(on link: Link) {
+        for (submission, sentAt, attempt, actor) in running.values {
+            tasks.append(
+                TaskRow(
+                    id: submission.task, job: submission.job, function: submission.function, state: .running, actor: actor, parent: submission.parent,
+                    attempt: attempt, submittedAt: submission.submittedAt, startedAt: sentAt))
+        }
+        running.removeAll(keepingCapacity: true)
         if !tasks.isEmpty || dropped > 0 { link.send(ReportTasks(tasks: tasks, dropped: dropped)) }
         if !errors.isEmpty { link.send(ReportErrors(errors: errors)) }
         (tasks, errors, dropped) = ([], [], 0)

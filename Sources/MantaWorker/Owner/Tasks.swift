@@ -118,6 +118,7 @@ extension Owner {
                 taskDone(done, on: link(to: worker))
             }
         }
+        reports.sent(submission, attempt: attempt, actor: nil)
         link(to: worker).send(
             RunTask(
                 task: submission.task, lease: lease, job: submission.job, parent: submission.parent, function: submission.function,
