@@ -234,8 +234,8 @@ package struct Router: Sendable {
         if count > 1 {
             // Two different places out of one draw.
             let draw = generator.next()
-            let first = Int((draw >> 32) * UInt64(count) >> 32)
-            let step = 1 + Int((draw & 0xffff_ffff) * UInt64(count - 1) >> 32)
+            let first = Int(((draw >> 32) * UInt64(count)) >> 32)
+            let step = 1 + Int(((draw & 0xffff_ffff) * UInt64(count - 1)) >> 32)
             let second = first + step < count ? first + step : first + step - count
             let (left, right) = (Int(backends[backend].ready[first]), Int(backends[backend].ready[second]))
             chosen = load(left) <= load(right) ? left : right

@@ -39,7 +39,6 @@ package struct CompiledEndpoint: Sendable {
     /// Backends by their slots, each with the draws below which it is taken.
     fileprivate var shares: ContiguousArray<Share>
     fileprivate var shadows: ContiguousArray<Share>
-    package var hasShadows: Bool { !shadows.isEmpty }
 
     fileprivate struct Share: Sendable {
         var below: UInt64
@@ -52,9 +51,11 @@ package struct CompiledEndpoint: Sendable {
         return Int(shares[shares.count - 1].backend)
     }
 
-    /// The backends that get a copy; each has a draw of its own.
-    package func forEachShadow(using generator: inout some RandomNumberGenerator, _ body: (Int) -> Void) {
-        for share in shadows where generator.next() <= share.below { body(Int(share.backend)) }
+    package var shadowCount: Int { shadows.count }
+
+    /// The backend that gets a copy, if this draw, which is its own, says that it gets one.
+    package func shadow(_ index: Int, for draw: UInt64) -> Int? {
+        draw <= shadows[index].below ? Int(shadows[index].backend) : nil
     }
 
     init(_ description: EndpointDescription, slot: (String) -> Int) {

@@ -25,9 +25,8 @@ package struct HTTPRequest: ~Copyable {
     package func query(_ name: String) -> String? { slot.pointee.query.isEmpty ? nil : queryValue(name, in: slot.pointee.query) }
     package var body: UnsafeRawBufferPointer { slot.pointee.body.bytes }
     /// Identifies the request in the response, in errors and in logs.
-    package var requestID: String {
-        String(decoding: UnsafeRawBufferPointer(rebasing: slot.pointee.requestID.bytes.dropLast()), as: UTF8.self)
-    }
+    package var requestID: String { String(decoding: requestIDBytes, as: UTF8.self) }
+    package var requestIDBytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: slot.pointee.requestID.bytes.dropLast()) }
 
     /// The value of the first header of that name, in any letters.
     package func header(_ name: StaticString) -> String? {

@@ -184,6 +184,7 @@ extension HTTPServer {
         unfinished -= 1
         waiting += 1
         enter(.waiting, slot, for: requestNanoseconds)
+        identify(slot)
         handler?.handle(HTTPRequest(slot), token: slot.pointee.token, server: self)
     }
 

@@ -20,7 +20,7 @@ extension ProxyLane: HTTPHandler {
         let draw = request.headerBytes(shardKeyHeader).map { ShardHash.draw($0) } ?? draws.next()
         let backend = router.tables.endpoints[index].backend(for: draw)
         server.setDeadline(token, after: router.timeout(of: backend))
-        if router.tables.endpoints[index].hasShadows { sendCopies(request, index) }
+        if router.tables.endpoints[index].shadowCount > 0 { sendCopies(request, index) }
         let exchange = exchanges.begin(token, backend: backend, endpoint: index)
         admit(exchange, request, server)
     }
@@ -72,13 +72,11 @@ extension ProxyLane: HTTPHandler {
     }
 
     private func sendCopies(_ request: borrowing HTTPRequest, _ endpoint: Int) {
-        // The bodies of copies are the same bytes, borrowed for as long as this call takes.
-        withUnsafePointer(to: request) { request in
-            router.tables.endpoints[endpoint].forEachShadow(using: &draws) { backend in
-                guard let slot = router.admitShadow(to: backend, using: &draws) else { return }
-                let exchange = exchanges.beginCopy(backend: backend, endpoint: endpoint)
-                if !send(exchange, to: slot, request.pointee) { exchanges.end(exchange) }
-            }
+        for index in 0..<router.tables.endpoints[endpoint].shadowCount {
+            let draw = draws.next()
+            guard let backend = router.tables.endpoints[endpoint].shadow(index, for: draw), let slot = router.admitShadow(to: backend, using: &draws) else { continue }
+            let exchange = exchanges.beginCopy(backend: backend, endpoint: endpoint)
+            if !send(exchange, to: slot, request) { exchanges.end(exchange) }
         }
     }
 
@@ -152,19 +150,16 @@ struct BorrowedRequest: HTTPCallSource, @unchecked Sendable {
     let endpoint: String
 
     func write(into writer: inout MessagePackWriter) {
-        var identifier = request.pointee.requestID
-        identifier.withUTF8 { identifier in
-            writer.writeHTTPCall(
-                requestID: UnsafeRawBufferPointer(identifier), endpoint: endpoint, method: request.pointee.method.rawValue, path: request.pointee.pathBytes,
-                query: request.pointee.queryBytes, body: request.pointee.body
-            ) { writer in
-                var count = 0
-                request.pointee.forEachHeader { name, value in
-                    writer.writeHTTPHeader(name: name, value: value)
-                    count += 1
-                }
-                return count
+        writer.writeHTTPCall(
+            requestID: request.pointee.requestIDBytes, endpoint: endpoint, method: request.pointee.method.rawValue, path: request.pointee.pathBytes,
+            query: request.pointee.queryBytes, body: request.pointee.body
+        ) { writer in
+            var count = 0
+            request.pointee.forEachHeader { name, value in
+                writer.writeHTTPHeader(name: name, value: value)
+                count += 1
             }
+            return count
         }
     }
 }

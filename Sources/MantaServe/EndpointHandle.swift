@@ -152,9 +152,9 @@ final class SharedRouter: Sendable {
             let compiled = state.router.tables.endpoints[index]
             let backend = compiled.backend(for: draw)
             var copies: [Int] = []
-            var generator = state.generator
-            compiled.forEachShadow(using: &generator) { shadow in
-                if let slot = state.router.admitShadow(to: shadow, using: &state.generator) { copies.append(slot) }
+            for index in 0..<compiled.shadowCount {
+                let draw = state.generator.next()
+                if let shadow = compiled.shadow(index, for: draw), let slot = state.router.admitShadow(to: shadow, using: &state.generator) { copies.append(slot) }
             }
             return (backend, state.router.timeout(of: backend), copies)
         }

@@ -62,6 +62,7 @@ let serveNamespace = "serve"
             waiters[waiter] = (name, continuation)
             notify()
         }
+        await writer.settled()
     }
 
     // MARK: Endpoints
