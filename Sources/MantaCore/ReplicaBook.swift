@@ -162,6 +162,14 @@ package struct ReplicaBook: Sendable {
         }
     }
 
+    /// A replica that is starting cannot go on for this reason, as yet.
+    package mutating func waits(_ tag: String, reason: String, at now: Instant, wall: WallTime, using generator: inout some RandomNumberGenerator) -> [Action] {
+        guard let name = backendName(of: tag) else { return [] }
+        return change(name, at: now, wall: wall, using: &generator) { backend, _ in
+            if backend.replicas[tag]?.description.state == .starting { backend.reason = reason }
+        }
+    }
+
     /// A replica has nothing in flight any more, or its time to drain is over.
     package mutating func drained(_ tag: String, at now: Instant, wall: WallTime, using generator: inout some RandomNumberGenerator) -> [Action] {
         guard let name = backendName(of: tag) else { return [] }

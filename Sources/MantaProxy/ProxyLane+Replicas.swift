@@ -122,12 +122,11 @@ extension ProxyLane: TransportDelegate {
             else { continue }
             while replicaLinks.count <= slot { replicaLinks.append(nil) }
             if let present = replicaLinks[slot], present.tag == description.tag, !present.link.isClosed { continue }
-            let isLocal = address.endpoint.hasPrefix("ipc://")
-            let link = transport.connect(
-                to: address.endpoint, expecting: .worker, process: address.process, grace: isLocal ? .some(Self.localGrace) : .none)
-            let replica = ReplicaLink(description, actor: actor, slot: slot, link: link)
-            replica.hasOpened = link.isOpen
-            link.attachment = replica
+            let replica = ReplicaLink(description, actor: actor, slot: slot, link: transport.connect(to: address, expecting: .worker))
+            if replica.link.isOpen { opened(replica) }
+            // An actor takes calls in the order of their numbers, whatever link they come by.
+            if let former = replicaLinks[slot], former.tag == description.tag { replica.nextSequence = former.nextSequence }
+            replica.link.attachment = replica
             replicaLinks[slot] = replica
         }
         for replica in replicaLinks.compactMap({ $0 }) where tables.replicas.rows[replica.tag] == nil && !replica.isLeaving {
@@ -173,7 +172,12 @@ extension ProxyLane: TransportDelegate {
 
     func linkOpened(_ link: Link, hello: Hello) {
         if link === head { return headOpened() }
-        (link.attachment as? ReplicaLink)?.hasOpened = true
+        if let replica = link.attachment as? ReplicaLink { opened(replica) }
+    }
+
+    private func opened(_ replica: ReplicaLink) {
+        replica.hasOpened = true
+        if replica.link.endpoint.hasPrefix("ipc://") { replica.link.reconnectGrace = Self.localGrace }
     }
 
     func linkReopened(_ link: Link, hello: Hello, restarted: Bool) {

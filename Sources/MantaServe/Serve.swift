@@ -31,8 +31,8 @@ public struct Serve: Sendable {
     /// - Parameters:
     ///   - name: unique, without spaces and slashes: `classifier:v1`.
     ///   - type: what answers requests; not private.
-    /// - Throws: `MantaError`: `alreadyExists` when the name belongs to another description, `invalidArgument`, and `taskFailed` with the reason when its
-    ///   replicas do not start; then there is no such backend afterwards.
+    /// - Throws: `MantaError`: `alreadyExists` when the name belongs to another description, `invalidArgument`, and, with the reason,
+    ///   `taskFailed` when its replicas do not start, `unschedulable` when there is no place for them; then there is no such backend afterwards.
     public func createBackend<Hosted: Backend>(_ name: String, _ type: Hosted.Type, _ options: BackendOptions = BackendOptions()) async throws {
         try await createBackend(name, typeNamed: BackendTypes.name(of: type), options)
     }
@@ -44,7 +44,7 @@ public struct Serve: Sendable {
         try await controller.createBackend(description).value
         do {
             try await controller.waitUntilReady(name).value
-        } catch let error as MantaError where error.code == .taskFailed && isNew {
+        } catch let error as MantaError where (error.code == .taskFailed || error.code == .unschedulable) && isNew {
             try? await controller.deleteBackend(name).value
             throw error
         }

@@ -36,8 +36,11 @@ extension ServeController {
                 maxRestarts: 0, maxConcurrency: ServeRules.requests, getIfExists: true, program: backend.program
             ).remote(backend, tag: replica.tag, index: replica.index)
             handles[replica.tag] = handle
+            let observation = Task { await observe(replica) }
             do {
                 let introduction = try await handle.introduce().value
+                observation.cancel()
+                stalls[replica.backend] = nil
                 carryOut(
                     book.ready(
                         replica.tag, actor: introduction.actor, address: introduction.address, pid: introduction.pid, node: introduction.node,
@@ -45,8 +48,20 @@ extension ServeController {
                 try await handle.live().value
                 died(replica.tag, "its process ended")
             } catch {
+                observation.cancel()
                 died(replica.tag, Self.text(of: error))
             }
+        }
+    }
+
+    /// Looks, now and then, whether a replica that is not there yet has no place to be.
+    private func observe(_ replica: ReplicaDescription) async {
+        while true {
+            try? await Task.sleep(for: .seconds(1))
+            guard !Task.isCancelled, book.replicas.contains(where: { $0.tag == replica.tag && $0.state == .starting }) else { return }
+            guard let reason = try? await Manta.waitingReason(ofActorNamed: replica.tag, namespace: serveNamespace), !Task.isCancelled else { continue }
+            stalls[replica.backend] = (stalls[replica.backend]?.since ?? .now, reason)
+            carryOut(book.waits(replica.tag, reason: reason, at: .now, wall: .now, using: &generator))
         }
     }
 

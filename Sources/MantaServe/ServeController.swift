@@ -21,6 +21,10 @@ let serveNamespace = "serve"
     var generator = SystemRandomNumberGenerator()
     /// The replicas' actors, by tag.
     var handles: [String: Replica.Handle] = [:]
+    /// Backends of which a replica waits for a place, since when and why.
+    var stalls: [String: (since: Instant, reason: String)] = [:]
+    /// So long a replica may wait for a place before those who wait for its backend are told.
+    private static let stallTime: Duration = .seconds(5)
     /// The next `tick` of the book.
     var wake: Task<Void, Never>?
     /// Those who wait for backends, by a number.
@@ -53,7 +57,7 @@ let serveNamespace = "serve"
     func listBackends() -> [BackendRow] { tables.backends.values.sorted { $0.description.name < $1.description.name } }
     func listReplicas() -> [ReplicaDescription] { book.replicas }
 
-    /// Returns when a backend has its replicas; throws `taskFailed` with the reason when they do not start.
+    /// Returns when a backend has its replicas; throws `taskFailed` with the reason when they do not start, `unschedulable` when there is no place for them.
     func waitUntilReady(_ name: String) async throws {
         _ = try tables.backend(named: name)
         lastWaiter += 1
@@ -131,7 +135,9 @@ let serveNamespace = "serve"
             }
             guard let status = book.status(of: waiter.backend) else { continue }
             switch status.state {
-            case .updating: continue
+            case .updating:
+                guard let stall = stalls[waiter.backend], Instant.now - stall.since >= Self.stallTime else { continue }
+                waiter.continuation.resume(throwing: MantaError(.unschedulable, "a replica of backend \"\(waiter.backend)\" finds no place: \(stall.reason)"))
             case .healthy: waiter.continuation.resume()
             case .failed: waiter.continuation.resume(throwing: MantaError(.taskFailed, "backend \"\(waiter.backend)\" does not start: \(status.message)"))
             }

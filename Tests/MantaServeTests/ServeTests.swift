@@ -291,6 +291,15 @@ final class Tallying: Backend {
         try await clear()
     }
 
+    @Test func SERVE_049_aBackendWithoutAPlaceIsRefused() async throws {
+        let error = await #expect(throws: MantaError.self) {
+            try await serve.createBackend("huge", Mirror.self, .init(resources: ["unobtainium": 1]))
+        }
+        #expect(error?.code == .unschedulable)
+        #expect(error?.message.contains("unobtainium") == true)
+        #expect(try await serve.listBackends().allSatisfy { $0.description.name != "huge" })
+    }
+
     @Test func SERVE_029_anUpdateLetsRequestsFinish() async throws {
         let gate = Gate.options(name: "update", namespace: "tests").remote()
         try await serve.createBackend("v", Mirror.self, .init(version: "1", replicas: 2))
