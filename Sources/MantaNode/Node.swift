@@ -256,6 +256,7 @@ extension Node: TransportDelegate {
             guard let worker = link.peer?.address else { return }
             book.resume(resume.lease, turn: resume.turn, worker: worker, at: now) { perform($0) }
         case .registerWorker: registerWorker(try RegisterWorker(from: &message.body), correlation: try message.required(), on: link)
+        case .workerStays: if let worker = link.peer?.process { book.workerStays(worker, at: now) { perform($0) } }
         case .registerJob: registerJob(try RegisterJob(from: &message.body), correlation: try message.required(), on: link)
         case .placeActor: placeActor(try PlaceActor(from: &message.body), correlation: try message.required(), on: link)
         case .endActor:

@@ -22,6 +22,7 @@ protocol NumberArrayElement: BitwiseCopyable {
 extension Float: NumberArrayElement { static var arrayKind: NumberArrayKind { .float } }
 extension Double: NumberArrayElement { static var arrayKind: NumberArrayKind { .double } }
 extension Int: NumberArrayElement { static var arrayKind: NumberArrayKind { .int64 } }
+extension Int64: NumberArrayElement { static var arrayKind: NumberArrayKind { .int64 } }
 
 extension MessagePackWriter {
     mutating func writeNumberArray<Element: NumberArrayElement>(_ values: [Element]) {

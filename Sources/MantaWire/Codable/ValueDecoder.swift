@@ -124,6 +124,7 @@ extension DecodingState {
         if type == [Float].self { return try readNumbers(Float.self).map(found) }
         if type == [Double].self { return try readNumbers(Double.self).map(found) }
         if type == [Int].self { return try readNumbers(Int.self).map(found) }
+        if type == [Int64].self { return try readNumbers(Int64.self).map(found) }
         return nil
     }
 

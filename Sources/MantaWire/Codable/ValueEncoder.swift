@@ -68,6 +68,7 @@ extension MessagePackWriter {
         else if let value = same([Float].self) { writeNumberArray(value) }
         else if let value = same([Double].self) { writeNumberArray(value) }
         else if let value = same([Int].self) { writeNumberArray(value) }
+        else if let value = same([Int64].self) { writeNumberArray(value) }
         else if let value = same([String].self) {
             writeArrayHeader(value.count)
             for element in value { write(element) }

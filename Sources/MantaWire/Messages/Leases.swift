@@ -123,7 +123,13 @@ package struct ActorStarted: CodedMessage, Hashable {
     package init(actor: ActorID, error: String?) { (self.actor, self.error) = (actor, error) }
 }
 
-/// Node → worker: end now (SIGKILL follows if it does not).
+/// Worker → node, in answer to `StopWorker`: others still need what this process owns.
+package struct WorkerStays: CodedMessage, Hashable {
+    package static var kind: MessageKind { .workerStays }
+    package init() {}
+}
+
+/// Node → worker: nobody uses you; end, or say `WorkerStays`.
 package struct StopWorker: CodedMessage, Hashable {
     package static var kind: MessageKind { .stopWorker }
     package init() {}

@@ -32,6 +32,7 @@ final class Execution {
             resultCount: Int(message.resultCount), arguments: message.arguments, actor: nil, route: ReplyRoute(link: link))
         let runner = runners[message.lease] ?? LeaseRunner(lease: message.lease)
         runners[message.lease] = runner
+        runner.route = run.route
         guard runner.add(run), let runtime = owner.runtime else { return }
         Task { await runner.drain(on: runtime) }
     }
@@ -74,7 +75,8 @@ final class Execution {
 
     func blocked(_ lease: LeaseID, _ owner: Owner) {
         guard let runner = runners[lease] else { return }
-        giveBack(runner.takeUnstarted(now: 0, patience: .max), of: lease)
+        // Also when there is nothing to give back: the owner sends nothing more behind the task that waits.
+        runner.route?.link.send(TasksReturned(lease: lease, tasks: runner.takeQueue().map(\.task)))
         turn += 1
         runner.turn = turn
         owner.nodeLink?.send(LeaseBlocked(lease: lease, turn: turn))
@@ -156,8 +158,17 @@ final class Execution {
         }
     }
 
-    /// The node asks this process to end. There is no user state to save: what matters is elsewhere.
-    func stop(_ owner: Owner) { exit(0) }
+    /// The node has no use for this process. It stays while others may ask for its objects or it waits for tasks of its own.
+    func stop(_ owner: Owner) {
+        let isNeeded = owner.objects.hasExports || owner.objects.entries.values.contains { $0.state == .pending } || !runners.isEmpty || host != nil
+        guard !isNeeded else {
+            owner.nodeLink?.send(WorkerStays())
+            return
+        }
+        owner.close()
+        // What the links still hold leaves first.
+        owner.loop.schedule(after: .milliseconds(50)) { exit(0) }
+    }
 }
 
 extension Runtime {

@@ -12,6 +12,8 @@ final class LeaseRunner: Sendable {
     let lease: LeaseID
     /// The number of its present wait; the loop's.
     nonisolated(unsafe) var turn: UInt64 = 0
+    /// To the owner of the lease; the loop's.
+    nonisolated(unsafe) var route: ReplyRoute?
     private let state = Mutex(State())
 
     private struct State {
