@@ -135,7 +135,7 @@ public struct Serve: Sendable {
         if !failures.isEmpty { throw MantaError(.taskFailed, failures.joined(separator: "; ")) }
     }
 
-    /// Removes every endpoint and backend, waits until all replicas are gone, and ends the controller.
+    /// Removes every endpoint and backend, waits until all replicas are gone, and ends the controller. To serve again, connect again.
     public func shutdown() async throws {
         try await controller.replaceAll(backends: [], endpoints: []).value
         try await controller.waitUntilEmpty().value

@@ -48,7 +48,7 @@ final actor Mirror: Backend {
         case "throw": throw Trouble.broken(code: 3)
         case "die": abort()
         case "wait": try await Gate.named(request.query("gate") ?? "", namespace: "tests").wait().value
-        case "sleep": try await Task.sleep(for: .seconds(30))
+        case "hang": for await _ in AsyncStream<Void>(unfolding: { await withUnsafeContinuation { (_: UnsafeContinuation<Void?, Never>) in } }) {}
         default: break
         }
         return try .json(
@@ -333,6 +333,10 @@ final class Tallying: Backend {
         #expect(thrown.headers["x-request-id"] == "abc-123")
         #expect(thrown.text.contains("\"requestId\":\"abc-123\""))
         #expect(!thrown.text.contains("broken"))
+        let runtime = try #require(try await SharedCluster.get().runtime)
+        try await eventually("the error among those of the cluster") {
+            try await runtime.head(QueryState(tables: [.errors], limit: 100)).errors.contains { $0.requestId == "abc-123" && $0.message.contains("broken") }
+        }
         #expect(try await ask("/d", headers: ["X-Request-Id": "123-234"]).requestID == "123-234")
         #expect(try await ask("/d").requestID.isEmpty == false)
         let pid = try await ask("/d").pid
@@ -346,8 +350,8 @@ final class Tallying: Backend {
         try await serve.createBackend("late", Mirror.self, .init(requestTimeout: .milliseconds(300)))
         try await serve.createEndpoint("late", route: "/late", backend: "late")
         try await settle("/late")
-        #expect(try await http("GET", "/late?do=sleep", at: base).status == 504)
-        let error = await #expect(throws: MantaError.self) { try await serve.handle("late").call(Request(query: [("do", "sleep")])) }
+        #expect(try await http("GET", "/late?do=hang", at: base).status == 504)
+        let error = await #expect(throws: MantaError.self) { try await serve.handle("late").call(Request(query: [("do", "hang")])) }
         #expect(error?.code == .timeout)
         #expect(try await http("GET", "/late", at: base).status == 200)
         try await clear()
@@ -367,5 +371,20 @@ final class Tallying: Backend {
         try await settle("/k2")
         try await clear()
         try await eventually("no replicas") { try await serve.listReplicas().isEmpty }
+    }
+
+    @Test func shutdownLeavesNothingAndServingCanBeginAgain() async throws {
+        try await serve.createBackend("s", Mirror.self, .init(replicas: 2))
+        try await serve.createEndpoint("s", route: "/s", backend: "s")
+        try await settle("/s")
+        try await serve.shutdown()
+        try await settle("/s", 404)
+        let again = try await Serve.connect()
+        #expect(try await again.listEndpoints().isEmpty)
+        #expect(try await again.listReplicas().isEmpty)
+        try await again.createBackend("s", Mirror.self)
+        try await again.createEndpoint("s", route: "/s", backend: "s")
+        try await settle("/s")
+        try await again.apply(ServeConfiguration())
     }
 }
