@@ -22,7 +22,7 @@ enum BackendTypes {
         }
         throw MantaError(
             .unknownFunction,
-            "this program has no type \(name); it must be a struct, final class, actor or enum, spelt Module.Type as in its source, and public unless the program uses it itself: an optimized build leaves out what nothing uses")
+            "this program has no type \(name); it must be a struct, final class, actor or enum, spelt Module.Type as in its source, and named somewhere in the program's code: an optimized build leaves out what nothing uses")
     }
 
     /// A name does not say what kind of type each part is: all kinds are tried.
