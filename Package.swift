@@ -105,7 +105,7 @@ var targets: [Target] = [
     tests("IntegrationTests", ["Manta", "MantaTestKit"]),
     tests("MantaServeTests", ["Manta", "MantaServe", "MantaModel", "MantaWire", "MantaWorker", "MantaTestKit"]),
     program("Probe", ["Manta", "MantaServe"], path: "Tests/Probe"),
-    tests("ProcessTests", ["MantaJSON", "MantaTestKit", "PostTitles", "manta", "DocumentClassifier", "Echo", "Probe"]),
+    tests("ProcessTests", ["MantaJSON", "MantaTestKit", "PostTitles", "manta", "DocumentClassifier", "Echo", "Quickstart", "Probe"]),
 ]
 
 /// The named targets and everything they depend on.

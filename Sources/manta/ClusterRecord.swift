@@ -71,6 +71,20 @@ struct ClusterRecord {
     /// Makes this the cluster that commands without an address mean.
     func makeCurrent(address: String) throws { try write("\(address)\n", to: "\(Self.base)/current") }
 
+    /// Removes the sockets of processes that are gone; each process holds a lock beside its socket as long as it lives.
+    func removeAbandonedSockets() {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: runtimeFolder)) ?? [] where name.hasSuffix(".sock.lock") {
+            let lock = "\(runtimeFolder)/\(name)"
+            let descriptor = open(lock, O_RDWR | O_CLOEXEC)
+            guard descriptor >= 0 else { continue }
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
+                unlink(String(lock.dropLast(5)))
+                unlink(lock)
+            }
+            close(descriptor)
+        }
+    }
+
     /// Forgets that it is the current one.
     func resign() {
         guard Self.current.flatMap({ headPort(of: $0) }) == port else { return }

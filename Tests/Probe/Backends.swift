@@ -2,31 +2,31 @@
 
 import Glibc
 import Manta
-import MantaServe
+public import MantaServe
 
 /// Answers a text, after a time if it is told so.
-struct Answer: Backend {
+public struct Answer: Backend {
     struct Settings: Decodable {
         var text: String
         var seconds: Double?
     }
     private let settings: Settings
 
-    init(_ context: BackendContext) async throws { settings = try context.configuration() }
+    public init(_ context: BackendContext) async throws { settings = try context.configuration() }
 
-    func handle(_ request: Request) async throws -> Response {
+    public func handle(_ request: Request) async throws -> Response {
         if let seconds = settings.seconds { try await Task.sleep(for: .seconds(seconds)) }  // the work itself
         return .text(settings.text)
     }
 }
 
-struct Thrower: Backend {
+public struct Thrower: Backend {
     struct Refusal: Error { var text = "the thrower throws" }
-    init(_ context: BackendContext) async throws {}
-    func handle(_ request: Request) async throws -> Response { throw Refusal() }
+    public init(_ context: BackendContext) async throws {}
+    public func handle(_ request: Request) async throws -> Response { throw Refusal() }
 }
 
-struct Dier: Backend {
-    init(_ context: BackendContext) async throws {}
-    func handle(_ request: Request) async throws -> Response { exit(3) }
+public struct Dier: Backend {
+    public init(_ context: BackendContext) async throws {}
+    public func handle(_ request: Request) async throws -> Response { exit(3) }
 }

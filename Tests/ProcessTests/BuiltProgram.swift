@@ -15,7 +15,7 @@ struct Outcome: CustomStringConvertible {
 }
 
 enum BuiltProgram: String {
-    case manta, DocumentClassifier, PostTitles, Echo, Probe
+    case manta, DocumentClassifier, PostTitles, Echo, Quickstart, Probe
 
     /// The folder of this test's own executable.
     static let folder = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
@@ -51,8 +51,9 @@ final class RunningProgram: Sendable {
         guard mkdtemp(&template) != nil else { throw DidNotHappen(description: "no temporary folder for \(name)") }
         folder = String(decoding: template.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
         let process = Process()
-        process.executableURL = URL(filePath: program.path)
-        process.arguments = arguments
+        // A line is seen when it is printed, although it goes to a file.
+        process.executableURL = URL(filePath: "/usr/bin/stdbuf")
+        process.arguments = ["-oL", program.path] + arguments
         process.environment = environment
         process.currentDirectoryURL = BuiltProgram.project
         process.standardInput = FileHandle.nullDevice

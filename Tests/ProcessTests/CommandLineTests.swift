@@ -90,6 +90,14 @@ extension ProcessTests {
             #expect(outcome.output.contains("xample"), "\(outcome)")
         }
 
+        @Test func theMicrobenchmarkPrintsItsRows() async throws {
+            let outcome = try await BuiltProgram.manta.run(["microbenchmark", "--rows", "put_small,actor_1_1_sync", "--seconds", "0.3", "--output", "json"])
+            #expect(outcome.status == 0, "\(outcome)")
+            let rows = try outcome.output.split(separator: "\n").map { try JSONValue.parse(String($0)) }
+            #expect(rows.map { $0["row"].string } == ["put_small", "put_small_multi", "actor_1_1_sync", "async_actor_1_1_sync"])
+            #expect(rows.allSatisfy { ($0["per_second"].double ?? 0) > 0 })
+        }
+
         @Test func theVersionIsTold() async throws {
             let version = try JSONValue.parse(try await BuiltProgram.manta.run(["version", "--output", "json"]).output)
             #expect(version["version"].string != nil)

@@ -3,6 +3,7 @@
 import Foundation
 import MantaJSON
 import MantaTestKit
+import PostTitles
 import Testing
 
 extension ProcessTests {
@@ -52,6 +53,35 @@ extension ProcessTests {
                 try await eventually("two living nodes") { try await platform.list("nodes").count { $0["state"].string == "alive" } == 2 }
                 let spread = try await probe(platform, "spread", "30")
                 #expect(Set(spread.output.split(separator: "\n")).count == 2, "\(spread)")
+            }
+        }
+
+        /// The program of the README, on a cluster of its own.
+        @Test func theQuickstartRunsAndLeavesNothing() async throws {
+            let program = try BuiltProgram.Quickstart.start([])
+            try await eventually("the address to try", within: .seconds(30)) { program.output.contains("/square\n") }
+            #expect(program.output.hasPrefix("385\n"))
+            let port = try #require(program.output.firstMatch(of: /127\.0\.0\.1:(\d+)\/square/).flatMap { UInt16($0.1) })
+            let answer = try await onThread { try HTTPConnection(host: "127.0.0.1", port: port).request("POST", "/square", body: Array("12".utf8)) }
+            #expect(answer.text == "144\n")
+            let children = try descendants(of: program.pid)
+            #expect(children.count >= 3, "head, node, proxy")
+            program.signal(SIGKILL)
+            try await eventually("the end of its cluster") { children.allSatisfy { kill($0, 0) != 0 || isZombie($0) } }
+        }
+
+        /// The processes that a process started, and those that they started.
+        private func descendants(of pid: Int32) throws -> [Int32] {
+            var parents: [Int32: Int32] = [:]
+            for process in try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap({ Int32($0) }) {
+                let text = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
+                let fields = (text.split(separator: ")").last ?? "").split(separator: " ")
+                if fields.count > 1 { parents[process] = Int32(fields[1]) }
+            }
+            return parents.keys.filter { process in
+                var ancestor = parents[process]
+                while let current = ancestor, current != pid { ancestor = parents[current] }
+                return ancestor == pid
             }
         }
 

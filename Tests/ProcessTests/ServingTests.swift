@@ -123,6 +123,7 @@ extension ProcessTests {
                 for (text, word) in [
                     (Configurations.answers.replacingOccurrences(of: "two: 0}", with: "two: 0.5}"), "1.5"),
                     (Configurations.answers.replacingOccurrences(of: "two: 0}", with: "four: 0}"), "four"),
+                    (Configurations.answers.replacingOccurrences(of: "name: two", with: "name: one"), "one"),
                     (Configurations.answers.replacingOccurrences(of: "Probe.Answer", with: "Probe.Nothing"), "Probe.Nothing"),
                     (Configurations.answers.replacingOccurrences(of: "program: Probe,", with: "program: Nothing,"), "Nothing"),
                 ] {
