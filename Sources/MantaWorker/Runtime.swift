@@ -128,12 +128,24 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
 
     // MARK: The inbox
 
-    /// Asks the loop to carry a command out, behind all earlier ones of this thread.
-    func post(_ command: OwnerCommand) {
+    /// Asks the loop to carry a command out, behind all earlier ones of this thread. Quietly: not before the next command, `announce`, or whenever the
+    /// loop looks by itself.
+    func post(_ command: OwnerCommand, quietly: Bool = false) {
         let mustAnnounce = inbox.withLock { inbox in
             inbox.commands.append(command)
-            defer { inbox.isAnnounced = true }
-            return !inbox.isAnnounced
+            if quietly || inbox.isAnnounced { return false }
+            inbox.isAnnounced = true
+            return true
+        }
+        if mustAnnounce { loop.execute { self.owner.carryOutInbox() } }
+    }
+
+    /// Tells the loop of commands that were posted quietly.
+    func announce() {
+        let mustAnnounce = inbox.withLock { inbox in
+            if inbox.commands.isEmpty || inbox.isAnnounced { return false }
+            inbox.isAnnounced = true
+            return true
         }
         if mustAnnounce { loop.execute { self.owner.carryOutInbox() } }
     }

@@ -2,6 +2,10 @@
 //
 // Calls begin in the order they came; with `maxConcurrency` 1 each ends before the next begins, with more that many may be under way. A worker hosts at
 // most one actor, for as long as it lives.
+//
+// Runners (Swift tasks) take calls out of the mailbox, one after the other. While calls are short, two runners serve all of them and the answers of one
+// run leave together; where calls take long, most of it waiting, each gets a runner of its own. A call that waits behind one that turned out long is given
+// a runner by `rescue`, which the loop calls a millisecond later, as long as the mailbox is not empty.
 
 import DequeModule
 import MantaModel
@@ -20,7 +24,14 @@ final class ActorHost: Sendable {
     private struct Mailbox {
         var queue: Deque<(CallActor, ReplyRoute)> = []
         var running = 0
+        /// A moving average of the calls' run times, in nanoseconds.
+        var typicalDuration: Int64 = 0
     }
+
+    /// Calls shorter than this are worth no runner of their own.
+    private static let shortCall: Int64 = 100_000
+    /// Answers of one runner that may wait for each other.
+    private static let answersTogether = 16
 
     /// Constructs the actor; throws what its constructor throws, or `unknownFunction`.
     init(_ specification: ActorSpecification, restarts: Int, on runtime: Runtime) async throws {
@@ -38,20 +49,44 @@ final class ActorHost: Sendable {
         limit = entry.runsOneByOne ? 1 : max(1, specification.maxConcurrency)
     }
 
-    /// Puts calls into the mailbox; returns how many runners (`drain`) the caller must start.
-    func add(_ calls: [(CallActor, ReplyRoute)]) -> Int {
+    /// Puts calls into the mailbox; returns how many runners (`drain`) the caller must start, and whether it must call `rescue` in a while.
+    func add(_ calls: [(CallActor, ReplyRoute)]) -> (starts: Int, needsRescue: Bool) {
         mailbox.withLock { mailbox in
             mailbox.queue.append(contentsOf: calls)
-            let starts = min(limit - mailbox.running, calls.count)
-            mailbox.running += max(0, starts)
-            return max(0, starts)
+            let bound = mailbox.typicalDuration < Self.shortCall ? min(limit, 2) : limit
+            let starts = max(0, min(bound - mailbox.running, mailbox.queue.count))
+            mailbox.running += starts
+            return (starts, mailbox.queue.count > starts)
         }
     }
 
-    /// Runs calls until none is left.
+    /// Runners for the calls that still wait, one each within the limit.
+    func rescue() -> (starts: Int, needsRescue: Bool) {
+        mailbox.withLock { mailbox in
+            let starts = max(0, min(limit - mailbox.running, mailbox.queue.count))
+            mailbox.running += starts
+            return (starts, mailbox.queue.count > starts && (mailbox.running < limit || mailbox.typicalDuration < Self.shortCall))
+        }
+    }
+
+    /// Runs calls until none is left. An answer with another call behind it may wait for that one's: `rescue` is due then, which lets it go.
     func drain(on runtime: Runtime) async {
+        var waiting = 0
         while let (call, route) = next() {
-            runtime.post(.finished(await carryOut(call, route, on: runtime)))
+            let finished = await carryOut(call, route, on: runtime)
+            waiting += 1
+            let mayWait = ended(after: Int64(clamping: finished.done.duration)) && waiting < Self.answersTogether
+            runtime.post(.finished(finished), quietly: mayWait)
+            if !mayWait { waiting = 0 }
+        }
+        if waiting > 0 { runtime.announce() }
+    }
+
+    /// Notes a call's run time; returns whether others wait in the mailbox.
+    private func ended(after duration: Int64) -> Bool {
+        mailbox.withLock { mailbox in
+            mailbox.typicalDuration += (duration - mailbox.typicalDuration) / 8
+            return !mailbox.queue.isEmpty && mailbox.typicalDuration < Self.shortCall
         }
     }
 

@@ -16,6 +16,7 @@ final class Execution {
     private var turn: UInt64 = 0
     private var host: ActorHost?
     private var isConstructing = false
+    private var isRescueDue = false
     /// Calls that came before the constructor returned.
     private var earlyCalls: [(CallActor, ReplyRoute)] = []
     /// The next call expected of each caller: an earlier one is a duplicate.
@@ -152,9 +153,22 @@ final class Execution {
             }
             return
         }
+        start(host.add(calls), of: host, owner)
+    }
+
+    private func start(_ need: (starts: Int, needsRescue: Bool), of host: ActorHost, _ owner: Owner, after delay: Duration = .milliseconds(1)) {
         let runtime = owner.runtime!
-        for _ in 0..<host.add(calls) {
+        for _ in 0..<need.starts {
             Task { await host.drain(on: runtime) }
+        }
+        guard need.needsRescue, !isRescueDue else { return }
+        isRescueDue = true
+        // Rarer and rarer while one long call holds up an actor that runs one at a time.
+        owner.loop.schedule(after: delay) { [self] in
+            isRescueDue = false
+            owner.carryOutInbox()
+            let need = host.rescue()
+            start(need, of: host, owner, after: need.starts > 0 ? .milliseconds(1) : min(delay * 2, .milliseconds(50)))
         }
     }
 
