@@ -6,7 +6,7 @@ import Glibc
 enum ProcessTable {
     /// Clock ticks from the machine's start to the process's; nil when there is no such process or it has ended.
     static func startTicks(of pid: Int32) -> UInt64? {
-        guard let text = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8), let name = text.lastIndex(of: ")") else { return nil }
+        guard let text = read("/proc/\(pid)/stat"), let name = text.lastIndex(of: ")") else { return nil }
         // The name may hold spaces; the fields behind it start with the third, the state.
         let fields = text[text.index(after: name)...].split(separator: " ")
         guard fields.count > 19, fields[0] != "Z", fields[0] != "X" else { return nil }
@@ -14,8 +14,7 @@ enum ProcessTable {
     }
 
     static func name(of pid: Int32) -> String {
-        let text = try? String(contentsOfFile: "/proc/\(pid)/comm", encoding: .utf8)
-        return text?.trimmingCharacters(in: .whitespacesAndNewlines) ?? "unknown"
+        read("/proc/\(pid)/comm")?.trimmingCharacters(in: .whitespacesAndNewlines) ?? "unknown"
     }
 
     /// Throws who has the port, when somebody listens on it.
@@ -28,13 +27,19 @@ enum ProcessTable {
     private static func listeningSocket(on port: UInt16) -> Substring? {
         let wanted = ":" + String(format: "%04X", port)
         for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-            guard let text = try? String(contentsOfFile: table, encoding: .utf8) else { continue }
+            guard let text = read(table) else { continue }
             for line in text.split(separator: "\n").dropFirst() {
                 let fields = line.split(separator: " ")
                 if fields.count > 9, fields[1].hasSuffix(wanted), fields[3] == "0A" { return fields[9] }
             }
         }
         return nil
+    }
+
+    /// A file of the kernel's, whole. Such files tell no size, so reading by size would end after the first piece.
+    private static func read(_ path: String) -> String? {
+        guard let data = try? FileHandle(forReadingAtPath: path)?.readToEnd() else { return nil }
+        return String(decoding: data, as: UTF8.self)
     }
 
     private static func owner(of inode: Substring) -> Int32? {

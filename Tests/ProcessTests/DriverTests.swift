@@ -74,7 +74,7 @@ extension ProcessTests {
         private func descendants(of pid: Int32) throws -> [Int32] {
             var parents: [Int32: Int32] = [:]
             for process in try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap({ Int32($0) }) {
-                let text = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
+                let text = String(decoding: kernelFile("/proc/\(process)/stat") ?? Data(), as: UTF8.self)
                 let fields = (text.split(separator: ")").last ?? "").split(separator: " ")
                 if fields.count > 1 { parents[process] = Int32(fields[1]) }
             }

@@ -74,6 +74,6 @@ extension ProcessTests {
 
 /// Whether a process has ended and nobody has asked for its status.
 func isZombie(_ pid: Int32) -> Bool {
-    let text = (try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)) ?? ""
+    let text = String(decoding: kernelFile("/proc/\(pid)/stat") ?? Data(), as: UTF8.self)
     return text.split(separator: ")").last?.hasPrefix(" Z") ?? true
 }

@@ -124,7 +124,7 @@ final class Platform: Sendable {
     var leftovers: [Int32] {
         let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         return entries.compactMap { Int32($0) }.filter { pid in
-            guard pid != getpid(), let variables = FileManager.default.contents(atPath: "/proc/\(pid)/environ") else { return false }
+            guard pid != getpid(), let variables = kernelFile("/proc/\(pid)/environ") else { return false }
             return variables.range(of: Data("MANTA_RUNTIME_DIRECTORY=\(folder)".utf8)) != nil
         }
     }
@@ -155,6 +155,9 @@ final class Platform: Sendable {
         return UInt16(bigEndian: address.sin_port)
     }
 }
+
+/// A file of the kernel's, whole: it tells no size, so reading by size would end after the first piece.
+func kernelFile(_ path: String) -> Data? { try? FileHandle(forReadingAtPath: path)?.readToEnd() }
 
 /// Runs blocking code on a thread of its own, so that it holds up nobody else.
 func onThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
