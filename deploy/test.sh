@@ -27,8 +27,8 @@ if [ $# -gt 0 ]; then
   swift test --skip-build "$@" || fail "tests failed; they are named above."
   exit 0
 fi
-# A process has one session, and tests with clusters of real processes want the machine for themselves: each such target runs in a process of its own.
-alone=(MantaHeadTests IntegrationTests MantaServeTests BrowserTests ProcessTests)
+# A process has one session, and tests with deadlines or real processes want the machine for themselves: each such target runs in a process of its own.
+alone=(SimulationTests MantaHTTPTests MantaAdminTests MantaHeadTests IntegrationTests MantaServeTests BrowserTests ProcessTests)
 skipped=()
 for target in "${alone[@]}"; do skipped+=(--skip "$target"); done
 failed=()
