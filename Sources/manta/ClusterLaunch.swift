@@ -95,7 +95,7 @@ struct ClusterLaunch {
         _ = try? await watch.value
         await ProcessEnder(record: record).end(record.living)
         record.resign()
-        record.removeAbandonedSockets()
+        await record.removeAbandonedSockets()
     }
 
     private func restartWhatDies(_ loop: EventLoop) async throws {

@@ -71,8 +71,15 @@ struct ClusterRecord {
     /// Makes this the cluster that commands without an address mean.
     func makeCurrent(address: String) throws { try write("\(address)\n", to: "\(Self.base)/current") }
 
-    /// Removes the sockets of processes that are gone; each process holds a lock beside its socket as long as it lives.
-    func removeAbandonedSockets() {
+    /// Removes the sockets of processes that are gone, and gives those that are going, workers of an ended node, a second to be gone.
+    func removeAbandonedSockets() async {
+        let deadline = ContinuousClock.now + .seconds(1)
+        while removeFreeSockets() > 0, ContinuousClock.now < deadline { try? await Task.sleep(for: .milliseconds(10)) }
+    }
+
+    /// Each process holds a lock beside its socket as long as it lives. Returns how many still do.
+    private func removeFreeSockets() -> Int {
+        var held = 0
         for name in (try? FileManager.default.contentsOfDirectory(atPath: runtimeFolder)) ?? [] where name.hasSuffix(".sock.lock") {
             let lock = "\(runtimeFolder)/\(name)"
             let descriptor = open(lock, O_RDWR | O_CLOEXEC)
@@ -80,9 +87,12 @@ struct ClusterRecord {
             if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
                 unlink(String(lock.dropLast(5)))
                 unlink(lock)
+            } else {
+                held += 1
             }
             close(descriptor)
         }
+        return held
     }
 
     /// Forgets that it is the current one.

@@ -24,7 +24,7 @@ struct StopCommand: AsyncParsableCommand {
             let processes = record.living
             let killed = await ProcessEnder(record: record).end(processes)
             record.resign()
-            record.removeAbandonedSockets()
+            await record.removeAbandonedSockets()
             for process in processes {
                 let wasKilled = killed.contains(process)
                 stopped.append(["role": JSONValue(process.role), "pid": JSONValue(Int(process.pid)), "killed": JSONValue(wasKilled)])

@@ -29,6 +29,8 @@ extension ProcessTests {
                 #expect(Set((stopped.array ?? []).compactMap { $0["role"].string }) == ["head", "node", "proxy"])
                 #expect((stopped.array ?? []).allSatisfy { $0["killed"].bool == false })
                 #expect(platform.leftovers.isEmpty)
+                let files = try FileManager.default.contentsOfDirectory(atPath: "\(platform.folder)/\(platform.port)")
+                #expect(files == ["processes"], "sockets must be gone")
                 #expect(try await platform.manta("stop", "--port", "\(platform.port)").contains("nothing was running"))
             }
         }
