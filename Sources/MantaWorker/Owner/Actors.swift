@@ -16,6 +16,8 @@ struct ActorCalls {
     var link: Link?
     /// The head knows the actor: watching it makes sense.
     var isCreated: Bool
+    /// Why it never came to be: later calls fail with the same.
+    var failure: MantaError?
 }
 
 struct PendingCreation {
@@ -147,6 +149,7 @@ extension Owner {
     private func changed(_ actor: ActorID, _ status: ActorStatusView, error: MantaError? = nil) {
         if status.state == .dead { names.forget(actor) }
         guard actors[actor] != nil else { return }
+        if let error { actors[actor]?.failure = error }
         update(actor, error: error) { $0.changed(to: status, perform: $1) }
     }
 
@@ -160,6 +163,7 @@ extension Owner {
     ) {
         guard let index = actors.index(forKey: actor) else { return }
         let link = actors.values[index].link
+        let error = error ?? actors.values[index].failure
         var failures: [(Submission, any Error)] = []
         body(&actors.values[index].queue) { action in
             switch action {
