@@ -77,7 +77,8 @@ var targets: [Target] = [
     // Examples
     program("Echo", ["Manta", "MantaServe", "MantaAdmin"], path: "Sources/Examples/Echo"),
     program("DocumentClassifier", ["Manta", "MantaServe", "MantaAdmin", "MantaJSON", yams], path: "Sources/Examples/DocumentClassifier"),
-    program("PostTitles", [argumentParser], path: "Sources/Examples/PostTitles"),
+    module("PlainHTTP", [], path: "Sources/Examples/PlainHTTP"),
+    program("PostTitles", ["PlainHTTP", argumentParser], path: "Sources/Examples/PostTitles"),
     program("Quickstart", ["Manta", "MantaServe", "MantaAdmin"], path: "Sources/Examples/Quickstart"),
     program("Tour", ["Manta", "MantaServe", "MantaAdmin"], path: "Sources/Examples/Tour"),
     // Aside
@@ -105,7 +106,7 @@ var targets: [Target] = [
     tests("IntegrationTests", ["Manta", "MantaTestKit"]),
     tests("MantaServeTests", ["Manta", "MantaServe", "MantaModel", "MantaWire", "MantaWorker", "MantaTestKit"]),
     program("Probe", ["Manta", "MantaServe"], path: "Tests/Probe"),
-    tests("ProcessTests", ["MantaJSON", "MantaTestKit", "PostTitles", "manta", "DocumentClassifier", "Echo", "Quickstart", "Probe"]),
+    tests("ProcessTests", ["MantaJSON", "MantaTestKit", "PlainHTTP", "PostTitles", "manta", "DocumentClassifier", "Echo", "Quickstart", "Probe"]),
 ]
 
 /// The named targets and everything they depend on.

@@ -17,7 +17,7 @@ let layers: [[String]] = [
     ["MantaServe"],
     ["MantaAdmin"],
     ["manta"],
-    ["Quickstart", "Echo", "DocumentClassifier", "PostTitles", "Tour", "Probe"],
+    ["Quickstart", "Echo", "DocumentClassifier", "PlainHTTP", "PostTitles", "Tour", "Probe"],
 ]
 /// Beside the layers: simulations see the cores only, the test kit the bricks only.
 let asideImports: [String: Set<String>] = [
@@ -27,7 +27,7 @@ let asideImports: [String: Set<String>] = [
 ]
 let rank = Dictionary(uniqueKeysWithValues: layers.joined().enumerated().map { ($1, $0) })
 /// Programs and tests may use Foundation; workers start in two milliseconds because nothing below does.
-let foundationAllowed: Set<String> = ["manta", "Quickstart", "Echo", "DocumentClassifier", "PostTitles", "Tour", "simulate"]
+let foundationAllowed: Set<String> = ["manta", "Quickstart", "Echo", "DocumentClassifier", "PlainHTTP", "PostTitles", "Tour", "simulate"]
 
 struct ImportTests {
     /// The module an import line names, without attributes, access level and kind.

@@ -3,7 +3,7 @@
 import Foundation
 import MantaJSON
 import MantaTestKit
-import PostTitles
+import PlainHTTP
 import Testing
 
 extension ProcessTests {

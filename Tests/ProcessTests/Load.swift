@@ -2,7 +2,7 @@
 
 import Foundation
 import MantaTestKit
-import PostTitles
+import PlainHTTP
 import Synchronization
 
 final class Load: Sendable {

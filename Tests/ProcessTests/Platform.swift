@@ -5,7 +5,7 @@
 import Foundation
 import MantaJSON
 import MantaTestKit
-import PostTitles
+import PlainHTTP
 import Testing
 
 final class Platform: Sendable {

@@ -4,6 +4,7 @@
 
 import ArgumentParser
 import Foundation
+import PlainHTTP
 
 @main
 struct PostTitles: ParsableCommand {

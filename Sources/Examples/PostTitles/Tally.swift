@@ -1,6 +1,7 @@
 // Tally: what became of the posts: how many were answered how, and how long each took. Shared by all connections, behind one lock.
 
 import Foundation
+import PlainHTTP
 import Synchronization
 
 final class Tally: Sendable {
