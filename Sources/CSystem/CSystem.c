@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -50,15 +49,13 @@ int manta_pidfd_open(pid_t pid) {
     return descriptor < 0 ? -errno : descriptor;
 }
 
-int manta_reap(pid_t pid, int *value, int64_t *peak_memory) {
+int manta_reap(pid_t pid, int *value) {
     int status;
-    struct rusage usage;
     pid_t found;
-    do found = wait4(pid, &status, WNOHANG, &usage);
+    do found = waitpid(pid, &status, WNOHANG);
     while (found < 0 && errno == EINTR);
     if (found < 0) return -errno;
     if (found == 0) return 0;
-    *peak_memory = (int64_t)usage.ru_maxrss * 1024;
     *value = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
     return WIFEXITED(status) ? 1 : 2;
 }
@@ -174,5 +171,3 @@ int manta_lock_file(const char *path) {
     close(descriptor);
     return -failure;
 }
-
-void manta_line_buffer_output(void) { setvbuf(stdout, NULL, _IOLBF, 0); }

@@ -1,9 +1,10 @@
 // CallQueue: the calls of one process to one actor, from submission to their end.
 //
 // Life of a call: 1. submitted, behind all earlier ones 2. its arguments are there 3. all earlier ones were sent 4. sent, with the next sequence
-// number of the actor's incarnation 5. done; or failed, when the incarnation it was sent to, or the actor, dies.
-// Always: calls are sent in the order they were submitted; each ends exactly once; nothing is sent to an actor that is not alive. A call that was
-// sent to an incarnation that died is not sent again: it may have run (at most once).
+// number of the actor's incarnation 5. done; or, when it threw what it is to be retried on, or the incarnation it was sent to died: back to 3 as its next
+// attempt, in front of all that were not sent, if it has retries left; else failed.
+// Always: first attempts are sent in the order they were submitted, and so are those that one death made again; each call ends exactly once; nothing is
+// sent to an actor that is not alive. A call without retries that was sent to an incarnation that died is not sent again: it may have run.
 
 import DequeModule
 package import MantaModel
@@ -11,41 +12,58 @@ package import MantaModel
 package struct CallQueue<Payload> {
     package enum Action {
         /// Send the call to the living incarnation.
-        case send(TaskID, sequence: UInt64, Payload)
+        case send(TaskID, attempt: Int, sequence: UInt64, Payload)
+        /// The call runs again, as this attempt: the one before failed for this reason, or, without a reason, with what its worker answered.
+        case retried(TaskID, attempt: Int, MantaError?, Payload)
+        /// Tell the actor's worker that nobody waits for the call any more. Its answer will change nothing.
+        case cancelSent(TaskID)
         /// The call ends with this error.
         case fail(TaskID, Payload, MantaError)
     }
 
-    private struct Waiting {
+    private struct Call {
         var task: TaskID
         var payload: Payload
+        /// From 1.
+        var attempt: Int32 = 1
+        /// -1 is without end; `Int32.min` is as the actor says.
+        var retries: Int32
+    }
+
+    private struct Sent {
+        var call: Call
+        var sequence: UInt64
     }
 
     package let actor: ActorID
     private var state: ActorState = .pending
     private var incarnation = -1
     private var death: DeathCause?
+    /// Retries of the calls that do not say otherwise.
+    private var actorRetries: Int32 = 0
     private var nextSequence: UInt64 = 0
-    private var waiting: Deque<Waiting> = []
+    private var waiting: Deque<Call> = []
     /// How many arguments a waiting call still misses; a call that misses none is not in here.
     private var missing: [TaskID: Int] = [:]
-    private var inFlight: [TaskID: Payload] = [:]
+    private var inFlight: [TaskID: Sent] = [:]
 
     package init(actor: ActorID) { self.actor = actor }
 
     package var waitingCount: Int { waiting.count }
     package var inFlightCount: Int { inFlight.count }
 
-    /// A call was made; `missing` of its arguments are not there yet.
-    package mutating func submitted(_ task: TaskID, missing count: Int, payload: Payload, perform: (Action) -> Void) {
+    /// A call was made; `missing` of its arguments are not there yet. `retries` is how often it may be made again, -1 without end; nil is as the
+    /// actor says.
+    package mutating func submitted(_ task: TaskID, missing count: Int, retries: Int? = nil, payload: Payload, perform: (Action) -> Void) {
         if state == .dead { return perform(.fail(task, payload, died())) }
         if waiting.count >= Limits.queuedActorCalls {
             let message = "\(waiting.count) calls wait for actor \(actor.short); await some before you make more"
             return perform(.fail(task, payload, MantaError(.overloaded, message)))
         }
-        if state == .alive, waiting.isEmpty, count == 0 { return send(task, payload, perform) }
+        let call = Call(task: task, payload: payload, retries: retries.map { Int32(clamping: $0) } ?? .min)
+        if state == .alive, waiting.isEmpty, count == 0 { return send(call, perform) }
         if count > 0 { missing[task] = count }
-        waiting.append(Waiting(task: task, payload: payload))
+        waiting.append(call)
     }
 
     /// One more argument of a waiting call is there.
@@ -55,8 +73,12 @@ package struct CallQueue<Payload> {
         sendReady(perform)
     }
 
-    /// An argument failed, so the call cannot be made; those behind it can.
-    package mutating func argumentFailed(_ task: TaskID, error: MantaError, perform: (Action) -> Void) {
+    /// Nobody wants the call any more, or its time is over: it ends with the error, wherever it is. Those behind it go on.
+    package mutating func cancel(_ task: TaskID, because error: MantaError, perform: (Action) -> Void) {
+        if let sent = inFlight.removeValue(forKey: task) {
+            perform(.cancelSent(task))
+            return perform(.fail(task, sent.call.payload, error))
+        }
         guard let index = waiting.firstIndex(where: { $0.task == task }) else { return }
         missing[task] = nil
         perform(.fail(task, waiting.remove(at: index).payload, error))
@@ -66,7 +88,8 @@ package struct CallQueue<Payload> {
     /// The head, or the call's link, told what became of the actor.
     package mutating func changed(to status: ActorStatusView, perform: (Action) -> Void) {
         guard state != .dead, status.incarnation >= incarnation else { return }
-        if status.incarnation > incarnation || status.state != .alive { failInFlight(status.death, perform) }
+        actorRetries = Int32(clamping: status.maxTaskRetries)
+        if status.incarnation > incarnation || status.state != .alive { loseInFlight(status, perform) }
         if status.incarnation > incarnation { (incarnation, nextSequence) = (status.incarnation, 0) }
         (state, death) = (status.state, status.death ?? death)
         switch state {
@@ -79,35 +102,63 @@ package struct CallQueue<Payload> {
         }
     }
 
-    /// A sent call has ended; nil when it is not (or no longer) in flight.
-    package mutating func done(_ task: TaskID) -> Payload? { inFlight.removeValue(forKey: task) }
-
-    /// Nobody wants the call any more: one that was not sent is given back, to be failed; one in flight stays until it is done.
-    package mutating func cancelled(_ task: TaskID, perform: (Action) -> Void) {
-        argumentFailed(task, error: MantaError(.cancelled, "the call was cancelled before it was sent"), perform: perform)
+    /// A sent call was answered. Returns its payload when it has ended; nil when the answer is late, or when it is made again: with `mayRetry` the answer is
+    /// an error on which it is, as long as it has retries.
+    package mutating func done(_ task: TaskID, attempt: Int, mayRetry: Bool = false, perform: (Action) -> Void) -> Payload? {
+        guard let sent = inFlight[task], Int(sent.call.attempt) == attempt else { return nil }
+        inFlight[task] = nil
+        guard mayRetry, hasRetry(sent.call) else { return sent.call.payload }
+        again(sent.call, nil, perform)
+        sendReady(perform)
+        return nil
     }
 
-    package func isInFlight(_ task: TaskID) -> Bool { inFlight[task] != nil }
+    /// What the runtime keeps with a call that was sent.
+    package func payload(of task: TaskID) -> Payload? { inFlight[task]?.call.payload }
 
-    private mutating func send(_ task: TaskID, _ payload: Payload, _ perform: (Action) -> Void) {
-        inFlight[task] = payload
+    /// The calls whose payload is as asked, in no order. Looks at all of them.
+    package func calls(where isWanted: (Payload) -> Bool) -> [TaskID] {
+        waiting.filter { isWanted($0.payload) }.map(\.task) + inFlight.values.filter { isWanted($0.call.payload) }.map(\.call.task)
+    }
+
+    private func hasRetry(_ call: Call) -> Bool {
+        let retries = call.retries == .min ? actorRetries : call.retries
+        return retries < 0 || call.attempt <= retries
+    }
+
+    /// The call is made again, before all that were not sent.
+    private mutating func again(_ call: Call, _ reason: MantaError?, _ perform: (Action) -> Void) {
+        var call = call
+        call.attempt += 1
+        perform(.retried(call.task, attempt: Int(call.attempt), reason, call.payload))
+        waiting.prepend(call)
+    }
+
+    private mutating func send(_ call: Call, _ perform: (Action) -> Void) {
+        inFlight[call.task] = Sent(call: call, sequence: nextSequence)
         defer { nextSequence += 1 }
-        perform(.send(task, sequence: nextSequence, payload))
+        perform(.send(call.task, attempt: Int(call.attempt), sequence: nextSequence, call.payload))
     }
 
     private mutating func sendReady(_ perform: (Action) -> Void) {
         while state == .alive, let first = waiting.first, missing[first.task] == nil {
             waiting.removeFirst()
-            send(first.task, first.payload, perform)
+            send(first, perform)
         }
     }
 
-    private mutating func failInFlight(_ cause: DeathCause?, _ perform: (Action) -> Void) {
-        let calls = inFlight
+    private mutating func loseInFlight(_ status: ActorStatusView, _ perform: (Action) -> Void) {
+        guard !inFlight.isEmpty else { return }
+        let calls = inFlight.values.sorted { $0.sequence < $1.sequence }
         inFlight = [:]
-        let reason = cause?.detail ?? "its process ended"
-        for (task, payload) in calls {
-            perform(.fail(task, payload, MantaError(.actorDied, "actor \(actor.short) died while the call was in flight: \(reason); the call may have run")))
+        let reason = "actor \(actor.short) died while the call was in flight: \(status.death?.detail ?? "its process ended")"
+        // In front of each other, so the latest first.
+        for sent in calls.reversed() where status.state != .dead && hasRetry(sent.call) {
+            again(sent.call, MantaError(.actorDied, reason), perform)
+        }
+        for sent in calls where status.state == .dead || !hasRetry(sent.call) {
+            let tries = sent.call.attempt > 1 ? "; it was tried \(sent.call.attempt) times" : ""
+            perform(.fail(sent.call.task, sent.call.payload, MantaError(.actorDied, "\(reason); the call may have run\(tries)")))
         }
     }
 
@@ -122,5 +173,9 @@ package struct ActorStatusView: Hashable, Sendable {
     /// 0 for the first incarnation; grows with each restart.
     package var incarnation: Int
     package var death: DeathCause?
-    package init(state: ActorState, incarnation: Int, death: DeathCause?) { (self.state, self.incarnation, self.death) = (state, incarnation, death) }
+    /// Retries of the calls to it that do not say otherwise; -1 is without end.
+    package var maxTaskRetries: Int
+    package init(state: ActorState, incarnation: Int, death: DeathCause?, maxTaskRetries: Int = 0) {
+        (self.state, self.incarnation, self.death, self.maxTaskRetries) = (state, incarnation, death, maxTaskRetries)
+    }
 }

@@ -34,7 +34,8 @@ extension JobDescription {
 extension ActorStatus {
     init(_ status: ActorDirectory.Status) {
         self.init(
-            id: status.id, type: status.type, state: status.state, address: status.address, node: status.node, restarts: status.restarts, death: status.death)
+            id: status.id, type: status.type, state: status.state, address: status.address, node: status.node, restarts: status.restarts, death: status.death,
+            maxTaskRetries: status.maxTaskRetries)
     }
 }
 

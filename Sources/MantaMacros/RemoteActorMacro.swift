@@ -42,7 +42,7 @@ public struct RemoteActorMacro: MemberMacro, ExtensionMacro {
     private static func typeDescription(_ actor: RemoteActorDeclaration) -> String {
         let initializers = actor.initializers.map { $0.signature.description(named: $0.signature.fullName) }.joined(separator: ",\n")
         let methods = actor.methods.map { $0.signature.description(named: $0.signature.fullName) }.joined(separator: ",\n")
-        return "Manta::_ActorType(\(literal(actor.stableName)), initializers: [\n\(initializers)], methods: [\n\(methods)], runsOneByOne: \(actor.isClass))"
+        return "Manta::_ActorType(\(literal(actor.stableName)), initializers: [\n\(initializers)], methods: [\n\(methods)], runsOneByOne: \(actor.isClass), hasAsyncMethods: \(actor.methods.contains { $0.signature.isAsync }), defaults: _defaults)"
     }
 
     private static func handle(_ actor: RemoteActorDeclaration) -> DeclSyntax {
@@ -59,11 +59,13 @@ public struct RemoteActorMacro: MemberMacro, ExtensionMacro {
             let access = RemoteActorDeclaration.widest(overloads.map(\.element.access))
             let type = "__\(name.withoutBackticks)"
             lines.append("\(access)var \(name): \(type) { \(type)(_actor: _actor) }")
-            lines.append("\(access)nonisolated struct \(type): Sendable {")
+            lines.append("\(access)nonisolated struct \(type): Manta::RemoteMethod {")
             lines.append("let _actor: Manta::_ActorReference")
+            lines.append("\(access)var _options: Manta::CallOptions = Manta::CallOptions()")
+            lines.append("init(_actor: Manta::_ActorReference) { self._actor = _actor }")
             for (index, method) in overloads {
                 let forms = CallForms(signature: method.signature, name: "callAsFunction", access: method.access) {
-                    "_actor._call(\(actor.name)._type, \(index)) \($0)"
+                    "_actor._call(\(actor.name)._type, \(index), _options) \($0)"
                 }
                 lines += forms.declarations
             }

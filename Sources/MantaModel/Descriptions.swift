@@ -50,13 +50,45 @@ package struct ActorSpecification: Hashable, Sendable, Codable {
     package var maxConcurrency: Int
     /// Its creator, who is told of every change.
     package var owner: ProcessAddress
+    /// How often a call is made again when the actor died under it or it threw what it is to be retried on, unless the caller says otherwise; nil is
+    /// never, -1 is without end.
+    package var maxTaskRetries: Int?
+    /// How many calls may run at once in each group that methods and callers name; `maxConcurrency` is that of all others.
+    package var concurrencyGroups: [String: Int]?
 
     package init(
         id: ActorID, job: JobID, program: Program, type: String, initializer: UInt32, arguments: [[UInt8]], name: String?, namespace: String,
-        lifetime: ActorLifetime, resources: Resources, placementResources: Resources, maxRestarts: Int, maxConcurrency: Int, owner: ProcessAddress
+        lifetime: ActorLifetime, resources: Resources, placementResources: Resources, maxRestarts: Int, maxConcurrency: Int, owner: ProcessAddress,
+        maxTaskRetries: Int? = nil, concurrencyGroups: [String: Int]? = nil
     ) {
         (self.id, self.job, self.program, self.type, self.initializer, self.arguments) = (id, job, program, type, initializer, arguments)
         (self.name, self.namespace, self.lifetime, self.resources) = (name, namespace, lifetime, resources)
         (self.placementResources, self.maxRestarts, self.maxConcurrency, self.owner) = (placementResources, maxRestarts, maxConcurrency, owner)
+        (self.maxTaskRetries, self.concurrencyGroups) = (maxTaskRetries, concurrencyGroups)
     }
+}
+
+/// Why a process, actor or node is gone, as far as anyone could tell.
+public struct DeathCause: Hashable, Sendable, Codable, CustomStringConvertible {
+    public enum Kind: String, Sendable, Codable {
+        /// The process exited by itself, with a code.
+        case exited
+        /// A signal ended it.
+        case signaled
+        /// Someone asked for it: `kill`, the admin API, the command line.
+        case killed
+        /// Its constructor threw.
+        case constructorThrew
+        /// The job that owned it ended.
+        case jobEnded
+        /// Its node died.
+        case nodeDied
+        /// It could not be started.
+        case startFailed
+    }
+    public var kind: Kind
+    /// In full words: signal name, exit code, error text, the last lines of standard error.
+    public var detail: String
+    public init(_ kind: Kind, _ detail: String) { (self.kind, self.detail) = (kind, detail) }
+    public var description: String { detail }
 }

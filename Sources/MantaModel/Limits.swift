@@ -32,6 +32,8 @@ package enum Limits {
     package static let queuedTasks = 4_000_000
     /// Tasks in flight on one lease, when they are short.
     package static let tasksInFlight = 128
+    /// Calls of one actor with async methods that run at once, unless it says otherwise (Ray's value too).
+    package static let asyncConcurrency = 1_000
     /// Calls of one caller that wait at one actor.
     package static let queuedActorCalls = 1_000_000
 
@@ -44,13 +46,6 @@ package enum Limits {
     package static let listRows = 10_000
     /// Dead actors the head remembers.
     package static let deadActors = 10_000
-
-    /// What workers print is collected for so long before it goes to the driver: few reads, and still at once for a person.
-    package static let outputPeriod: Duration = .milliseconds(50)
-    /// Lines of workers that a driver prints in a second; it counts the rest.
-    package static let outputLinesPerSecond = 1_000
-    /// The same line of several workers is printed once in so long, with the number of its repetitions.
-    package static let outputRepeatPeriod: Duration = .seconds(5)
 
     /// Names of actors, namespaces, endpoints, backends: bytes of UTF-8.
     package static let nameBytes = 256

@@ -39,6 +39,7 @@ extension Simulation {
         case .inquire(let lease, let tasks, let worker): send(.inquire(lease, tasks), from: party, to: worker)
         case .cancelRunning(let task, let attempt, let lease, let worker):
             send(.cancel(task, attempt: attempt, lease), from: party, to: worker)
+        case .retried: break
         case .ended(let task, let end, _): taskEnded(task, end, number)
         }
     }

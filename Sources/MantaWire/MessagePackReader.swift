@@ -168,6 +168,18 @@ package struct MessagePackReader: Sendable {
         guard found == count else { throw MantaError(.malformed, "at byte \(position): expected \(count) fields, found \(found)") }
     }
 
+    /// The header of an array of fields that may have more than `count`: fields that were added later. Returns how many there are.
+    package mutating func readArrayHeader(atLeast count: Int) throws(MantaError) -> Int {
+        let found = try readArrayHeader()
+        guard found >= count else { throw MantaError(.malformed, "at byte \(position): expected at least \(count) fields, found \(found)") }
+        return found
+    }
+
+    /// Skips the fields from `known` to `count`: those that a newer sender added.
+    package mutating func skipFields(from known: Int, to count: Int) throws(MantaError) {
+        for _ in known..<max(known, count) { try skip() }
+    }
+
     package mutating func readMapHeader() throws(MantaError) -> Int {
         let tag = try readByte()
         let count: Int

@@ -24,7 +24,7 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     // Workers
     case registerWorker = 40, startActor, actorStarted, stopWorker, endActor, workerStays
     // Tasks and calls
-    case runTask = 50, taskDone, tasksReturned, cancelTask, callActor, takeBackTasks, inquireTasks, tasksUnknown
+    case runTask = 50, taskDone, tasksReturned, cancelTask, callActor, takeBackTasks, inquireTasks, tasksUnknown, cancelObject
     // Objects
     case getObject = 60, objectValue, listObjects, objectList
     // Actors
@@ -33,8 +33,6 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     case tablePut = 80, tableDelete, tableGet, tableRow, watchTable, tableSnapshot, tableChanged
     // What operators see
     case reportTasks = 90, reportErrors, queryState, stateAnswer
-    // Output of workers
-    case workerOutput = 100
 }
 
 /// A message: a kind and a body that can be written and read.

@@ -42,9 +42,11 @@ package struct SignatureEntry: Sendable, Hashable {
     package var name: String
     package var parameters: [ParameterEntry]
     package var resultCount: Int
+    /// The concurrency group that a method's calls run in, unless the caller says otherwise.
+    package var concurrencyGroup: String?
 
-    package init(name: String, parameters: [ParameterEntry], resultCount: Int) {
-        (self.name, self.parameters, self.resultCount) = (name, parameters, resultCount)
+    package init(name: String, parameters: [ParameterEntry], resultCount: Int, concurrencyGroup: String? = nil) {
+        (self.name, self.parameters, self.resultCount, self.concurrencyGroup) = (name, parameters, resultCount, concurrencyGroup)
     }
 
     /// `name` without its labels.

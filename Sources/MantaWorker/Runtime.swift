@@ -174,9 +174,11 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         return submission.results
     }
 
-    package func call(actor: ActorID, type: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int) -> [ObjectHandle] {
+    package func call(
+        actor: ActorID, type: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int, terms: CallTerms? = nil
+    ) -> [ObjectHandle] {
         let submission = makeSubmission(
-            .method(actor: resolved(actor), index: method), function: "\(type).\(methodName)", methodName: method == .max ? methodName : "", arguments,
+            .method(actor: resolved(actor), index: method, terms: terms), function: "\(type).\(methodName)", methodName: method == .max ? methodName : "", arguments,
             resultCount)
         post(.call(submission))
         return submission.results
@@ -188,9 +190,19 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         let task = nextTaskID()
         let results = (0..<resultCount).map { ObjectHandle(id: ObjectID(task: task, index: UInt32($0)), owner: address, keeper: self) }
         let context = TaskContext.current
+        let timeout: Duration? =
+            switch target {
+            case .function(let options): options.timeout
+            case .method(_, _, let terms): terms?.timeout
+            }
+        var deadline = context?.deadline
+        if let timeout {
+            let own = EventLoop.clock() + timeout
+            deadline = deadline.map { min($0, own) } ?? own
+        }
         return Submission(
             task: task, target: target, function: function, methodName: methodName, job: context?.job ?? configuration.job, parent: context?.task,
-            arguments: arguments, results: results, submittedAt: .now)
+            arguments: arguments, results: results, submittedAt: .now, deadline: deadline)
     }
 
     package func put(_ value: EncodedValue) -> ObjectHandle {
@@ -206,7 +218,9 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         let specification = ActorSpecification(
             id: id, job: context?.job ?? configuration.job, program: options.program ?? configuration.program, type: type, initializer: initializer,
             arguments: [], name: options.name, namespace: options.namespace ?? namespace, lifetime: options.lifetime, resources: options.resources,
-            placementResources: options.placementResources, maxRestarts: options.maxRestarts, maxConcurrency: options.maxConcurrency, owner: address)
+            placementResources: options.placementResources, maxRestarts: options.maxRestarts, maxConcurrency: options.maxConcurrency, owner: address,
+            maxTaskRetries: options.maxTaskRetries == 0 ? nil : options.maxTaskRetries,
+            concurrencyGroups: options.concurrencyGroups.isEmpty ? nil : options.concurrencyGroups)
         post(.create(ActorCreation(specification: specification, arguments: arguments, getIfExists: options.getIfExists)))
         return id
     }
@@ -225,7 +239,17 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         try await onLoop { owner in owner.names.forget(actual) }
     }
 
-    package func cancel(_ handle: ObjectHandle) { post(.cancel(handle.id)) }
+    package func cancel(_ handle: ObjectHandle, _ cancellation: Cancellation) { post(.cancel(handle, cancellation)) }
+
+    package func cancelled(_ handle: ObjectHandle, _ cancellation: Cancellation) async throws {
+        try await withCheckedThrowingContinuation { continuation in
+            loop.execute {
+                // What this thread submitted comes first.
+                self.owner.carryOutInbox()
+                self.owner.cancel(handle, cancellation) { continuation.resume(with: $0.mapError { $0 as any Error }) }
+            }
+        }
+    }
 
     package func resolved(_ id: ActorID) -> ActorID { place.withLock { $0.aliases[id] ?? id } }
 
@@ -255,13 +279,6 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     }
 
     package func handleIsWanted(_ handle: ObjectHandle) { post(.wanted(handle)) }
-
-    package func failureWasUnseen(_ id: ObjectID, owner: ProcessAddress, _ error: any Error) {
-        guard owner.process == address.process else { return }
-        // What somebody asked for is no news, and the death of an actor is told by its node.
-        if let error = error as? MantaError, [.cancelled, .notConnected, .actorDied].contains(error.code) { return }
-        post(.unseenFailure(id, error))
-    }
 
     // MARK: The head
 

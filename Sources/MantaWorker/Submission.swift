@@ -9,14 +9,43 @@ import Synchronization
 /// How a task is to be run.
 package struct TaskOptions: Sendable, Hashable {
     package var resources: Resources
-    /// Further tries after a worker or node was lost; a thrown error is never retried.
+    /// Further tries after a worker or node was lost, or after an error of `retryOn`; -1 is without end.
     package var retries: Int
+    package var retryOn: RetryCondition
+    /// How long it may take from its submission to its end, all tries together.
+    package var timeout: Duration?
     /// What people see instead of the function's name.
     package var name: String?
 
-    package init(resources: Resources = Resources([Resources.cpu: 1]), retries: Int = 3, name: String? = nil) {
-        (self.resources, self.retries, self.name) = (resources, retries, name)
+    package init(
+        resources: Resources = Resources([Resources.cpu: 1]), retries: Int = 3, retryOn: RetryCondition = .never, timeout: Duration? = nil, name: String? = nil
+    ) {
+        (self.resources, self.retries, self.retryOn, self.timeout, self.name) = (resources, retries, retryOn, timeout, name)
     }
+}
+
+/// How a call of an actor is to be run. What is nil is as the actor says.
+package struct CallTerms: Sendable, Hashable {
+    /// How long it may take from its submission to its end, all tries together.
+    package var timeout: Duration?
+    /// How often it is made again after the actor died under it, or after an error of `retryOn`; -1 is without end.
+    package var retries: Int?
+    package var retryOn: RetryCondition?
+    /// The concurrency group to run it in.
+    package var group: String?
+
+    package init(timeout: Duration? = nil, retries: Int? = nil, retryOn: RetryCondition? = nil, group: String? = nil) {
+        (self.timeout, self.retries, self.retryOn, self.group) = (timeout, retries, retryOn, group)
+    }
+}
+
+/// How a task or call is to be cancelled.
+package struct Cancellation: Sendable, Hashable {
+    /// What it submitted is cancelled too, and so on.
+    package var isRecursive: Bool
+    /// The worker process that runs it ends; not for calls of actors.
+    package var isForced: Bool
+    package init(isRecursive: Bool = true, isForced: Bool = false) { (self.isRecursive, self.isForced) = (isRecursive, isForced) }
 }
 
 /// How an actor is to be made.
@@ -31,7 +60,11 @@ package struct ActorOptions: Sendable, Hashable {
     package var placementResources: Resources
     /// -1 is without end.
     package var maxRestarts: Int
+    /// Retries of calls that do not say otherwise; -1 is without end.
+    package var maxTaskRetries: Int
     package var maxConcurrency: Int
+    /// How many calls may run at once in each group.
+    package var concurrencyGroups: [String: Int]
     /// When the name is taken by an actor of this type, that one is meant and none is made.
     package var getIfExists: Bool
     /// The executable that holds the type, when it is not this one.
@@ -39,11 +72,12 @@ package struct ActorOptions: Sendable, Hashable {
 
     package init(
         name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime = .job, resources: Resources = Resources(),
-        placementResources: Resources = Resources([Resources.cpu: 1]), maxRestarts: Int = 0, maxConcurrency: Int = 1, getIfExists: Bool = false,
-        program: Program? = nil
+        placementResources: Resources = Resources([Resources.cpu: 1]), maxRestarts: Int = 0, maxTaskRetries: Int = 0, maxConcurrency: Int = 1,
+        concurrencyGroups: [String: Int] = [:], getIfExists: Bool = false, program: Program? = nil
     ) {
         (self.name, self.namespace, self.lifetime, self.resources) = (name, namespace, lifetime, resources)
         (self.placementResources, self.maxRestarts, self.maxConcurrency) = (placementResources, maxRestarts, maxConcurrency)
+        (self.maxTaskRetries, self.concurrencyGroups) = (maxTaskRetries, concurrencyGroups)
         (self.getIfExists, self.program) = (getIfExists, program)
     }
 }
@@ -68,14 +102,18 @@ package protocol RuntimeInterface: AnyObject, Sendable {
     func put(_ value: EncodedValue) -> ObjectHandle
     /// The identifier holds from now on; a failure shows in every call to the actor.
     func createActor(type: String, initializer: UInt32, arguments: [ArgumentSource], options: ActorOptions) -> ActorID
-    /// Calls of this process to one actor arrive in the order they were made.
-    func call(actor: ActorID, type: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int) -> [ObjectHandle]
+    /// Calls of this process to one actor arrive in the order they were made. Without `terms` all is as the actor says.
+    func call(
+        actor: ActorID, type: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int, terms: CallTerms?
+    ) -> [ObjectHandle]
     /// Throws `notFound` when no living actor has the name.
     func lookUpActor(name: String, namespace: String?) async throws -> (id: ActorID, type: String)
     /// Returns when the actor is dead for good: it is not restarted.
     func kill(actor: ActorID) async throws
     /// Asks that the task of this object be cancelled; the object then fails with `cancelled`, unless it was ready first.
-    func cancel(_ handle: ObjectHandle)
+    func cancel(_ handle: ObjectHandle, _ cancellation: Cancellation)
+    /// Returns when the task has been told; throws `invalidArgument` when it cannot be cancelled in this way.
+    func cancelled(_ handle: ObjectHandle, _ cancellation: Cancellation) async throws
     /// A borrowed handle of an object that another process (or this one) owns; one object has one handle at a time in a process.
     func handle(for id: ObjectID, owner: ProcessAddress) -> ObjectHandle
     /// The identifier other processes know an actor by: differs from `id` only when `getIfExists` found an older actor.

@@ -17,17 +17,19 @@ package final class TaskContext: Sendable {
     package let function: String
     /// Which try it is, from 1.
     package let attempt: Int
+    /// When it must have ended, on this process's monotonic clock; what it submits has the same, or an earlier one.
+    package let deadline: Instant?
     /// Called just before the task suspends until a reference is ready.
     package let willBlock: @Sendable () -> Void
     /// Called when it may go on; returns once it holds its resources again.
     package let didUnblock: @Sendable () async throws -> Void
 
     package init(
-        job: JobID, task: TaskID, node: NodeID, actor: ActorID?, function: String, attempt: Int,
+        job: JobID, task: TaskID, node: NodeID, actor: ActorID?, function: String, attempt: Int, deadline: Instant? = nil,
         willBlock: @escaping @Sendable () -> Void, didUnblock: @escaping @Sendable () async throws -> Void
     ) {
         (self.job, self.task, self.node, self.actor) = (job, task, node, actor)
-        (self.function, self.attempt) = (function, attempt)
+        (self.function, self.attempt, self.deadline) = (function, attempt, deadline)
         (self.willBlock, self.didUnblock) = (willBlock, didUnblock)
     }
 }

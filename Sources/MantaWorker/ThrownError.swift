@@ -43,6 +43,13 @@ package struct ThrownError: Sendable {
         return writer.bytes
     }
 
+    /// The name of the type that was thrown; nil when the bytes are not what `encoded` writes.
+    package static func typeName(of bytes: [UInt8]) -> String? {
+        var reader = MessagePackReader(bytes)
+        guard (try? reader.readArrayHeader()) != nil else { return nil }
+        return try? reader.readString()
+    }
+
     /// Reads what `encoded` wrote and makes the error the caller sees.
     package static func decoded(_ bytes: [UInt8]) -> any Error {
         do { return try read(bytes).error } catch { return error }

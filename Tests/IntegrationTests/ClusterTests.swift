@@ -11,8 +11,24 @@ enum SharedCluster {
     @discardableResult static func get() async throws -> Session { try await session.value }
 }
 
-@Suite(.serialized, .timeLimit(.minutes(2))) struct TaskTests {
-    init() async throws { try await SharedCluster.get() }
+/// Everything that runs on the shared cluster, one test after the other: its CPUs are few.
+@Suite(.serialized, .timeLimit(.minutes(3)), .onSharedCluster) struct SharedClusterTests {}
+
+/// Starts the shared cluster before a test.
+struct OnSharedCluster: SuiteTrait, TestTrait, TestScoping {
+    var isRecursive: Bool { true }
+    func provideScope(for test: Test, testCase: Test.Case?, performing function: @concurrent @Sendable () async throws -> Void) async throws {
+        try await SharedCluster.get()
+        try await function()
+    }
+}
+
+extension Trait where Self == OnSharedCluster {
+    static var onSharedCluster: OnSharedCluster { OnSharedCluster() }
+}
+
+extension SharedClusterTests {
+@Suite(.serialized) struct TaskTests {
 
     @Test func CORE_001_valuesComeBackEqual() async throws {
         for value in [0, 1, -1, 1 << 62, Int.min, Int.max] { #expect(try await echoInt.remote(value).value == value) }
@@ -125,8 +141,10 @@ enum SharedCluster {
     }
 }
 
-@Suite(.serialized, .timeLimit(.minutes(2))) struct ActorTests {
-    init() async throws { try await SharedCluster.get() }
+}
+
+extension SharedClusterTests {
+@Suite(.serialized) struct ActorTests {
 
     @Test func ACTOR_001_callsRunInTheOrderTheyWereMade() async throws {
         let ledger = Ledger.remote()
@@ -216,4 +234,5 @@ enum SharedCluster {
         let (one, two) = (Counter.remote(), Counter.remote())
         #expect(try await one.process().value != two.process().value)
     }
+}
 }

@@ -32,17 +32,21 @@ struct ActorExpansionTests {
                 public let _actor: Manta::_ActorReference
                 public init(_actor: Manta::_ActorReference) { self._actor = _actor }
                 public var increment: __increment { __increment(_actor: _actor) }
-                public nonisolated struct __increment: Sendable {
+                public nonisolated struct __increment: Manta::RemoteMethod {
                 let _actor: Manta::_ActorReference
-                @discardableResult public nonisolated func callAsFunction(by n: Int = 1) -> Manta::ObjectReference<Int> { _actor._call(Counter._type, 0) { try $0.value(n) }.reference(0) }
-                @discardableResult public nonisolated func callAsFunction(by n: Manta::ObjectReference<Int>) -> Manta::ObjectReference<Int> { _actor._call(Counter._type, 0) { $0.reference(n) }.reference(0) }
-                @discardableResult nonisolated func callAsFunction(twice: Bool) -> Manta::ObjectReference<Void> { _actor._call(Counter._type, 1) { try $0.value(twice) }.reference(0) }
-                @discardableResult nonisolated func callAsFunction(twice: Manta::ObjectReference<Bool>) -> Manta::ObjectReference<Void> { _actor._call(Counter._type, 1) { $0.reference(twice) }.reference(0) }
+                public var _options: Manta::CallOptions = Manta::CallOptions()
+                init(_actor: Manta::_ActorReference) { self._actor = _actor }
+                @discardableResult public nonisolated func callAsFunction(by n: Int = 1) -> Manta::ObjectReference<Int> { _actor._call(Counter._type, 0, _options) { try $0.value(n) }.reference(0) }
+                @discardableResult public nonisolated func callAsFunction(by n: Manta::ObjectReference<Int>) -> Manta::ObjectReference<Int> { _actor._call(Counter._type, 0, _options) { $0.reference(n) }.reference(0) }
+                @discardableResult nonisolated func callAsFunction(twice: Bool) -> Manta::ObjectReference<Void> { _actor._call(Counter._type, 1, _options) { try $0.value(twice) }.reference(0) }
+                @discardableResult nonisolated func callAsFunction(twice: Manta::ObjectReference<Bool>) -> Manta::ObjectReference<Void> { _actor._call(Counter._type, 1, _options) { $0.reference(twice) }.reference(0) }
                 }
                 var id: __id { __id(_actor: _actor) }
-                nonisolated struct __id: Sendable {
+                nonisolated struct __id: Manta::RemoteMethod {
                 let _actor: Manta::_ActorReference
-                @discardableResult nonisolated func callAsFunction() -> (Manta::ObjectReference<Int>, name: Manta::ObjectReference<String>) { let results = _actor._call(Counter._type, 2) { _ in }; return (results.reference(0), name: results.reference(1)) }
+                var _options: Manta::CallOptions = Manta::CallOptions()
+                init(_actor: Manta::_ActorReference) { self._actor = _actor }
+                @discardableResult nonisolated func callAsFunction() -> (Manta::ObjectReference<Int>, name: Manta::ObjectReference<String>) { let results = _actor._call(Counter._type, 2, _options) { _ in }; return (results.reference(0), name: results.reference(1)) }
                 }
                 }
 
@@ -69,7 +73,7 @@ struct ActorExpansionTests {
                 Manta::_Signature("init(file:)", [(label: "file", name: "file", type: "String", hasDefault: false)], results: 1)], methods: [
                 Manta::_Signature("increment(by:)", [(label: "by", name: "n", type: "Int", hasDefault: true)], results: 1),
                 Manta::_Signature("increment(twice:)", [(label: "twice", name: "twice", type: "Bool", hasDefault: false)], results: 1),
-                Manta::_Signature("id()", [], results: 2)], runsOneByOne: false)
+                Manta::_Signature("id()", [], results: 2)], runsOneByOne: false, hasAsyncMethods: true, defaults: _defaults)
 
                 public nonisolated static let _defaults: Manta::ActorCreationOptions = Manta::ActorCreationOptions(maxRestarts: 3)
 
@@ -118,15 +122,19 @@ struct ActorExpansionTests {
                 let _actor: Manta::_ActorReference
                 init(_actor: Manta::_ActorReference) { self._actor = _actor }
                 var add: __add { __add(_actor: _actor) }
-                nonisolated struct __add: Sendable {
+                nonisolated struct __add: Manta::RemoteMethod {
                 let _actor: Manta::_ActorReference
-                @discardableResult nonisolated func callAsFunction(_ line: String) -> Manta::ObjectReference<Void> { _actor._call(Log._type, 0) { try $0.value(line) }.reference(0) }
-                @discardableResult nonisolated func callAsFunction(_ line: Manta::ObjectReference<String>) -> Manta::ObjectReference<Void> { _actor._call(Log._type, 0) { $0.reference(line) }.reference(0) }
+                var _options: Manta::CallOptions = Manta::CallOptions()
+                init(_actor: Manta::_ActorReference) { self._actor = _actor }
+                @discardableResult nonisolated func callAsFunction(_ line: String) -> Manta::ObjectReference<Void> { _actor._call(Log._type, 0, _options) { try $0.value(line) }.reference(0) }
+                @discardableResult nonisolated func callAsFunction(_ line: Manta::ObjectReference<String>) -> Manta::ObjectReference<Void> { _actor._call(Log._type, 0, _options) { $0.reference(line) }.reference(0) }
                 }
                 var clear: __clear { __clear(_actor: _actor) }
-                nonisolated struct __clear: Sendable {
+                nonisolated struct __clear: Manta::RemoteMethod {
                 let _actor: Manta::_ActorReference
-                @discardableResult nonisolated func callAsFunction() -> Manta::ObjectReference<Void> { _actor._call(Log._type, 1) { _ in }.reference(0) }
+                var _options: Manta::CallOptions = Manta::CallOptions()
+                init(_actor: Manta::_ActorReference) { self._actor = _actor }
+                @discardableResult nonisolated func callAsFunction() -> Manta::ObjectReference<Void> { _actor._call(Log._type, 1, _options) { _ in }.reference(0) }
                 }
                 }
 
@@ -142,7 +150,7 @@ struct ActorExpansionTests {
                 nonisolated static let _type: Manta::_ActorType = Manta::_ActorType("Shop.Log", initializers: [
                 Manta::_Signature("init()", [], results: 1)], methods: [
                 Manta::_Signature("add(_:)", [(label: nil, name: "line", type: "String", hasDefault: false)], results: 1),
-                Manta::_Signature("clear()", [], results: 1)], runsOneByOne: true)
+                Manta::_Signature("clear()", [], results: 1)], runsOneByOne: true, hasAsyncMethods: true, defaults: _defaults)
 
                 nonisolated static let _defaults: Manta::ActorCreationOptions = Manta::ActorCreationOptions()
 

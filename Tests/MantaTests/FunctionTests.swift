@@ -101,7 +101,7 @@ import Testing
     }
 
     @Test func `impossible options fail the reference`() async throws {
-        for function in [square.options(cpus: -1), square.options(cpus: .nan), square.options(gpus: 1.5), square.options(resources: ["": 1]), square.options(resources: ["CPU": 1]), square.options(retries: -1)] {
+        for function in [square.options(cpus: -1), square.options(cpus: .nan), square.options(gpus: 1.5), square.options(resources: ["": 1]), square.options(resources: ["CPU": 1]), square.options(retries: -2), square.options(timeout: .zero)] {
             let error = await #expect(throws: MantaError.self) { try await function.remote(1).value }
             #expect(error?.code == .invalidArgument)
         }

@@ -20,19 +20,49 @@ public struct _ActorReference: Hashable, Sendable {
     }
 
     /// For the macro: submits a call.
-    public func _call(_ type: _ActorType, _ method: UInt32, _ build: (inout _Arguments) throws -> Void) -> _Results {
+    public func _call(
+        _ type: _ActorType, _ method: UInt32, _ options: CallOptions = CallOptions(), _ build: (inout _Arguments) throws -> Void
+    ) -> _Results {
         let signature = type.methods[Int(method)]
         do {
             if let failure { throw failure }
+            let terms = try type.callDefaults[Int(method)].overridden(by: options).checked()
             guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
             var arguments = _Arguments(count: signature.parameters.count)
             try build(&arguments)
             return _Results(
                 handles: runtime.call(
-                    actor: id, type: type.name, method: method, methodName: signature.name, arguments: arguments.sources, resultCount: signature.resultCount))
+                    actor: id, type: type.name, method: method, methodName: signature.name, arguments: arguments.sources, resultCount: signature.resultCount,
+                    terms: terms))
         } catch {
             return .failed(error, count: signature.resultCount)
         }
+    }
+}
+
+/// A method of a remote actor, in its handle. Made by `@RemoteActor`.
+public protocol RemoteMethod: Sendable {
+    nonisolated var _options: CallOptions { get set }
+}
+
+extension RemoteMethod {
+    /// The same method with other options for the calls made on what is returned: `counter.increment.options(timeout: .seconds(2))(by: 1)`.
+    ///
+    /// What is not given stays as the actor was made.
+    ///
+    /// - Parameters:
+    ///   - timeout: how long the call may take from its submission to its end, all tries together; then the reference fails with `timeout` and what runs is
+    ///     cancelled. What the call submits has the same deadline, or an earlier one of its own.
+    ///   - maxTaskRetries: how often it is made again when the actor died under it, or when it threw an error of `retryOn`; -1 is without end.
+    ///   - retryOn: the errors that are worth another try.
+    ///   - concurrencyGroup: the group of the actor to run it in.
+    public nonisolated func options(
+        timeout: Duration? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, concurrencyGroup: String? = nil
+    ) -> Self {
+        var result = self
+        result._options = _options.overridden(
+            by: CallOptions(timeout: timeout, maxTaskRetries: maxTaskRetries, retryOn: retryOn, concurrencyGroup: concurrencyGroup))
+        return result
     }
 }
 

@@ -9,13 +9,25 @@ public struct _ActorType: Sendable {
     package let initializers: [SignatureEntry]
     package let methods: [SignatureEntry]
     package let runsOneByOne: Bool
+    /// Whether calls can overlap: a method awaits something.
+    let hasAsyncMethods: Bool
+    /// How calls run, by method, unless the caller says otherwise.
+    let callDefaults: [CallOptions]
 
-    public init(_ name: String, initializers: [_Signature], methods: [_Signature], runsOneByOne: Bool) {
+    /// - Parameter defaults: of the type: what it says of calls.
+    public init(
+        _ name: String, initializers: [_Signature], methods: [_Signature], runsOneByOne: Bool, hasAsyncMethods: Bool,
+        defaults: ActorCreationOptions = ActorCreationOptions()
+    ) {
         self.name = name
         self.initializers = initializers.map(\.entry)
         self.methods = methods.map(\.entry)
-        self.runsOneByOne = runsOneByOne
+        (self.runsOneByOne, self.hasAsyncMethods) = (runsOneByOne, hasAsyncMethods)
+        callDefaults = methods.map { CallOptions(retryOn: defaults.retryOn).overridden(by: $0.options) }
     }
+
+    /// How many calls run at once when nothing was said: with async methods many, since they wait most of the time.
+    var defaultConcurrency: Int { hasAsyncMethods && !runsOneByOne ? Limits.asyncConcurrency : 1 }
 }
 
 /// An actor or final class that can live on the cluster. Made by `@RemoteActor`.
@@ -40,18 +52,26 @@ extension RemoteActor {
     ///   - memory: bytes held for life.
     ///   - resources: amounts of custom resources held for life.
     ///   - maxRestarts: how often it is made again, by the same initializer, when its process dies; 0 by default, -1 is without end.
-    ///   - maxConcurrency: how many of its calls may run at once; 1 by default. A class always runs one.
+    ///   - maxTaskRetries: how often a call is made again when the actor died under it, or when it threw an error of `retryOn`; 0 by default, -1 is
+    ///     without end. A call that is made again may have run before.
+    ///   - retryOn: the errors that are worth another try; none by default.
+    ///   - maxConcurrency: how many of its calls may run at once. By default 1,000 for an actor that has async methods, and 1 for any other: calls of such an
+    ///     actor cannot overlap anyway. A class always runs one.
+    ///   - concurrencyGroups: groups of calls with a limit of their own, `["io": 2]`; what methods and callers put into one does not count for
+    ///     `maxConcurrency`, nor wait for others. Not for a class.
     ///   - getIfExists: take the living actor with this name if there is one.
     ///   - program: the executable that holds the type, when it is not this one.
     public nonisolated static func options(
         name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime? = nil, cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil,
-        resources: [String: Double]? = nil, maxRestarts: Int? = nil, maxConcurrency: Int? = nil, getIfExists: Bool? = nil, program: Program? = nil
+        resources: [String: Double]? = nil, maxRestarts: Int? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, maxConcurrency: Int? = nil,
+        concurrencyGroups: [String: Int]? = nil, getIfExists: Bool? = nil, program: Program? = nil
     ) -> Factory {
         Factory(
             _options: _defaults.overridden(
                 by: ActorCreationOptions(
                     name: name, namespace: namespace, lifetime: lifetime, cpus: cpus, gpus: gpus, memory: memory, resources: resources,
-                    maxRestarts: maxRestarts, maxConcurrency: maxConcurrency, getIfExists: getIfExists, program: program)))
+                    maxRestarts: maxRestarts, maxTaskRetries: maxTaskRetries, retryOn: retryOn, maxConcurrency: maxConcurrency,
+                    concurrencyGroups: concurrencyGroups, getIfExists: getIfExists, program: program)))
     }
 
     /// The living actor of this type with a name.
@@ -113,7 +133,10 @@ extension RemoteActorFactory {
         let type = Actor._type
         do {
             guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
-            let options = try _options.checked()
+            let options = try _options.checked(defaultConcurrency: type.defaultConcurrency)
+            if type.runsOneByOne, !options.concurrencyGroups.isEmpty {
+                throw MantaError(.invalidArgument, "\(type.name) is a class, whose calls run one by one; concurrency groups are for actors")
+            }
             var arguments = _Arguments(count: type.initializers[Int(initializer)].parameters.count)
             try build(&arguments)
             return Actor.Handle(

@@ -1,5 +1,7 @@
 // Macros: the declarations of `@Remote`, `@RemoteActor` and `#remote`; MantaMacros holds what they expand to.
 
+public import MantaModel
+
 /// Makes a function callable on the cluster: `square(3)` still runs here, `square.remote(3)` returns an `ObjectReference` at once and runs on a worker.
 ///
 /// For a global or static function whose parameters and result are `Codable`. A tuple returns a reference for each part. A function without
@@ -10,11 +12,15 @@
 ///   - gpus: GPUs held while it runs; 0 by default. Above 1 it must be a whole number.
 ///   - memory: bytes of memory reserved while it runs; none by default.
 ///   - resources: amounts of custom resources.
-///   - retries: further tries after its worker or node was lost, 3 by default; an error it throws is never retried.
+///   - retries: further tries after its worker or node was lost, or after an error of `retryOn`; 3 by default, -1 is without end.
+///   - retryOn: the errors it throws that are worth another try: `.anyError`, or types as `[NetworkError.self]`; none by default.
+///   - timeout: how long it may take from its submission to its end, all tries together; without end by default. When it is over the reference fails with
+///     `timeout` and what runs is cancelled. What the function submits has the same deadline, or an earlier one of its own.
 ///   - name: what people see instead of its own name.
 @attached(peer, names: overloaded, prefixed(__Remote_))
 public macro Remote(
-    cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil, resources: [String: Double]? = nil, retries: Int? = nil, name: String? = nil
+    cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil, resources: [String: Double]? = nil, retries: Int? = nil, retryOn: RetryCondition? = nil,
+    timeout: Duration? = nil, name: String? = nil
 ) = #externalMacro(module: "MantaMacros", type: "RemoteMacro")
 
 /// Makes an actor or a final class one that can live on the cluster: `Counter.remote(start: 10)` creates it there and returns a `Counter.Handle`, whose
@@ -27,7 +33,8 @@ public macro Remote(
 @attached(extension, conformances: RemoteActor)
 public macro RemoteActor(
     lifetime: ActorLifetime? = nil, cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil, resources: [String: Double]? = nil,
-    maxRestarts: Int? = nil, maxConcurrency: Int? = nil
+    maxRestarts: Int? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, maxConcurrency: Int? = nil,
+    concurrencyGroups: [String: Int]? = nil
 ) = #externalMacro(module: "MantaMacros", type: "RemoteActorMacro")
 
 /// Runs a closure on the cluster: `#remote(data, 5) { (xs: [Float], k: Float) in xs.reduce(0, +) * k }`.

@@ -1,6 +1,7 @@
 // Context: where the code that asks is running.
 
 import Glibc
+import MantaLoop
 public import MantaModel
 import MantaWorker
 
@@ -14,6 +15,8 @@ extension Manta {
         public var function: String?
         /// Which try of the task this is, from 1.
         public var attempt: Int
+        /// How long it may still take, when it has a deadline; what it submits has the same.
+        public var timeLeft: Duration?
         /// The node, when the process is on one.
         public var node: NodeID?
         /// The namespace of actors that are named without one.
@@ -29,7 +32,7 @@ extension Manta {
             let task = TaskContext.current
             return Context(
                 job: task?.job ?? runtime.job, task: task?.task, actor: task?.actor, function: task?.function, attempt: task?.attempt ?? 1,
-                node: task?.node ?? runtime.node, namespace: runtime.namespace, pid: getpid())
+                timeLeft: task?.deadline.map { max(.zero, $0 - EventLoop.clock()) }, node: task?.node ?? runtime.node, namespace: runtime.namespace, pid: getpid())
         }
     }
 }

@@ -10,12 +10,17 @@ package import MantaWorker
 /// The shape of a function, method or initializer, as its macro saw it.
 public struct _Signature: Sendable {
     package let entry: SignatureEntry
+    /// How calls of a method run, unless the caller says otherwise.
+    let options: CallOptions
 
     /// One tuple for each parameter: label or nil, name, type as written, whether it has a default.
-    public init(_ name: String, _ parameters: [(label: String?, name: String, type: String, hasDefault: Bool)], results: Int) {
+    public init(
+        _ name: String, _ parameters: [(label: String?, name: String, type: String, hasDefault: Bool)], results: Int, options: CallOptions = CallOptions()
+    ) {
+        self.options = options
         entry = SignatureEntry(
             name: name, parameters: parameters.map { ParameterEntry(label: $0.label, name: $0.name, type: $0.type, hasDefault: $0.hasDefault) },
-            resultCount: results)
+            resultCount: results, concurrencyGroup: options.concurrencyGroup)
     }
 }
 

@@ -9,14 +9,17 @@ import MantaWorker
 public struct FunctionOptions: Sendable {
     var demand: ResourceDemand
     var retries: Int?
+    var retryOn: RetryCondition?
+    var timeout: Duration?
     var name: String?
 
     /// See `@Remote` for what each means.
     public init(
-        cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil, resources: [String: Double]? = nil, retries: Int? = nil, name: String? = nil
+        cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil, resources: [String: Double]? = nil, retries: Int? = nil,
+        retryOn: RetryCondition? = nil, timeout: Duration? = nil, name: String? = nil
     ) {
         demand = ResourceDemand(cpus: cpus, gpus: gpus, memory: memory, resources: resources)
-        (self.retries, self.name) = (retries, name)
+        (self.retries, self.retryOn, self.timeout, self.name) = (retries, retryOn, timeout, name)
     }
 
     /// These options with what `other` says put over them.
@@ -24,14 +27,54 @@ public struct FunctionOptions: Sendable {
         var result = self
         result.demand = demand.overridden(by: other.demand)
         result.retries = other.retries ?? retries
+        result.retryOn = other.retryOn ?? retryOn
+        result.timeout = other.timeout ?? timeout
         result.name = other.name ?? name
         return result
     }
 
     func checked() throws(MantaError) -> TaskOptions {
-        if let retries, retries < 0 { throw MantaError(.invalidArgument, "retries is \(retries); expected 0 or more") }
-        return TaskOptions(resources: try demand.checked(defaultCPUs: 1), retries: retries ?? 3, name: name)
+        if let retries, retries < -1 { throw MantaError(.invalidArgument, "retries is \(retries); expected -1 (without end) or more") }
+        try check(timeout: timeout)
+        return TaskOptions(
+            resources: try demand.checked(defaultCPUs: 1), retries: retries ?? 3, retryOn: retryOn ?? .never, timeout: timeout, name: name)
     }
+}
+
+/// How a call of an actor's method runs: the arguments of a method's `options(...)`. What is nil is as the actor was made.
+public struct CallOptions: Sendable {
+    var timeout: Duration?
+    var maxTaskRetries: Int?
+    var retryOn: RetryCondition?
+    var concurrencyGroup: String?
+
+    /// See `RemoteMethod.options` for what each means.
+    public init(timeout: Duration? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, concurrencyGroup: String? = nil) {
+        (self.timeout, self.maxTaskRetries) = (timeout, maxTaskRetries)
+        (self.retryOn, self.concurrencyGroup) = (retryOn, concurrencyGroup)
+    }
+
+    /// These options with what `other` says put over them.
+    func overridden(by other: CallOptions) -> CallOptions {
+        CallOptions(
+            timeout: other.timeout ?? timeout, maxTaskRetries: other.maxTaskRetries ?? maxTaskRetries, retryOn: other.retryOn ?? retryOn,
+            concurrencyGroup: other.concurrencyGroup ?? concurrencyGroup)
+    }
+
+    /// Nil when nothing was said.
+    func checked() throws(MantaError) -> CallTerms? {
+        if timeout == nil, maxTaskRetries == nil, retryOn == nil, concurrencyGroup == nil { return nil }
+        if let maxTaskRetries, maxTaskRetries < -1 {
+            throw MantaError(.invalidArgument, "maxTaskRetries is \(maxTaskRetries); expected -1 (without end) or more")
+        }
+        try check(timeout: timeout)
+        return CallTerms(timeout: timeout, retries: maxTaskRetries, retryOn: retryOn, group: concurrencyGroup)
+    }
+}
+
+private func check(timeout: Duration?) throws(MantaError) {
+    guard let timeout, timeout <= .zero else { return }
+    throw MantaError(.invalidArgument, "timeout is \(timeout); expected more than zero")
 }
 
 /// How an actor is made: the arguments of `@RemoteActor` and of `options(...)`. What is nil has its default.
@@ -41,15 +84,20 @@ public struct ActorCreationOptions: Sendable {
     var lifetime: ActorLifetime?
     var demand: ResourceDemand
     var maxRestarts: Int?
+    var maxTaskRetries: Int?
+    var retryOn: RetryCondition?
     var maxConcurrency: Int?
+    var concurrencyGroups: [String: Int]?
     var getIfExists: Bool?
     var program: Program?
 
     public init(
         name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime? = nil, cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil,
-        resources: [String: Double]? = nil, maxRestarts: Int? = nil, maxConcurrency: Int? = nil, getIfExists: Bool? = nil, program: Program? = nil
+        resources: [String: Double]? = nil, maxRestarts: Int? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, maxConcurrency: Int? = nil,
+        concurrencyGroups: [String: Int]? = nil, getIfExists: Bool? = nil, program: Program? = nil
     ) {
         demand = ResourceDemand(cpus: cpus, gpus: gpus, memory: memory, resources: resources)
+        (self.maxTaskRetries, self.retryOn, self.concurrencyGroups) = (maxTaskRetries, retryOn, concurrencyGroups)
         (self.name, self.namespace, self.lifetime, self.maxRestarts) = (name, namespace, lifetime, maxRestarts)
         (self.maxConcurrency, self.getIfExists, self.program) = (maxConcurrency, getIfExists, program)
     }
@@ -62,13 +110,17 @@ public struct ActorCreationOptions: Sendable {
         result.namespace = other.namespace ?? namespace
         result.lifetime = other.lifetime ?? lifetime
         result.maxRestarts = other.maxRestarts ?? maxRestarts
+        result.maxTaskRetries = other.maxTaskRetries ?? maxTaskRetries
+        result.retryOn = other.retryOn ?? retryOn
         result.maxConcurrency = other.maxConcurrency ?? maxConcurrency
+        result.concurrencyGroups = other.concurrencyGroups ?? concurrencyGroups
         result.getIfExists = other.getIfExists ?? getIfExists
         result.program = other.program ?? program
         return result
     }
 
-    func checked() throws(MantaError) -> ActorOptions {
+    /// - Parameter defaultConcurrency: how many calls may run at once when nothing was said.
+    func checked(defaultConcurrency: Int = 1) throws(MantaError) -> ActorOptions {
         for (what, text) in [("name", name), ("namespace", namespace)] {
             guard let text else { continue }
             if text.isEmpty { throw MantaError(.invalidArgument, "the \(what) of an actor is empty; give it one or leave it out") }
@@ -79,12 +131,18 @@ public struct ActorCreationOptions: Sendable {
         if getIfExists == true, name == nil { throw MantaError(.invalidArgument, "getIfExists needs a name to look for; give one") }
         if let maxRestarts, maxRestarts < -1 { throw MantaError(.invalidArgument, "maxRestarts is \(maxRestarts); expected -1 (without end) or more") }
         if let maxConcurrency, maxConcurrency < 1 { throw MantaError(.invalidArgument, "maxConcurrency is \(maxConcurrency); expected 1 or more") }
+        if let maxTaskRetries, maxTaskRetries < -1 {
+            throw MantaError(.invalidArgument, "maxTaskRetries is \(maxTaskRetries); expected -1 (without end) or more")
+        }
+        for (group, limit) in concurrencyGroups ?? [:] where limit < 1 || group.isEmpty || group.utf8.count > Limits.nameBytes {
+            throw MantaError(.invalidArgument, "the concurrency group \"\(group)\" has the limit \(limit); expected a name and 1 or more")
+        }
         let held = try demand.checked(defaultCPUs: 0)
         // An actor that says nothing needs a CPU to be placed and none to live, so that a node can host more actors than it has CPUs.
         let forPlacing = demand.isEmpty ? Resources([Resources.cpu: 1]) : held
         return ActorOptions(
             name: name, namespace: namespace, lifetime: lifetime ?? .job, resources: held, placementResources: forPlacing, maxRestarts: maxRestarts ?? 0,
-            maxConcurrency: maxConcurrency ?? 1, getIfExists: getIfExists ?? false, program: program)
+            maxTaskRetries: maxTaskRetries ?? 0, maxConcurrency: maxConcurrency ?? defaultConcurrency, concurrencyGroups: concurrencyGroups ?? [:], getIfExists: getIfExists ?? false, program: program)
     }
 }
 

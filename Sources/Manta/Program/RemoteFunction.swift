@@ -21,11 +21,12 @@ extension RemoteFunction {
     ///
     /// What is not given stays as `@Remote` said; see there for what each means.
     public nonisolated func options(
-        cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil, resources: [String: Double]? = nil, retries: Int? = nil, name: String? = nil
+        cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil, resources: [String: Double]? = nil, retries: Int? = nil,
+        retryOn: RetryCondition? = nil, timeout: Duration? = nil, name: String? = nil
     ) -> Self {
         var result = self
         result._options = _options.overridden(
-            by: FunctionOptions(cpus: cpus, gpus: gpus, memory: memory, resources: resources, retries: retries, name: name))
+            by: FunctionOptions(cpus: cpus, gpus: gpus, memory: memory, resources: resources, retries: retries, retryOn: retryOn, timeout: timeout, name: name))
         return result
     }
 

@@ -20,9 +20,24 @@ public struct ObjectReference<Value>: Sendable {
     /// Whether reading it would return or throw at once.
     public var isReady: Bool { handle.isSettled }
 
-    /// Asks that the task that makes the object be cancelled; reading then throws `MantaError` with the code `cancelled`, unless it was ready first.
-    public func cancel() {
-        CurrentRuntime.get()?.cancel(handle)
+    /// Cancels the task or call that makes the object; reading then throws `MantaError` with the code `cancelled`, unless it was ready first.
+    ///
+    /// What has not begun never does; code that runs is cancelled as Swift tasks are: it finds `Task.isCancelled` true and its waits throw. Returns at once;
+    /// the reference may also be a borrowed one.
+    ///
+    /// - Parameter recursive: cancel also what the task submitted, and so on; true by default.
+    public func cancel(recursive: Bool = true) {
+        CurrentRuntime.get()?.cancel(handle, Cancellation(isRecursive: recursive))
+    }
+
+    /// Cancels the task that makes the object and, if it runs, kills its worker process: for code that does not listen to `cancel()`, also after that was
+    /// tried. Returns when the task's owner has been told; what ran beside it in the process is tried again as after any crash.
+    ///
+    /// - Parameter recursive: cancel also what the task submitted, and so on; true by default.
+    /// - Throws: `MantaError` with the code `invalidArgument` for the call of an actor (kill the actor), or when the object's owner cannot be reached.
+    public func cancelByForce(recursive: Bool = true) async throws {
+        guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
+        try await runtime.cancelled(handle, Cancellation(isRecursive: recursive, isForced: true))
     }
 }
 

@@ -1,7 +1,7 @@
 // SerialRuntime: the runtime of the serial mode: remote code runs in this very process, for debugging and for tests of user code.
 //
 // Everything a cluster would do to a value happens: arguments and results are encoded and decoded, errors travel, calls to an actor run in order. What a
-// cluster does to processes does not: no resources, no retries, no crashes. A synchronous function without pending arguments runs inside `remote(...)`
+// cluster does to processes and in time does not: no resources, no retries, no time-outs, no crashes. A synchronous function without pending arguments runs inside `remote(...)`
 // itself, so a debugger stops in it with the caller on the stack.
 
 import Glibc
@@ -23,6 +23,8 @@ final class SerialRuntime: RuntimeInterface {
         var nested: [ObjectID: [ObjectHandle]] = [:]
         var actors: [ActorID: SerialActor] = [:]
         var names: [ActorName: ActorID] = [:]
+        /// What runs, so that it can be cancelled.
+        var running: [TaskID: Task<Void, Never>] = [:]
     }
     private struct WeakHandle { weak var handle: ObjectHandle? }
     private struct ActorName: Hashable { var namespace, name: String }
@@ -39,7 +41,11 @@ final class SerialRuntime: RuntimeInterface {
             return handles
         }
         let context = context(task, actor: nil, function: options.name ?? function)
-        Task.immediate { await self.run(arguments, entry.invoke, context, into: handles) }
+        let running = Task.immediate { await self.run(arguments, entry.invoke, context, into: handles) }
+        // What needed no wait is over by now.
+        state.withLock { state in
+            if handles.contains(where: { !$0.isSettled }) { state.running[task] = running }
+        }
         return handles
     }
 
@@ -55,8 +61,17 @@ final class SerialRuntime: RuntimeInterface {
             id: id, owner: owner, keeper: nil, outcome: .failed(MantaError(.objectLost, "the object \(id) is not known in this process, or was released")))
     }
 
-    func cancel(_ handle: ObjectHandle) {
-        handle.fail(MantaError(.cancelled, "the object \(handle.id) was cancelled"))
+    func cancel(_ handle: ObjectHandle, _ cancellation: Cancellation) {
+        let running = state.withLock { $0.running.removeValue(forKey: handle.id.task) }
+        handle.fail(MantaError(.cancelled, "the task \(handle.id.task) was cancelled"))
+        running?.cancel()
+    }
+
+    func cancelled(_ handle: ObjectHandle, _ cancellation: Cancellation) async throws {
+        if cancellation.isForced {
+            throw MantaError(.invalidArgument, "the serial mode runs everything in one process, which cannot be killed for a task; use cancel()")
+        }
+        cancel(handle, cancellation)
     }
 
     private func settle(_ handle: ObjectHandle, _ value: EncodedValue) {
@@ -101,6 +116,7 @@ final class SerialRuntime: RuntimeInterface {
         } catch {
             for handle in handles { handle.fail(error) }
         }
+        state.withLock { _ = $0.running.removeValue(forKey: context.task) }
     }
 
     private func resolve(_ sources: [ArgumentSource]) async throws -> [ArgumentValue] {
@@ -152,7 +168,9 @@ final class SerialRuntime: RuntimeInterface {
         return id
     }
 
-    func call(actor id: ActorID, type: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int) -> [ObjectHandle] {
+    func call(
+        actor id: ActorID, type: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int, terms: CallTerms?
+    ) -> [ObjectHandle] {
         let task = TaskID.random()
         let handles = makeHandles(task, count: resultCount)
         guard let actor = state.withLock({ $0.actors[id] }) else {

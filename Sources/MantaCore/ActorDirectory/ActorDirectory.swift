@@ -23,6 +23,7 @@ package struct ActorDirectory: Sendable {
         package var node: NodeID?
         package var restarts: Int
         package var death: DeathCause?
+        package var maxTaskRetries: Int?
     }
 
     /// What is kept of an actor: of a detached one while it lives; of another one when it is dead but a node that is away may still run it.
@@ -159,6 +160,7 @@ package struct ActorDirectory: Sendable {
 
     func status(_ entry: Entry) -> Status {
         var status = Status(id: entry.specification.id, type: entry.specification.type, state: .pending, restarts: entry.restarts)
+        status.maxTaskRetries = entry.specification.maxTaskRetries
         switch entry.phase {
         case .storing: break
         case .waiting, .backingOff: status.state = entry.restarts == 0 ? .pending : .restarting

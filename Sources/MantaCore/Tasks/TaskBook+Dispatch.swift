@@ -159,11 +159,12 @@ extension TaskBook {
         enqueue(task, in: record.shape, first: true)
     }
 
-    /// The task may have run in vain: once more, or the end when no retry is left. `error` gets the number of attempts.
-    mutating func retry(_ task: TaskID, attempt: Int32, at now: Instant, _ perform: (Action) -> Void, error: (Int) -> MantaError) {
+    /// The task may have run in vain: once more, or the end when no retry is left. `error` gets the number of attempts when it is the end.
+    mutating func retry(_ task: TaskID, attempt: Int32, at now: Instant, _ perform: (Action) -> Void, error: (Int?) -> MantaError) {
         guard let record = tasks[task], record.stage == .running, record.attempt == attempt else { return }
-        if record.retries < 0 || record.attempt <= record.retries {
+        if record.hasRetry {
             requeue(task, attempt: attempt, counting: true)
+            perform(.retried(task, attempt: Int(attempt) + 1, error(nil), payload: record.payload))
         } else {
             end(task, .failed(error(Int(attempt))), at: now, perform)
         }

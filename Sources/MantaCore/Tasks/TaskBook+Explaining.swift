@@ -17,6 +17,12 @@ extension TaskBook {
     /// The attempt a task is in, from 1; nil when it has ended.
     package func attempt(of task: TaskID) -> Int? { tasks[task].map { Int($0.attempt) } }
 
+    /// What the runtime keeps with a task; nil when it has ended.
+    package func payload(of task: TaskID) -> Payload? { tasks[task]?.payload }
+
+    /// The tasks whose payload is as asked, in no order. Looks at all of them.
+    package func tasks(where isWanted: (Payload) -> Bool) -> [TaskID] { tasks.filter { isWanted($0.value.payload) }.map(\.key) }
+
     /// The worker and node a task was sent to; nil while it was not.
     package func place(of task: TaskID) -> (worker: ProcessAddress, node: NodeAddress)? {
         guard let record = tasks[task], record.stage == .running, let lease = leases[record.lease], let worker = lease.worker else { return nil }

@@ -89,14 +89,22 @@ package struct TaskBook {
         end(task, .failed(error), at: now, perform)
     }
 
-    /// Nobody wants the task any more. It ends at once, with `cancelled`; a worker that runs it is told.
-    package mutating func cancel(_ task: TaskID, at now: Instant, perform: (Action) -> Void) {
-        guard let record = tasks[task] else { return }
+    /// Nobody wants the task any more, or its time is over. It ends at once, with the error or `cancelled`; a worker that has it is told.
+    package mutating func cancel(_ task: TaskID, because error: MantaError? = nil, at now: Instant, perform: (Action) -> Void) {
+        guard let record = tasks[task] else {
+            // Cancelled before, but its worker has not let go of it: it is told again, perhaps with more force.
+            if let number = cancelled[task], let lease = leases[number], let worker = lease.worker,
+                let flight = lease.inFlight.first(where: { $0.task == task })
+            {
+                perform(.cancelRunning(task, attempt: Int(flight.attempt), id(of: number), worker: worker))
+            }
+            return
+        }
         if record.stage == .running, let worker = leases[record.lease]?.worker {
             cancelled[task] = record.lease
             perform(.cancelRunning(task, attempt: Int(record.attempt), id(of: record.lease), worker: worker))
         }
-        end(task, .failed(MantaError(.cancelled, "task \(task.short) was cancelled")), at: now, perform)
+        end(task, .failed(error ?? MantaError(.cancelled, "task \(task) was cancelled")), at: now, perform)
     }
 
     /// The process gives up: every task ends with the error, every lease goes back.
@@ -110,16 +118,23 @@ package struct TaskBook {
         }
     }
 
-    /// The worker answered: with results, or with what user code threw. `duration` is how long the function ran; zero says nothing. The `ended`
-    /// action tells whether the answer counts.
-    package mutating func taskDone(_ task: TaskID, attempt: Int, duration: Duration, at now: Instant, perform: (Action) -> Void) {
+    /// The worker answered: with results, or with what user code threw. `duration` is how long the function ran; zero says nothing. With `mayRetry` it
+    /// is an error on which the task is to run again, as long as it has retries. The `ended` or `retried` action tells whether the answer counts.
+    package mutating func taskDone(
+        _ task: TaskID, attempt: Int, duration: Duration, mayRetry: Bool = false, at now: Instant, perform: (Action) -> Void
+    ) {
         let number: UInt64
         if let record = tasks[task] {
             guard Int(record.attempt) == attempt else { return }
             learn(record, duration.inNanoseconds)
             number = record.lease
             land(task, on: number, at: now)
-            end(task, .answered, at: now, perform)
+            if mayRetry, record.hasRetry {
+                requeue(task, attempt: record.attempt, counting: true)
+                perform(.retried(task, attempt: attempt + 1, nil, payload: record.payload))
+            } else {
+                end(task, .answered, at: now, perform)
+            }
         } else if let lease = cancelled.removeValue(forKey: task) {
             number = lease
             land(task, on: number, at: now)
@@ -153,8 +168,9 @@ package struct TaskBook {
         leases[number]!.isInquired = false
         for task in unknown.reversed() {
             guard let flight = removeInFlight(task, from: number) else { continue }
+            let reason = "task \(task.short), or the answer to it, was lost on its way"
             retry(task, attempt: flight.attempt, at: now, perform) { count in
-                MantaError(.unavailable, "task \(task.short), or the answer to it, was lost on its way \(count) times; submit it again, or allow more retries")
+                MantaError(.unavailable, count == nil ? reason : "\(reason) \(count!) times; submit it again, or allow more retries")
             }
         }
         refill(number, at: now, perform)

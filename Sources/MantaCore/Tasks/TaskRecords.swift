@@ -19,6 +19,9 @@ extension TaskBook {
         var attempt: Int32 = 1
         var stage: Stage
 
+        /// Whether it may run again when this attempt fails.
+        var hasRetry: Bool { retries < 0 || attempt <= retries }
+
         mutating func isSent(under number: UInt64) {
             stage = .running
             lease = number

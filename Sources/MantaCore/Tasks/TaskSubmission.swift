@@ -37,6 +37,8 @@ extension TaskBook {
         case inquire(LeaseID, tasks: [TaskID], worker: ProcessAddress)
         /// Tell the worker that nobody waits for the task any more. It must still report its end.
         case cancelRunning(TaskID, attempt: Int, LeaseID, worker: ProcessAddress)
+        /// The task runs again, as this attempt: the one before failed for this reason, or, without a reason, with what its worker answered.
+        case retried(TaskID, attempt: Int, MantaError?, payload: Payload)
         /// The task is over. Exactly once for each task that was submitted.
         case ended(TaskID, TaskEnd, payload: Payload)
     }

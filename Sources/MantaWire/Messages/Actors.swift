@@ -32,9 +32,13 @@ package struct ActorStatus: Hashable, Sendable, Codable {
     /// Grows with every incarnation, from 0; a caller starts its sequence numbers anew with each.
     package var restarts: Int
     package var death: DeathCause?
-    package init(id: ActorID, type: String, state: ActorState, address: ProcessAddress?, node: NodeID?, restarts: Int, death: DeathCause?) {
+    /// Retries of the calls to it that do not say otherwise; nil is none, -1 is without end.
+    package var maxTaskRetries: Int?
+    package init(
+        id: ActorID, type: String, state: ActorState, address: ProcessAddress?, node: NodeID?, restarts: Int, death: DeathCause?, maxTaskRetries: Int? = nil
+    ) {
         (self.id, self.type, self.state, self.address) = (id, type, state, address)
-        (self.node, self.restarts, self.death) = (node, restarts, death)
+        (self.node, self.restarts, self.death, self.maxTaskRetries) = (node, restarts, death, maxTaskRetries)
     }
 }
 

@@ -22,14 +22,20 @@ package struct RunTask: WireMessage, Hashable {
     package var attempt: UInt32
     package var resultCount: UInt32
     package var arguments: [ArgumentPayload]
+    /// Nanoseconds until its deadline, when it has one: what it submits has the same.
+    package var timeLeft: Int64?
 
-    package init(task: TaskID, lease: LeaseID, job: JobID, parent: TaskID?, function: String, attempt: UInt32, resultCount: UInt32, arguments: [ArgumentPayload]) {
+    package init(
+        task: TaskID, lease: LeaseID, job: JobID, parent: TaskID?, function: String, attempt: UInt32, resultCount: UInt32, arguments: [ArgumentPayload],
+        timeLeft: Int64? = nil
+    ) {
         (self.task, self.lease, self.job, self.parent) = (task, lease, job, parent)
         (self.function, self.attempt, self.resultCount, self.arguments) = (function, attempt, resultCount, arguments)
+        self.timeLeft = timeLeft
     }
 
     package func encode(into writer: inout MessagePackWriter) {
-        writer.writeArrayHeader(8)
+        writer.writeArrayHeader(timeLeft == nil ? 8 : 9)
         writer.write(task)
         writer.write(lease)
         writer.write(job)
@@ -38,10 +44,11 @@ package struct RunTask: WireMessage, Hashable {
         writer.write(attempt)
         writer.write(resultCount)
         writer.write(arguments)
+        if let timeLeft { writer.write(timeLeft) }
     }
 
     package init(from reader: inout MessagePackReader) throws(MantaError) {
-        try reader.readArrayHeader(of: 8)
+        let count = try reader.readArrayHeader(atLeast: 8)
         task = try reader.readIdentifier()
         lease = try reader.readIdentifier()
         job = try reader.readIdentifier()
@@ -50,6 +57,8 @@ package struct RunTask: WireMessage, Hashable {
         attempt = try reader.readUInt32()
         resultCount = try reader.readUInt32()
         arguments = try reader.readArguments()
+        if count > 8 { timeLeft = try reader.readOptionalInt64() }
+        try reader.skipFields(from: 9, to: count)
     }
 }
 
@@ -68,14 +77,25 @@ package struct CallActor: WireMessage, Hashable {
     package var methodName: String
     package var resultCount: UInt32
     package var arguments: [ArgumentPayload]
+    /// Which try it is, from 1; the answer says it too.
+    package var attempt: UInt32
+    /// Nanoseconds until its deadline, when it has one: what it submits has the same.
+    package var timeLeft: Int64?
+    /// The concurrency group to run it in; nil is the one that its method declares.
+    package var group: String?
 
-    package init(task: TaskID, actor: ActorID, job: JobID, parent: TaskID?, sequence: UInt64, method: UInt32, methodName: String, resultCount: UInt32, arguments: [ArgumentPayload]) {
+    package init(
+        task: TaskID, actor: ActorID, job: JobID, parent: TaskID?, sequence: UInt64, method: UInt32, methodName: String, resultCount: UInt32,
+        arguments: [ArgumentPayload], attempt: UInt32 = 1, timeLeft: Int64? = nil, group: String? = nil
+    ) {
         (self.task, self.actor, self.job, self.parent, self.sequence) = (task, actor, job, parent, sequence)
         (self.method, self.methodName, self.resultCount, self.arguments) = (method, methodName, resultCount, arguments)
+        (self.attempt, self.timeLeft, self.group) = (attempt, timeLeft, group)
     }
 
     package func encode(into writer: inout MessagePackWriter) {
-        writer.writeArrayHeader(9)
+        let isPlain = attempt == 1 && timeLeft == nil && group == nil
+        writer.writeArrayHeader(isPlain ? 9 : 12)
         writer.write(task)
         writer.write(actor)
         writer.write(job)
@@ -85,10 +105,14 @@ package struct CallActor: WireMessage, Hashable {
         writer.write(methodName)
         writer.write(resultCount)
         writer.write(arguments)
+        if isPlain { return }
+        writer.write(attempt)
+        if let timeLeft { writer.write(timeLeft) } else { writer.writeNil() }
+        if let group { writer.write(group) } else { writer.writeNil() }
     }
 
     package init(from reader: inout MessagePackReader) throws(MantaError) {
-        try reader.readArrayHeader(of: 9)
+        let count = try reader.readArrayHeader(atLeast: 9)
         task = try reader.readIdentifier()
         actor = try reader.readIdentifier()
         job = try reader.readIdentifier()
@@ -98,6 +122,10 @@ package struct CallActor: WireMessage, Hashable {
         methodName = try reader.readString()
         resultCount = try reader.readUInt32()
         arguments = try reader.readArguments()
+        attempt = count > 9 ? try reader.readUInt32() : 1
+        if count > 10 { timeLeft = try reader.readOptionalInt64() }
+        if count > 11 { group = reader.readNilIfNext() ? nil : try reader.readString() }
+        try reader.skipFields(from: 12, to: count)
     }
 }
 
@@ -185,13 +213,38 @@ package struct TasksUnknown: CodedMessage, Hashable {
     package init(lease: LeaseID, tasks: [TaskID]) { (self.lease, self.tasks) = (lease, tasks) }
 }
 
-/// Owner → worker: nobody wants this task's result any more.
+/// Owner → worker: nobody wants this task's or call's result any more. What has not begun never does; what runs is cancelled, or ends with its process.
 package struct CancelTask: WireMessage, Hashable {
     package static var kind: MessageKind { .cancelTask }
     package var task: TaskID
-    package init(task: TaskID) { self.task = task }
-    package func encode(into writer: inout MessagePackWriter) { writer.write(task) }
-    package init(from reader: inout MessagePackReader) throws(MantaError) { task = try reader.readIdentifier() }
+    /// What it submitted is cancelled too, and so on.
+    package var isRecursive: Bool
+    /// The worker process that runs it ends.
+    package var isForced: Bool
+    package init(task: TaskID, isRecursive: Bool = true, isForced: Bool = false) { (self.task, self.isRecursive, self.isForced) = (task, isRecursive, isForced) }
+    package func encode(into writer: inout MessagePackWriter) {
+        writer.writeArrayHeader(3)
+        writer.write(task)
+        writer.write(isRecursive)
+        writer.write(isForced)
+    }
+    package init(from reader: inout MessagePackReader) throws(MantaError) {
+        let count = try reader.readArrayHeader(atLeast: 3)
+        task = try reader.readIdentifier()
+        isRecursive = try reader.readBool()
+        isForced = try reader.readBool()
+        try reader.skipFields(from: 3, to: count)
+    }
+}
+
+/// Borrower → owner: cancel the task that makes this object. Failed with `invalidArgument` when it cannot be cancelled in this way.
+package struct CancelObject: WireRequest, CodedMessage, Hashable {
+    package static var kind: MessageKind { .cancelObject }
+    package typealias Reply = Acknowledged
+    package var object: ObjectID
+    package var isRecursive: Bool
+    package var isForced: Bool
+    package init(object: ObjectID, isRecursive: Bool, isForced: Bool) { (self.object, self.isRecursive, self.isForced) = (object, isRecursive, isForced) }
 }
 
 extension MessagePackWriter {
@@ -240,6 +293,8 @@ extension MessagePackReader {
         default: throw unexpected("a task's outcome")
         }
     }
+
+    fileprivate mutating func readOptionalInt64() throws(MantaError) -> Int64? { readNilIfNext() ? nil : try readInt64() }
 
     fileprivate mutating func readArguments() throws(MantaError) -> [ArgumentPayload] {
         let count = try readArrayHeader()

@@ -8,6 +8,7 @@
 // a runner by `rescue`, which the loop calls a millisecond later, as long as the mailbox is not empty.
 
 import DequeModule
+import MantaLoop
 import MantaModel
 import MantaWire
 import Synchronization
@@ -23,9 +24,21 @@ final class ActorHost: Sendable {
 
     private struct Mailbox {
         var queue: Deque<(CallActor, ReplyRoute)> = []
+        /// One for each runner that was ever needed at once; those of `running` are in use.
+        var runners: [Runner] = []
+        /// Those that are not in use.
+        var free: [Int] = []
         var running = 0
         /// A moving average of the calls' run times, in nanoseconds.
         var typicalDuration: Int64 = 0
+    }
+
+    /// A Swift task that takes calls out of the mailbox.
+    private struct Runner {
+        var task: Task<Void, Never>?
+        var call: TaskID?
+        /// Its call was cancelled, and the Swift task with it, for good: another one takes over behind it.
+        var isCancelled = false
     }
 
     /// Calls shorter than this are worth no runner of their own.
@@ -49,7 +62,7 @@ final class ActorHost: Sendable {
         limit = entry.runsOneByOne ? 1 : max(1, specification.maxConcurrency)
     }
 
-    /// Puts calls into the mailbox; returns how many runners (`drain`) the caller must start, and whether it must call `rescue` in a while.
+    /// Puts calls into the mailbox; returns how many runners (`start`) the caller must start, and whether it must call `rescue` in a while.
     func add(_ calls: [(CallActor, ReplyRoute)]) -> (starts: Int, needsRescue: Bool) {
         mailbox.withLock { mailbox in
             mailbox.queue.append(contentsOf: calls)
@@ -69,10 +82,39 @@ final class ActorHost: Sendable {
         }
     }
 
+    /// Starts a runner that `add` or `rescue` asked for.
+    func start(on runtime: Runtime) {
+        mailbox.withLock { mailbox in
+            let slot: Int
+            if let free = mailbox.free.popLast() {
+                slot = free
+            } else {
+                slot = mailbox.runners.count
+                mailbox.runners.append(Runner())
+            }
+            mailbox.runners[slot].task = Task { await drain(slot, on: runtime) }
+        }
+    }
+
+    /// Takes a call that has not begun out of the mailbox, and returns it; or cancels the code that runs it.
+    func cancel(_ task: TaskID) -> (CallActor, ReplyRoute)? {
+        let (call, runner) = mailbox.withLock { mailbox -> ((CallActor, ReplyRoute)?, Task<Void, Never>?) in
+            if let position = mailbox.queue.firstIndex(where: { $0.0.task == task }) { return (mailbox.queue.remove(at: position), nil) }
+            guard let slot = mailbox.runners.firstIndex(where: { $0.call == task }) else { return (nil, nil) }
+            mailbox.runners[slot].isCancelled = true
+            return (nil, mailbox.runners[slot].task)
+        }
+        // Not under the lock: the handlers of user code run in here.
+        runner?.cancel()
+        return call
+    }
+
+    func isRunning(_ task: TaskID) -> Bool { mailbox.withLock { $0.runners.contains { $0.call == task } } }
+
     /// Runs calls until none is left. An answer with another call behind it may wait for that one's: `rescue` is due then, which lets it go.
-    func drain(on runtime: Runtime) async {
+    private func drain(_ slot: Int, on runtime: Runtime) async {
         var waiting = 0
-        while let (call, route) = next() {
+        while let (call, route) = next(slot, on: runtime) {
             let finished = await carryOut(call, route, on: runtime)
             waiting += 1
             let mayWait = ended(after: Int64(clamping: finished.done.duration)) && waiting < Self.answersTogether
@@ -90,11 +132,20 @@ final class ActorHost: Sendable {
         }
     }
 
-    private func next() -> (CallActor, ReplyRoute)? {
+    private func next(_ slot: Int, on runtime: Runtime) -> (CallActor, ReplyRoute)? {
         mailbox.withLock { mailbox in
-            if let call = mailbox.queue.popFirst() { return call }
-            mailbox.running -= 1
-            return nil
+            if mailbox.runners[slot].isCancelled, !mailbox.queue.isEmpty {
+                mailbox.runners[slot] = Runner(task: Task { await drain(slot, on: runtime) })
+                return nil
+            }
+            guard let call = mailbox.queue.popFirst() else {
+                mailbox.running -= 1
+                mailbox.runners[slot] = Runner()
+                mailbox.free.append(slot)
+                return nil
+            }
+            mailbox.runners[slot].call = call.0.task
+            return call
         }
     }
 
@@ -104,10 +155,11 @@ final class ActorHost: Sendable {
         // A call from outside of any job, by a proxy above all, works for the job that made the actor.
         let job = call.job == JobID(high: 0, low: 0) ? specification.job : call.job
         let run = Run(
-            task: call.task, attempt: 1, job: job, parent: call.parent, function: function, resultCount: Int(call.resultCount),
+            task: call.task, attempt: call.attempt, job: job, parent: call.parent, function: function, resultCount: Int(call.resultCount),
             arguments: call.arguments, actor: call.actor, route: route)
         let context = TaskContext(
-            job: job, task: call.task, node: runtime.node ?? NodeID(high: 0, low: 0), actor: call.actor, function: run.function, attempt: 1,
+            job: job, task: call.task, node: runtime.node ?? NodeID(high: 0, low: 0), actor: call.actor, function: run.function, attempt: Int(call.attempt),
+            deadline: call.timeLeft.map { EventLoop.clock() + .nanoseconds($0) },
             willBlock: {}, didUnblock: {})
         return await run.carryOut(on: runtime, context: context) { arguments in
             guard call.method == .max else { return try await instance.dispatch(method: call.method, arguments: arguments) }

@@ -30,12 +30,50 @@ final class Execution {
     func run(_ message: RunTask, from link: Link, _ owner: Owner) {
         let run = Run(
             task: message.task, attempt: message.attempt, job: message.job, parent: message.parent, function: message.function,
-            resultCount: Int(message.resultCount), arguments: message.arguments, actor: nil, route: ReplyRoute(link: link))
+            resultCount: Int(message.resultCount), arguments: message.arguments, actor: nil, route: ReplyRoute(link: link),
+            deadline: message.timeLeft.map { owner.loop.now + .nanoseconds($0) })
         let runner = runners[message.lease] ?? LeaseRunner(lease: message.lease)
         runners[message.lease] = runner
         runner.route = run.route
-        guard runner.add(run), let runtime = owner.runtime else { return }
-        Task { await runner.drain(on: runtime) }
+        runner.add(run, on: owner.runtime)
+    }
+
+    /// Nobody wants a task or call any more.
+    func cancel(_ message: CancelTask, _ owner: Owner) {
+        if let position = earlyCalls.firstIndex(where: { $0.0.task == message.task }) {
+            let (call, route) = earlyCalls.remove(at: position)
+            return answerCancelled(call, route)
+        }
+        if let (call, route) = host?.cancel(message.task) { return answerCancelled(call, route) }
+        for runner in runners.values {
+            switch runner.cancel(message.task) {
+            case .unknown: continue
+            case .notBegun(let run):
+                run.route.link.send(run.cancelledBeforeItBegan)
+                return
+            case .running where message.isForced: return endByForce(message.task, owner)
+            case .running: break
+            }
+        }
+        // A task that is not here any more may have left children, but they are no longer its own to end.
+        if message.isRecursive, isRunning(message.task) { owner.cancelChildren(of: message.task, isForced: false) }
+    }
+
+    private func isRunning(_ task: TaskID) -> Bool { host?.isRunning(task) == true || runners.values.contains { $0.isRunning(task) } }
+
+    private func answerCancelled(_ call: CallActor, _ route: ReplyRoute) {
+        let error = MantaError(.cancelled, "call \(call.task) was cancelled")
+        route.link.send(TaskDone(task: call.task, attempt: call.attempt, outcome: .failed(error), startedAt: .now, duration: 0))
+    }
+
+    /// Ends this process because its running task is not wanted and does not listen. What it submitted is told first; what waits here runs elsewhere.
+    private func endByForce(_ task: TaskID, _ owner: Owner) {
+        owner.cancelChildren(of: task, isForced: true)
+        for (lease, runner) in runners { giveBack(runner.takeQueue(), of: lease) }
+        let text = "manta: this worker ends because task \(task) was cancelled by force\n"
+        _ = text.withCString { write(2, $0, strlen($0)) }
+        // What the links still hold leaves first.
+        owner.loop.schedule(after: .milliseconds(20)) { kill(getpid(), SIGKILL) }
     }
 
     func finished(_ run: FinishedRun, _ owner: Owner) {
@@ -149,7 +187,7 @@ final class Execution {
         guard let host, calls.allSatisfy({ $0.0.actor == host.specification.id }) else {
             for (call, route) in calls {
                 let error = MantaError(.actorDied, "actor \(call.actor.short) does not live in this process")
-                route.link.send(TaskDone(task: call.task, attempt: 1, outcome: .failed(error), startedAt: .now, duration: 0))
+                route.link.send(TaskDone(task: call.task, attempt: call.attempt, outcome: .failed(error), startedAt: .now, duration: 0))
             }
             return
         }
@@ -158,9 +196,7 @@ final class Execution {
 
     private func start(_ need: (starts: Int, needsRescue: Bool), of host: ActorHost, _ owner: Owner, after delay: Duration = .milliseconds(1)) {
         let runtime = owner.runtime!
-        for _ in 0..<need.starts {
-            Task { await host.drain(on: runtime) }
-        }
+        for _ in 0..<need.starts { host.start(on: runtime) }
         guard need.needsRescue, !isRescueDue else { return }
         isRescueDue = true
         // Rarer and rarer while one long call holds up an actor that runs one at a time.

@@ -1,7 +1,8 @@
 // LeaseRunner: runs the tasks of one lease, one after the other, in the order they came.
 //
 // Tasks are added by the loop and taken by one Swift task at a time, which lives while there is something to run, so short tasks follow each other
-// without a switch of threads. What has not begun may be taken back, when a long task is in front.
+// without a switch of threads. What has not begun may be taken back, when a long task is in front. Cancelling what runs cancels that Swift task; since it
+// stays cancelled for good, another one takes over behind it.
 
 import DequeModule
 import MantaModel
@@ -22,24 +23,51 @@ final class LeaseRunner: Sendable {
         var running: TaskID?
         /// When the present run began, in monotonic nanoseconds.
         var beganAt: Int64 = 0
+        /// What drains the queue now.
+        var drainer: Task<Void, Never>?
+        /// The present run was cancelled, and its drainer with it.
+        var isCancelled = false
         /// How many waits of the present run are open; its resources are given back while there are any.
         var openWaits = 0
     }
 
     init(lease: LeaseID) { self.lease = lease }
 
-    /// Adds a run; returns whether the caller must start `drain`.
-    func add(_ run: Run) -> Bool {
+    /// Adds a run, and starts to run when nothing does.
+    func add(_ run: Run, on runtime: Runtime) {
         state.withLock { state in
             state.queue.append(run)
-            defer { state.isRunning = true }
-            return !state.isRunning
+            guard !state.isRunning else { return }
+            state.isRunning = true
+            state.drainer = Task { await drain(on: runtime) }
         }
     }
 
-    /// Runs until nothing is left.
-    func drain(on runtime: Runtime) async {
-        while let run = next() {
+    /// What `cancel` found.
+    enum Cancelled {
+        case unknown
+        case notBegun(Run)
+        case running
+    }
+
+    /// Takes a task that has not begun out of the queue, or cancels the code that runs it.
+    func cancel(_ task: TaskID) -> Cancelled {
+        let (found, drainer) = state.withLock { state -> (Cancelled, Task<Void, Never>?) in
+            if state.running == task {
+                state.isCancelled = true
+                return (.running, state.drainer)
+            }
+            guard let position = state.queue.firstIndex(where: { $0.task == task }) else { return (.unknown, nil) }
+            return (.notBegun(state.queue.remove(at: position)), nil)
+        }
+        // Not under the lock: the handlers of user code run in here.
+        drainer?.cancel()
+        return found
+    }
+
+    /// Runs until nothing is left, or what ran was cancelled.
+    private func drain(on runtime: Runtime) async {
+        while let run = next(on: runtime) {
             let finished = await carryOut(run, on: runtime)
             runtime.post(.finished(finished))
         }
@@ -70,13 +98,20 @@ final class LeaseRunner: Sendable {
         }
     }
 
+    func isRunning(_ task: TaskID) -> Bool { state.withLock { $0.running == task } }
+
     var isIdle: Bool { state.withLock { !$0.isRunning && $0.queue.isEmpty } }
 
-    private func next() -> Run? {
+    private func next(on runtime: Runtime) -> Run? {
         state.withLock { state in
+            if state.isCancelled {
+                (state.isCancelled, state.running) = (false, nil)
+                state.isRunning = !state.queue.isEmpty
+                state.drainer = state.isRunning ? Task { await drain(on: runtime) } : nil
+                return nil
+            }
             guard let run = state.queue.popFirst() else {
-                state.isRunning = false
-                state.running = nil
+                (state.isRunning, state.running, state.drainer) = (false, nil, nil)
                 return nil
             }
             state.running = run.task
@@ -87,9 +122,8 @@ final class LeaseRunner: Sendable {
 
     private func carryOut(_ run: Run, on runtime: Runtime) async -> FinishedRun {
         let context = TaskContext(
-            job: run.job, task: run.task, node: runtime.node ?? NodeID(high: 0, low: 0), actor: nil, function: run.function, attempt: Int(run.attempt),
+            job: run.job, task: run.task, node: runtime.node ?? NodeID(high: 0, low: 0), actor: nil, function: run.function, attempt: Int(run.attempt), deadline: run.deadline,
             willBlock: { self.willBlock(on: runtime) }, didUnblock: { await self.didUnblock(on: runtime) })
-        RunningNote.current?.began(run.task, run.function)
         return await run.carryOut(on: runtime, context: context) { arguments in
             guard let function = runtime.program.function(named: run.function) else {
                 throw MantaError(.unknownFunction, "this worker's program has no remote function \(run.function); is it built from the same source as its caller?")

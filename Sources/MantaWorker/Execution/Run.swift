@@ -33,6 +33,15 @@ struct Run: Sendable {
     var arguments: [ArgumentPayload]
     var actor: ActorID?
     var route: ReplyRoute
+    /// When it must have ended.
+    var deadline: Instant?
+
+    /// What becomes of a run that was cancelled before it began.
+    var cancelledBeforeItBegan: TaskDone {
+        TaskDone(task: task, attempt: attempt, outcome: .failed(cancelled), startedAt: .now, duration: 0)
+    }
+
+    private var cancelled: MantaError { MantaError(.cancelled, "task \(task) was cancelled") }
 
     /// Runs `body` with the arguments' values and wraps what becomes of it.
     func carryOut(
@@ -46,11 +55,14 @@ struct Run: Sendable {
             let values = try await values(on: runtime)
             let results = try await TaskContext.$current.withValue(context) { try await body(values) }
             outcome = runtime.outcome(of: results, for: self)
+        } catch where Task.isCancelled {
+            // Nobody waits for it: whatever it threw on its way out is no failure to tell of.
+            outcome = .failed(cancelled)
         } catch {
             (outcome, failure) = report(error, on: runtime)
         }
         let duration = UInt64(max(0, monotonicNanoseconds() - start))
-        if case .failed(let error) = outcome, failure == nil { failure = row(error.code.rawValue, error.message, runtime) }
+        if case .failed(let error) = outcome, failure == nil, !Task.isCancelled { failure = row(error.code.rawValue, error.message, runtime) }
         return FinishedRun(
             done: TaskDone(task: task, attempt: attempt, outcome: outcome, startedAt: startedAt, duration: duration), route: route, failure: failure)
     }

@@ -86,17 +86,18 @@ extension Owner {
     // MARK: Calls
 
     func call(_ submission: Submission) {
-        guard case .method(var actor, _) = submission.target else { preconditionFailure("a call names a method") }
+        guard case .method(var actor, _, let terms) = submission.target else { preconditionFailure("a call names a method") }
         actor = runtime.resolved(actor)
         for handle in submission.results { objects.created(handle.id, source: submission.function) }
         let task = submission.task
+        guard watchDeadline(of: submission) else { return }
         let missing = missingArguments(submission.arguments) { [runtime = runtime!] in runtime.post(.argumentSettled(task)) }
         if actors[actor] == nil {
             actors[actor] = ActorCalls(queue: CallQueue(actor: actor), isCreated: true)
             watch(actor)
         }
-        if missing > 0 { callsWithMissingArguments[task] = actor }
-        update(actor) { $0.submitted(task, missing: missing, payload: submission, perform: $1) }
+        calls[task] = actor
+        update(actor) { $0.submitted(task, missing: missing, retries: terms?.retries, payload: submission, perform: $1) }
     }
 
     /// An argument of a waiting call is there, or failed: that shows when the call is sent.
@@ -105,10 +106,20 @@ extension Owner {
     }
 
     func callDone(_ done: TaskDone) -> Bool {
-        guard let actor = callsInFlight.removeValue(forKey: done.task), let submission = actors[actor]?.queue.done(done.task) else { return false }
+        guard let actor = calls[done.task] else { return false }
+        var mayRetry = false
+        if case .values = done.outcome {} else { mayRetry = actors[actor]?.queue.payload(of: done.task)?.mayRetry(on: done.outcome) ?? false }
+        var ended: Submission?
+        ending = done
+        update(actor) { ended = $0.done(done.task, attempt: Int(done.attempt), mayRetry: mayRetry, perform: $1) }
+        ending = nil
+        guard let submission = ended else { return true }
+        calls[done.task] = nil
         release(submission.arguments)
         settle(submission, with: done.outcome)
-        reports.ended(submission, outcome: done.outcome, startedAt: done.startedAt, duration: done.duration, actor: actor, node: nil, worker: nil, attempt: 1)
+        reports.ended(
+            submission, outcome: done.outcome, startedAt: done.startedAt, duration: done.duration, actor: actor, node: nil, worker: nil,
+            attempt: Int(done.attempt))
         return true
     }
 
@@ -143,7 +154,9 @@ extension Owner {
 
     func actorChanged(_ status: ActorStatus) {
         if let address = status.address, status.state == .alive { actors[status.id]?.link = transport.connect(to: address) }
-        changed(status.id, ActorStatusView(state: status.state, incarnation: status.restarts, death: status.death))
+        changed(
+            status.id,
+            ActorStatusView(state: status.state, incarnation: status.restarts, death: status.death, maxTaskRetries: status.maxTaskRetries ?? 0))
     }
 
     private func changed(_ actor: ActorID, _ status: ActorStatusView, error: MantaError? = nil) {
@@ -158,38 +171,47 @@ extension Owner {
     }
 
     /// Changes an actor's queue and carries out what it asks for; `error` takes the place of the queue's own.
-    private func update(
+    func update(
         _ actor: ActorID, error: MantaError? = nil, _ body: (inout CallQueue<Submission>, (CallQueue<Submission>.Action) -> Void) -> Void
     ) {
         guard let index = actors.index(forKey: actor) else { return }
         let link = actors.values[index].link
         let error = error ?? actors.values[index].failure
         var failures: [(Submission, any Error)] = []
+        // A call whose argument failed was taken for sent by the queue.
+        var unsent: [(TaskID, attempt: Int)] = []
         body(&actors.values[index].queue) { action in
             switch action {
-            case .send(let task, let sequence, let submission):
-                if let failure = failure(of: submission.arguments) { return failures.append((submission, failure)) }
-                callsInFlight[task] = actor
-                send(submission, to: actor, sequence: sequence, on: link!)
-            case .fail(let task, let submission, let own):
-                callsInFlight[task] = nil
-                failures.append((submission, error ?? own))
+            case .send(let task, let attempt, let sequence, let submission):
+                if let failure = failure(of: submission.arguments) {
+                    unsent.append((task, attempt))
+                    return failures.append((submission, failure))
+                }
+                send(submission, to: actor, attempt: attempt, sequence: sequence, on: link!)
+            case .retried(_, let attempt, let reason, let submission):
+                reports.retried(submission, attempt: attempt, reason: reason, answer: ending, actor: actor)
+            case .cancelSent(let task): link?.send(CancelTask(task: task, isRecursive: cancellation.isRecursive))
+            case .fail(_, let submission, let own):
+                // A cancelled call says so also when the actor is gone.
+                failures.append((submission, own.code == .cancelled || own.code == .timeout ? own : error ?? own))
             }
         }
+        for (task, attempt) in unsent { _ = actors.values[index].queue.done(task, attempt: attempt, perform: { _ in }) }
         for (submission, error) in failures {
-            _ = actors[actor]?.queue.done(submission.task)
+            calls[submission.task] = nil
             release(submission.arguments)
             fail(submission, error)
             reports.failed(submission, error: error, actor: actor)
         }
     }
 
-    private func send(_ submission: Submission, to actor: ActorID, sequence: UInt64, on link: Link) {
-        guard case .method(_, let index) = submission.target else { return }
-        reports.sent(submission, attempt: 1, actor: actor)
+    private func send(_ submission: Submission, to actor: ActorID, attempt: Int, sequence: UInt64, on link: Link) {
+        guard case .method(_, let index, let terms) = submission.target else { return }
+        reports.sent(submission, attempt: attempt, actor: actor)
         link.send(
             CallActor(
                 task: submission.task, actor: actor, job: submission.job, parent: submission.parent, sequence: sequence, method: index,
-                methodName: submission.methodName, resultCount: UInt32(submission.results.count), arguments: payloads(of: submission.arguments)))
+                methodName: submission.methodName, resultCount: UInt32(submission.results.count), arguments: payloads(of: submission.arguments),
+                attempt: UInt32(attempt), timeLeft: timeLeft(of: submission), group: terms?.group))
     }
 }

@@ -35,14 +35,17 @@ final class Owner: @unchecked Sendable {
     var functionNumbers: [String: UInt64] = [:]
     var actors: [ActorID: ActorCalls] = [:]
     var names = ActorNames()
-    var callsInFlight: [TaskID: ActorID] = [:]
-    var callsWithMissingArguments: [TaskID: ActorID] = [:]
+    /// The actor of each call that has not ended.
+    var calls: [TaskID: ActorID] = [:]
+    /// How the task that is being cancelled is to be, while its book is told.
+    var cancellation = Cancellation()
+    /// The timers of what must end in time.
+    var deadlines: [TaskID: TimerID] = [:]
     var creations: [ActorID: PendingCreation] = [:]
     var objects = OwnedObjects()
     var reports = TaskReports()
     var tables = TableWatches()
     let execution = Execution()
-    let console = DriverConsole()
 
     private var commands: [OwnerCommand] = []
     private var timers: [TimerID] = []
@@ -98,7 +101,6 @@ final class Owner: @unchecked Sendable {
     func tick() {
         tickTasks()
         execution.tick(self)
-        console.tick(at: loop.now)
     }
 
     // MARK: Commands of other threads
@@ -122,12 +124,10 @@ final class Owner: @unchecked Sendable {
             objects.created(handle.id, source: "put", size: size)
             for reference in inside { objects.escaped(reference) }
         case .released(let id): objects.released(id)
-        case .unseenFailure(let id, let error):
-            console.unseenFailure(of: objects.entries[id]?.source ?? "object \(id)", error, from: address.process, at: loop.now)
         case .wanted(let handle): fetch(handle)
         case .argumentSettled(let task): argumentSettled(task)
         case .creationArgumentSettled(let actor): creationArgumentSettled(actor)
-        case .cancel(let object): cancel(object)
+        case .cancel(let handle, let cancellation): cancel(handle, cancellation) { _ in }
         case .finished(let run): execution.finished(run, self)
         case .blocked(let lease): execution.blocked(lease, self)
         case .resume(let lease, let continuation): execution.resume(lease, continuation, self)
@@ -181,6 +181,7 @@ final class Owner: @unchecked Sendable {
     func settle(_ submission: Submission, with outcome: TaskOutcome) {
         switch outcome {
         case .values(let values) where values.count == submission.results.count:
+            forgetDeadline(of: submission)
             for (handle, value) in zip(submission.results, values) {
                 objects.settled(handle.id, size: value.count)
                 handle.fulfill(value)
@@ -194,6 +195,7 @@ final class Owner: @unchecked Sendable {
     }
 
     func fail(_ submission: Submission, _ error: any Error) {
+        forgetDeadline(of: submission)
         for handle in submission.results {
             objects.settled(handle.id, size: nil)
             handle.fail(error)
@@ -235,9 +237,10 @@ extension Owner: TransportDelegate {
         case .inquireTasks: execution.inquire(try InquireTasks(from: &message.body), from: link, self)
         case .tasksUnknown: tasksUnknown(try TasksUnknown(from: &message.body))
         case .leaseResumed: execution.resumed(try LeaseResumed(from: &message.body))
-        case .workerOutput: console.show(try WorkerOutput(from: &message.body), at: loop.now)
         case .actorChanged: actorChanged(try ActorChanged(from: &message.body).status)
         case .tableChanged: tables.changed(try TableChanged(from: &message.body), self)
+        case .cancelTask: execution.cancel(try CancelTask(from: &message.body), self)
+        case .cancelObject: try answer(try CancelObject(from: &message.body), correlation: try message.required(), on: link)
         case .getObject: answer(try GetObject(from: &message.body), correlation: try message.required(), on: link)
         case .listObjects: answer(try ListObjects(from: &message.body), correlation: try message.required(), on: link)
         case .startActor: execution.start(try StartActor(from: &message.body), correlation: try message.required(), from: link, self)

@@ -3,12 +3,13 @@
 // Each holds its argument handles (so the objects stay) and its result handles (so they can be settled) and is owned by exactly one book at a time.
 
 import MantaModel
+import MantaWire
 
 /// What is remembered of a task or call until it ends.
 final class Submission: Sendable {
     enum Target: Sendable {
         case function(TaskOptions)
-        case method(actor: ActorID, index: UInt32)
+        case method(actor: ActorID, index: UInt32, terms: CallTerms?)
     }
     let task: TaskID
     let target: Target
@@ -21,21 +22,46 @@ final class Submission: Sendable {
     let arguments: [ArgumentSource]
     let results: [ObjectHandle]
     let submittedAt: WallTime
+    /// When it must have ended: its own time, or that of the task that submitted it.
+    let deadline: Instant?
 
     init(
         task: TaskID, target: Target, function: String, methodName: String, job: JobID, parent: TaskID?, arguments: [ArgumentSource],
-        results: [ObjectHandle], submittedAt: WallTime
+        results: [ObjectHandle], submittedAt: WallTime, deadline: Instant?
     ) {
         (self.task, self.target, self.function, self.methodName, self.job) = (task, target, function, methodName, job)
-        (self.parent, self.arguments, self.results, self.submittedAt) = (parent, arguments, results, submittedAt)
+        (self.parent, self.arguments, self.results, self.submittedAt, self.deadline) = (parent, arguments, results, submittedAt, deadline)
+    }
+
+    /// How long it may take.
+    var timeout: Duration? {
+        switch target {
+        case .function(let options): options.timeout
+        case .method(_, _, let terms): terms?.timeout
+        }
+    }
+
+    /// Whether what its worker answered is worth another try.
+    func mayRetry(on outcome: TaskOutcome) -> Bool {
+        let condition: RetryCondition? =
+            switch target {
+            case .function(let options): options.retryOn
+            case .method(_, _, let terms): terms?.retryOn
+            }
+        guard let condition, condition != .never else { return false }
+        switch outcome {
+        case .values: return false
+        case .thrown(let bytes): return ThrownError.typeName(of: bytes).map { condition.includes(typeName: $0) } ?? false
+        case .failed(let error): return condition.includes(error)
+        }
     }
 
     /// The same call to another actor.
     func redirected(to actor: ActorID) -> Submission {
-        guard case .method(_, let index) = target else { preconditionFailure("only calls go to actors") }
+        guard case .method(_, let index, let terms) = target else { preconditionFailure("only calls go to actors") }
         return Submission(
-            task: task, target: .method(actor: actor, index: index), function: function, methodName: methodName, job: job, parent: parent,
-            arguments: arguments, results: results, submittedAt: submittedAt)
+            task: task, target: .method(actor: actor, index: index, terms: terms), function: function, methodName: methodName, job: job, parent: parent,
+            arguments: arguments, results: results, submittedAt: submittedAt, deadline: deadline)
     }
 }
 
@@ -53,11 +79,10 @@ enum OwnerCommand: Sendable {
     case create(ActorCreation)
     case put(ObjectHandle, inside: [ObjectHandle], size: Int)
     case released(ObjectID)
-    case unseenFailure(ObjectID, any Error)
     case wanted(ObjectHandle)
     case argumentSettled(TaskID)
     case creationArgumentSettled(ActorID)
-    case cancel(ObjectID)
+    case cancel(ObjectHandle, Cancellation)
     case finished(FinishedRun)
     case blocked(LeaseID)
     case resume(LeaseID, UnsafeContinuation<Void, Never>)

@@ -41,13 +41,38 @@ struct TaskReports {
                 endedAt: WallTime(milliseconds: startedAt.milliseconds + Int64(duration / 1_000_000)), error: error))
     }
 
+    /// A task or call runs again as this attempt: the one before failed for the reason, or with the answer.
+    mutating func retried(_ submission: Submission, attempt: Int, reason: MantaError?, answer: TaskDone?, actor: ActorID?) {
+        running[submission.task] = nil
+        let text: String =
+            switch answer?.outcome {
+            case .thrown(let bytes) where reason == nil: String(describing: ThrownError.decoded(bytes))
+            case .failed(let error) where reason == nil: error.description
+            default: reason?.description ?? "it was lost"
+            }
+        if tasks.count < Self.tasksPerReport {
+            tasks.append(
+                TaskRow(
+                    id: submission.task, job: submission.job, function: submission.function, state: .waitingForLease, actor: actor, parent: submission.parent,
+                    attempt: attempt, submittedAt: submission.submittedAt, error: "attempt \(attempt - 1) failed: \(text)"))
+        } else {
+            dropped += 1
+        }
+        error(
+            ErrorRow(
+                at: .now, code: (reason?.code ?? .taskFailed).rawValue,
+                message: "attempt \(attempt - 1) of \(submission.function) failed and it runs again: \(text)", source: actor == nil ? "task" : "actor",
+                job: submission.job, task: submission.task, actor: actor))
+    }
+
     /// The platform failed a task, or an argument of it did.
     mutating func failed(_ submission: Submission, error: any Error, actor: ActorID?) {
         running[submission.task] = nil
         guard tasks.count < Self.tasksPerReport else { return dropped += 1 }
         tasks.append(
             TaskRow(
-                id: submission.task, job: submission.job, function: submission.function, state: .failed, actor: actor, parent: submission.parent, attempt: 1,
+                id: submission.task, job: submission.job, function: submission.function,
+                state: (error as? MantaError)?.code == .cancelled ? .cancelled : .failed, actor: actor, parent: submission.parent, attempt: 1,
                 submittedAt: submission.submittedAt, endedAt: .now, error: String(describing: error)))
     }
 

@@ -20,6 +20,7 @@ extension Owner {
         }
         for handle in submission.results { objects.created(handle.id, source: submission.function) }
         let task = submission.task
+        guard watchDeadline(of: submission) else { return }
         let missing = missingArguments(submission.arguments) { [runtime = runtime!] in runtime.post(.argumentSettled(task)) }
         if missing == 0, let error = failure(of: submission.arguments) {
             fail(submission, error)
@@ -33,14 +34,17 @@ extension Owner {
 
     /// An argument is there, or failed.
     func argumentSettled(_ task: TaskID) {
-        if let actor = callsWithMissingArguments[task] { return callArgumentSettled(task, of: actor) }
+        if let actor = calls[task] { return callArgumentSettled(task, of: actor) }
         tasks?.argumentReady(task, at: loop.now, perform: perform)
     }
 
     func taskDone(_ done: TaskDone, on link: Link) {
         if callDone(done) { return }
+        var mayRetry = false
+        if case .values = done.outcome {} else { mayRetry = tasks?.payload(of: done.task).map { submission($0).mayRetry(on: done.outcome) } ?? false }
         ending = done
-        tasks?.taskDone(done.task, attempt: Int(done.attempt), duration: .nanoseconds(Int64(clamping: done.duration)), at: loop.now, perform: perform)
+        tasks?.taskDone(
+            done.task, attempt: Int(done.attempt), duration: .nanoseconds(Int64(clamping: done.duration)), mayRetry: mayRetry, at: loop.now, perform: perform)
         ending = nil
     }
 
@@ -77,8 +81,6 @@ extension Owner {
         }
     }
 
-    func cancel(_ object: ObjectID) { tasks?.cancel(object.task, at: loop.now, perform: perform) }
-
     func tickTasks() { tasks?.tick(at: loop.now, perform: perform) }
 
     /// Ends every task with the error; the book and its leases are given up.
@@ -90,7 +92,7 @@ extension Owner {
 
     // MARK: Actions
 
-    private func perform(_ action: TaskBook.Action) {
+    func perform(_ action: TaskBook.Action) {
         switch action {
         case .requestLease(let request, let node):
             link(to: node).send(
@@ -103,7 +105,9 @@ extension Owner {
         case .send(_, let attempt, let lease, let worker, let payload): send(submission(payload), attempt, lease, worker)
         case .takeBack(let lease, let worker): link(to: worker).send(TakeBackTasks(lease: lease))
         case .inquire(let lease, let tasks, let worker): link(to: worker).send(InquireTasks(lease: lease, tasks: tasks))
-        case .cancelRunning(let task, _, _, let worker): link(to: worker).send(CancelTask(task: task))
+        case .cancelRunning(let task, _, _, let worker):
+            link(to: worker).send(CancelTask(task: task, isRecursive: cancellation.isRecursive, isForced: cancellation.isForced))
+        case .retried(_, let attempt, let reason, let payload): reports.retried(submission(payload), attempt: attempt, reason: reason, answer: ending, actor: nil)
         case .ended(let task, let end, let payload): ended(task, end, submission(payload))
         }
     }
@@ -122,7 +126,8 @@ extension Owner {
         link(to: worker).send(
             RunTask(
                 task: submission.task, lease: lease, job: submission.job, parent: submission.parent, function: submission.function,
-                attempt: UInt32(attempt), resultCount: UInt32(submission.results.count), arguments: payloads(of: submission.arguments)))
+                attempt: UInt32(attempt), resultCount: UInt32(submission.results.count), arguments: payloads(of: submission.arguments),
+                timeLeft: timeLeft(of: submission)))
     }
 
     private func ended(_ task: TaskID, _ end: TaskEnd, _ submission: Submission) {
@@ -168,5 +173,5 @@ extension Owner {
         return number
     }
 
-    private func submission(_ payload: any AnyObject & Sendable) -> Submission { unsafeDowncast(payload, to: Submission.self) }
+    func submission(_ payload: any AnyObject & Sendable) -> Submission { unsafeDowncast(payload, to: Submission.self) }
 }

@@ -21,6 +21,7 @@ enum Asked: Equatable {
     case inquire(LeaseID, [TaskID])
     case cancelRunning(TaskID)
     case ended(TaskID, TaskEnd)
+    case retried(TaskID, Int, MantaError.Code?)
 
     init(_ action: TaskBook.Action) {
         switch action {
@@ -33,6 +34,7 @@ enum Asked: Equatable {
         case .inquire(let lease, let tasks, _): self = .inquire(lease, tasks)
         case .cancelRunning(let task, _, _, _): self = .cancelRunning(task)
         case .ended(let task, let end, _): self = .ended(task, end)
+        case .retried(let task, let attempt, let error, _): self = .retried(task, attempt, error?.code)
         }
     }
 

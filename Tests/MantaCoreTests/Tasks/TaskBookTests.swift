@@ -319,6 +319,22 @@ import Testing
         #expect(owner.ends[task] == 1)
     }
 
+    @Test func anErrorToRetryOnIsRetriedOnTheSameBudget() {
+        var owner = TaskBench()
+        let (task, asked) = owner.submit(retries: 2)
+        let lease = asked[0].requested!
+        _ = owner.grant(lease)
+        func threw(_ attempt: Int) -> [Asked] {
+            owner.on { $0.taskDone(task, attempt: attempt, duration: .milliseconds(1), mayRetry: true, at: $1, perform: $2) }
+        }
+        #expect(threw(1) == [.retried(task, 2, nil), .send(task, 2, lease)])
+        #expect(threw(1).isEmpty, "an answer twice")
+        let again = owner.lose(lease)
+        #expect(again.first == .retried(task, 3, .workerCrashed))
+        _ = owner.grant(again.compactMap(\.requested)[0], on: 2)
+        #expect(threw(3) == [.ended(task, .answered)], "no retry is left: the answer is the end")
+    }
+
     @Test func aTaskWithoutRetriesFailsAtOnce() {
         var owner = TaskBench()
         let (_, asked) = owner.submit(retries: 0)
@@ -391,7 +407,7 @@ import Testing
         _ = owner.grant(lease)
         #expect(owner.advance(Limits.taskInquiryAfter).contains(.inquire(lease, [task])))
         let again = owner.on { $0.tasksUnknown([task], lease: lease, at: $1, perform: $2) }
-        #expect(again == [.send(task, 2, lease)])
+        #expect(again == [.retried(task, 2, .unavailable), .send(task, 2, lease)])
         #expect(owner.on { $0.tasksUnknown([task], lease: lease, at: $1, perform: $2) }.isEmpty, "nobody asked about the second attempt")
     }
 

@@ -1,0 +1,135 @@
+// The rules of CallQueue: order, ends, cancellation, and what becomes of calls when their actor dies. One test a rule.
+
+import MantaModel
+import Testing
+
+@testable import MantaCore
+
+private enum Told: Equatable {
+    case send(Int, attempt: Int, sequence: UInt64)
+    case retried(Int, attempt: Int)
+    case cancelSent(TaskID)
+    case fail(Int, MantaError.Code)
+}
+
+private struct Bench {
+    var queue = CallQueue<Int>(actor: ActorID(high: 1, low: 1))
+    private(set) var asked: [Told] = []
+
+    static func task(_ number: Int) -> TaskID { TaskID(high: 1, low: UInt64(number)) }
+
+    mutating func on(_ event: (inout CallQueue<Int>, (CallQueue<Int>.Action) -> Void) -> Void) {
+        event(&queue) { action in
+            switch action {
+            case .send(_, let attempt, let sequence, let number): asked.append(.send(number, attempt: attempt, sequence: sequence))
+            case .retried(_, let attempt, _, let number): asked.append(.retried(number, attempt: attempt))
+            case .cancelSent(let task): asked.append(.cancelSent(task))
+            case .fail(_, let number, let error): asked.append(.fail(number, error.code))
+            }
+        }
+    }
+    mutating func submit(_ number: Int, missing: Int = 0, retries: Int? = nil) {
+        on { $0.submitted(Self.task(number), missing: missing, retries: retries, payload: number, perform: $1) }
+    }
+    mutating func become(_ state: ActorState, _ incarnation: Int = 0, maxTaskRetries: Int = 0) {
+        let death = state == .alive || state == .pending ? nil : DeathCause(.signaled, "signal 9")
+        on { $0.changed(to: ActorStatusView(state: state, incarnation: incarnation, death: death, maxTaskRetries: maxTaskRetries), perform: $1) }
+    }
+    mutating func done(_ number: Int, attempt: Int = 1, mayRetry: Bool = false) -> Int? {
+        var result: Int?
+        on { result = $0.done(Self.task(number), attempt: attempt, mayRetry: mayRetry, perform: $1) }
+        return result
+    }
+    mutating func take() -> [Told] {
+        defer { asked = [] }
+        return asked
+    }
+}
+
+@Suite struct CallQueueTests {
+    @Test func callsAreSentInOrderOnceTheActorLives() {
+        var caller = Bench()
+        caller.submit(1, missing: 1)
+        caller.submit(2)
+        caller.become(.alive)
+        #expect(caller.take().isEmpty, "the first misses an argument, the second waits behind it")
+        caller.on { $0.argumentReady(Bench.task(1), perform: $1) }
+        #expect(caller.take() == [.send(1, attempt: 1, sequence: 0), .send(2, attempt: 1, sequence: 1)])
+        #expect(caller.done(2) == 2)
+        #expect(caller.done(2) == nil, "an answer twice")
+    }
+
+    @Test func aDeathFailsWhatWasSentAndKeepsWhatWasNot() {
+        var caller = Bench()
+        caller.become(.alive)
+        caller.submit(1)
+        caller.submit(2, missing: 1)
+        _ = caller.take()
+        caller.become(.restarting, 1)
+        #expect(caller.take() == [.fail(1, .actorDied)])
+        caller.on { $0.argumentReady(Bench.task(2), perform: $1) }
+        caller.become(.alive, 1)
+        #expect(caller.take() == [.send(2, attempt: 1, sequence: 0)])
+    }
+
+    @Test func callsWithRetriesAreMadeAgainInTheirOrder() {
+        var caller = Bench()
+        caller.become(.alive, maxTaskRetries: 1)
+        for number in 1...4 { caller.submit(number, retries: number == 3 ? 0 : nil) }
+        #expect(caller.done(2) == 2)
+        _ = caller.take()
+        caller.become(.restarting, 1, maxTaskRetries: 1)
+        caller.submit(5)
+        #expect(caller.take() == [.retried(4, attempt: 2), .retried(1, attempt: 2), .fail(3, .actorDied)])
+        caller.become(.alive, 1, maxTaskRetries: 1)
+        #expect(caller.take() == [.send(1, attempt: 2, sequence: 0), .send(4, attempt: 2, sequence: 1), .send(5, attempt: 1, sequence: 2)])
+        #expect(caller.done(1, attempt: 1) == nil, "the answer of an earlier attempt")
+        caller.become(.restarting, 2, maxTaskRetries: 1)
+        #expect(caller.take() == [.retried(5, attempt: 2), .fail(1, .actorDied), .fail(4, .actorDied)])
+    }
+
+    @Test func anActorThatIsDeadForGoodFailsAllCalls() {
+        var caller = Bench()
+        caller.become(.alive, maxTaskRetries: -1)
+        caller.submit(1)
+        caller.submit(2, missing: 1)
+        _ = caller.take()
+        caller.become(.dead)
+        #expect(caller.take() == [.fail(1, .actorDied), .fail(2, .actorDied)])
+        caller.submit(3)
+        #expect(caller.take() == [.fail(3, .actorDied)])
+    }
+
+    @Test func anErrorToRetryOnUsesTheSameBudget() {
+        var caller = Bench()
+        caller.become(.alive)
+        caller.submit(1, retries: 2)
+        #expect(caller.done(1, attempt: 1, mayRetry: true) == nil)
+        #expect(caller.take() == [.send(1, attempt: 1, sequence: 0), .retried(1, attempt: 2), .send(1, attempt: 2, sequence: 1)])
+        caller.become(.restarting, 1)
+        caller.become(.alive, 1)
+        #expect(caller.take() == [.retried(1, attempt: 3), .send(1, attempt: 3, sequence: 0)])
+        #expect(caller.done(1, attempt: 3, mayRetry: true) == 1, "no retry is left: the answer is the end")
+    }
+
+    @Test func aWaitingCallIsCancelledAndThoseBehindItGoOn() {
+        var caller = Bench()
+        caller.become(.alive)
+        caller.submit(1, missing: 1)
+        caller.submit(2)
+        caller.on { $0.cancel(Bench.task(1), because: MantaError(.cancelled, "x"), perform: $1) }
+        #expect(caller.take() == [.fail(1, .cancelled), .send(2, attempt: 1, sequence: 0)])
+    }
+
+    @Test func aSentCallIsCancelledAndItsAnswerChangesNothing() {
+        var caller = Bench()
+        caller.become(.alive, maxTaskRetries: -1)
+        caller.submit(1)
+        _ = caller.take()
+        caller.on { $0.cancel(Bench.task(1), because: MantaError(.timeout, "x"), perform: $1) }
+        #expect(caller.take() == [.cancelSent(Bench.task(1)), .fail(1, .timeout)])
+        #expect(caller.done(1) == nil)
+        caller.become(.restarting, 1)
+        #expect(caller.take().isEmpty, "it is not made again")
+    }
+}
