@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -49,13 +50,15 @@ int manta_pidfd_open(pid_t pid) {
     return descriptor < 0 ? -errno : descriptor;
 }
 
-int manta_reap(pid_t pid, int *value) {
+int manta_reap(pid_t pid, int *value, int64_t *peak_memory) {
     int status;
+    struct rusage usage;
     pid_t found;
-    do found = waitpid(pid, &status, WNOHANG);
+    do found = wait4(pid, &status, WNOHANG, &usage);
     while (found < 0 && errno == EINTR);
     if (found < 0) return -errno;
     if (found == 0) return 0;
+    *peak_memory = (int64_t)usage.ru_maxrss * 1024;
     *value = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
     return WIFEXITED(status) ? 1 : 2;
 }
@@ -171,3 +174,5 @@ int manta_lock_file(const char *path) {
     close(descriptor);
     return -failure;
 }
+
+void manta_line_buffer_output(void) { setvbuf(stdout, NULL, _IOLBF, 0); }

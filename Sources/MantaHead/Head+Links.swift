@@ -86,6 +86,7 @@ extension Head: TransportDelegate {
         // What operators see
         case .reportTasks: reportTasks(try message.decode())
         case .reportErrors: reportErrors(try message.decode())
+        case .workerOutput: passOn(try message.decode())
         case .queryState: queryState(try message.decode(), try message.required(), on: link)
         default: throw MantaError(.malformed, "a head does not take \(message.kind) messages")
         }

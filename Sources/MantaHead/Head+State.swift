@@ -19,6 +19,11 @@ extension Head {
         for error in message.errors { note(error) }
     }
 
+    /// Output for a driver that its node has no link to.
+    func passOn(_ output: WorkerOutput) {
+        for peer in peers.values where peer.jobs.contains(output.job) { peer.link.send(output) }
+    }
+
     func queryState(_ message: QueryState, _ correlation: Correlation, on link: Link) {
         let limit = max(0, min(message.limit, Limits.listRows))
         var answer = StateAnswer(cluster: cluster, startedAt: startedAt)

@@ -12,20 +12,29 @@ package enum ExitStatus: Hashable, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .exited(let code): "exited with status \(code)"
-        case .signaled(let signal): "was ended by signal \(signal) (\(String(cString: strsignal(signal))))"
+        case .signaled(let signal): "was ended by signal \(signal) (\(DeathCause.signalName(signal)))"
         }
     }
 }
 
-/// Takes the exit status of a child that has ended; nil while it runs, or when it is not a child of this process.
-package func reap(_ pid: Int32) -> ExitStatus? {
-    var value: Int32 = 0
-    switch manta_reap(pid, &value) {
-    case 1: return .exited(value)
-    case 2: return .signaled(value)
+/// How a child ended, and the most memory it ever held, in bytes.
+package struct ChildEnd: Hashable, Sendable {
+    package var status: ExitStatus
+    package var peakMemory: Int64
+}
+
+/// Takes the end of a child that has ended; nil while it runs, or when it is not a child of this process.
+package func collect(_ pid: Int32) -> ChildEnd? {
+    var (value, peak): (Int32, Int64) = (0, 0)
+    switch manta_reap(pid, &value, &peak) {
+    case 1: return ChildEnd(status: .exited(value), peakMemory: peak)
+    case 2: return ChildEnd(status: .signaled(value), peakMemory: peak)
     default: return nil
     }
 }
+
+/// Takes the exit status of a child that has ended, as `collect` does.
+package func reap(_ pid: Int32) -> ExitStatus? { collect(pid)?.status }
 
 /// A child process to start.
 package struct ChildProcess {

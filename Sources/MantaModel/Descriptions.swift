@@ -67,28 +67,3 @@ package struct ActorSpecification: Hashable, Sendable, Codable {
         (self.maxTaskRetries, self.concurrencyGroups) = (maxTaskRetries, concurrencyGroups)
     }
 }
-
-/// Why a process, actor or node is gone, as far as anyone could tell.
-public struct DeathCause: Hashable, Sendable, Codable, CustomStringConvertible {
-    public enum Kind: String, Sendable, Codable {
-        /// The process exited by itself, with a code.
-        case exited
-        /// A signal ended it.
-        case signaled
-        /// Someone asked for it: `kill`, the admin API, the command line.
-        case killed
-        /// Its constructor threw.
-        case constructorThrew
-        /// The job that owned it ended.
-        case jobEnded
-        /// Its node died.
-        case nodeDied
-        /// It could not be started.
-        case startFailed
-    }
-    public var kind: Kind
-    /// In full words: signal name, exit code, error text, the last lines of standard error.
-    public var detail: String
-    public init(_ kind: Kind, _ detail: String) { (self.kind, self.detail) = (kind, detail) }
-    public var description: String { detail }
-}

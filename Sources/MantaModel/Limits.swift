@@ -47,6 +47,13 @@ package enum Limits {
     /// Dead actors the head remembers.
     package static let deadActors = 10_000
 
+    /// What workers print is collected for so long before it goes to the driver: few reads, and still at once for a person.
+    package static let outputPeriod: Duration = .milliseconds(50)
+    /// Lines of workers that a driver prints in a second; it counts the rest.
+    package static let outputLinesPerSecond = 1_000
+    /// The same line of several workers is printed once in so long, with the number of its repetitions.
+    package static let outputRepeatPeriod: Duration = .seconds(5)
+
     /// Names of actors, namespaces, endpoints, backends: bytes of UTF-8.
     package static let nameBytes = 256
 }

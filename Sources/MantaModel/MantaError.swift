@@ -28,6 +28,8 @@ public struct MantaError: Error, Hashable, Sendable, Codable, CustomStringConver
         public static let workerCrashed = Code(rawValue: "workerCrashed")
         /// The actor is dead: killed, crashed, its constructor threw, or its job ended.
         public static let actorDied = Code(rawValue: "actorDied")
+        /// The worker process was ended because memory ran out, and no retry is left.
+        public static let outOfMemory = Code(rawValue: "outOfMemory")
         /// The node was lost.
         public static let nodeDied = Code(rawValue: "nodeDied")
         /// The process that owns the object is gone.

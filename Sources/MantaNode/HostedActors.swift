@@ -54,8 +54,9 @@ extension Node {
     func startActor(_ id: ActorID) {
         guard let actor = actors[id], case .reserving = actor.phase else { return }
         do {
-            let worker = try processes.start(actor.specification.program, for: .actor(id))
+            let worker = try processes.start(actor.specification.program, for: .actor(id), title: actor.specification.type)
             actors[id]?.phase = .starting(worker.id)
+            outputs.follow(worker)
         } catch {
             gone(id, DeathCause(.startFailed, error.message))
         }

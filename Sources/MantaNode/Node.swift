@@ -19,6 +19,7 @@ package final class Node: @unchecked Sendable {
     let loop: EventLoop
     let logger: Logger
     let processes: WorkerProcesses
+    let outputs: WorkerOutputs
     var book: LeaseBook
     var transport: Transport!
     var head: Link!
@@ -30,14 +31,19 @@ package final class Node: @unchecked Sendable {
     var actors: [ActorID: HostedActor] = [:]
     /// The last incarnation of actors that ended here.
     var endedActors: [ActorID: (restarts: Int, cause: DeathCause)] = [:]
+    /// The worker whose end is being dealt with.
+    private(set) var ending: WorkerProcess?
     private var lastHeartbeat: Heartbeat?
 
     package init(configuration: NodeConfiguration, loop: EventLoop, logger: Logger) {
         (self.configuration, self.loop, self.logger) = (configuration, loop, logger)
         processes = WorkerProcesses(configuration: configuration, loop: loop)
+        outputs = WorkerOutputs(loop: loop)
         book = LeaseBook(node: configuration.node, total: configuration.total)
         address = ProcessAddress(process: ProcessID(high: configuration.node.high, low: configuration.node.low), endpoint: configuration.endpoint)
         processes.ended = { [unowned self] worker, cause in workerEnded(worker, cause) }
+        outputs.running = { [unowned self] in processes.processes[$0]?.function }
+        outputs.gained = { [unowned self] gain in forward(gain) }
     }
 
     /// Listens and registers at the head; throws when the endpoint is taken. Returns the endpoint.
@@ -48,6 +54,7 @@ package final class Node: @unchecked Sendable {
         address.endpoint = endpoint
         head = transport.connect(to: configuration.head, grace: .some(nil))
         register()
+        outputs.start()
         loop.schedule(after: Limits.tickPeriod, repeating: Limits.tickPeriod) { [unowned self] in tick() }
         loop.schedule(after: Limits.heartbeatPeriod, repeating: Limits.heartbeatPeriod) { [unowned self] in heartbeat() }
         return endpoint
@@ -114,7 +121,7 @@ package final class Node: @unchecked Sendable {
 
     private func startWorker(_ program: Program) {
         do {
-            _ = try processes.start(program, for: .tasks)
+            outputs.follow(try processes.start(program, for: .tasks))
         } catch {
             logger.error("a worker could not be started", metadata: ["program": "\(program.path)", "error": "\(error)"])
             // The book must not be called while it performs.
@@ -128,6 +135,10 @@ package final class Node: @unchecked Sendable {
 
     private func workerEnded(_ worker: WorkerProcess, _ cause: DeathCause) {
         links[worker.id] = nil
+        ending = worker
+        outputs.ended(worker)
+        ending = nil
+        announce(cause, of: worker)
         switch worker.purpose {
         case .tasks where !worker.isRegistered: book.workerStartFailed(worker.program, cause, at: loop.now) { perform($0) }
         case .tasks: break

@@ -1,7 +1,8 @@
 // WorkerProcesses: the worker processes of a node as the operating system sees them: started, registered, ended, and why.
 //
 // A worker is the job's executable in the worker role. It must register within `Limits.workerStartDeadline` of its start, or it is killed. Its death is
-// seen at once, and its cause told in words: exit code or signal, and the last lines of its standard error.
+// seen at once, and its cause told in words and facts: exit code or signal, what it ran, how long it lived, its peak memory, the last lines of its
+// standard error.
 
 import CSystem
 import Glibc
@@ -17,17 +18,35 @@ struct WorkerProcess {
     let pid: Int32
     let program: Program
     var purpose: Purpose
+    /// What it runs, in the words of people: the type of its actor; nil for tasks, which come and go.
+    let title: String?
     let startedAt: Instant
-    let logPath: String
+    let files: WorkerFiles
+    let note: WorkerNote?
     var isRegistered = false
     /// Why this node ended it, when it did.
     var killCause: DeathCause?
+
+    /// The type of its actor, or the function it ran last.
+    var function: String? { title ?? note?.latest?.function }
+    /// The task it ran last.
+    var task: TaskID? { note?.latest?.task }
+}
+
+/// Where a worker's output goes.
+struct WorkerFiles: Hashable {
+    let output: String
+    let errors: String
+    init(_ id: ProcessID, in directory: String) {
+        (output, errors) = ("\(directory)/worker-\(id.short).out", "\(directory)/worker-\(id.short).err")
+    }
 }
 
 /// Confined to the node's loop.
 final class WorkerProcesses {
     private let configuration: NodeConfiguration
     private let loop: EventLoop
+    private let memoryLimit = MemoryLimit.ofThisProcess()
     private(set) var processes: [ProcessID: WorkerProcess] = [:]
     /// Called once for each process that ended.
     var ended: (WorkerProcess, DeathCause) -> Void = { _, _ in }
@@ -35,7 +54,7 @@ final class WorkerProcesses {
     init(configuration: NodeConfiguration, loop: EventLoop) { (self.configuration, self.loop) = (configuration, loop) }
 
     /// Starts a worker; throws when there are too many or the program cannot be run.
-    func start(_ program: Program, for purpose: WorkerProcess.Purpose) throws(MantaError) -> WorkerProcess {
+    func start(_ program: Program, for purpose: WorkerProcess.Purpose, title: String? = nil) throws(MantaError) -> WorkerProcess {
         guard processes.count < Limits.workersPerNode else {
             throw MantaError(.overloaded, "this node runs \(processes.count) workers, its limit; end some actors or start another node")
         }
@@ -43,18 +62,11 @@ final class WorkerProcesses {
             throw MantaError(.notFound, "the program \(program.path) is not an executable file on this node (\(String(cString: strerror(errno))))")
         }
         let id = ProcessID.random()
-        let logPath = "\(configuration.logDirectory)/worker-\(id.short).log"
-        var environment = program.environment
-        environment["MANTA_ROLE"] = "worker"
-        environment["MANTA_ADDRESS"] = configuration.head
-        environment["MANTA_NODE_ENDPOINT"] = configuration.endpoint
-        environment["MANTA_NODE_ID"] = configuration.node.description
-        environment["MANTA_PROCESS_ID"] = id.description
-        environment["MANTA_RUNTIME_DIRECTORY"] = configuration.runtimeDirectory
-        environment["MANTA_LOG_DIRECTORY"] = configuration.logDirectory
-        environment["MANTA_PROGRAM"] = program.path
-        let pid = try spawn(program.path, environment, logPath)
-        let worker = WorkerProcess(id: id, pid: pid, program: program, purpose: purpose, startedAt: loop.now, logPath: logPath)
+        let files = WorkerFiles(id, in: configuration.logDirectory)
+        let note = title == nil ? WorkerNote() : nil
+        let pid = try spawn(program, id, files, note)
+        let worker = WorkerProcess(
+            id: id, pid: pid, program: program, purpose: purpose, title: title, startedAt: loop.now, files: files, note: note)
         processes[id] = worker
         do {
             _ = try loop.watchProcess(pid) { [unowned self] in exited(id) }
@@ -66,11 +78,31 @@ final class WorkerProcesses {
         return worker
     }
 
-    private func spawn(_ path: String, _ added: [String: String], _ logPath: String) throws(MantaError) -> Int32 {
-        let output = open(logPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-        guard output >= 0 else { throw MantaError(.system, "the log file \(logPath) cannot be written: \(String(cString: strerror(errno)))") }
+    private func spawn(_ program: Program, _ id: ProcessID, _ files: WorkerFiles, _ note: WorkerNote?) throws(MantaError) -> Int32 {
+        var environment = program.environment
+        environment["MANTA_ROLE"] = "worker"
+        environment["MANTA_ADDRESS"] = configuration.head
+        environment["MANTA_NODE_ENDPOINT"] = configuration.endpoint
+        environment["MANTA_NODE_ID"] = configuration.node.description
+        environment["MANTA_PROCESS_ID"] = id.description
+        environment["MANTA_RUNTIME_DIRECTORY"] = configuration.runtimeDirectory
+        environment["MANTA_LOG_DIRECTORY"] = configuration.logDirectory
+        environment["MANTA_PROGRAM"] = program.path
+        if note != nil { environment["MANTA_NOTE_FD"] = "3" }
+        let output = try Self.appending(files.output)
         defer { close(output) }
-        return try ChildProcess(path: path, arguments: [path], environment: ProcessEnvironment.current(adding: added), output: output, error: output).spawn()
+        let errors = try Self.appending(files.errors)
+        defer { close(errors) }
+        return try ChildProcess(
+            path: program.path, arguments: [program.path], environment: ProcessEnvironment.current(adding: environment), output: output, error: errors,
+            inherited: note?.descriptor
+        ).spawn()
+    }
+
+    private static func appending(_ path: String) throws(MantaError) -> Int32 {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw MantaError(.system, "the file \(path) cannot be written: \(String(cString: strerror(errno)))") }
+        return descriptor
     }
 
     /// The worker said that it listens; nil when this node does not know it.
@@ -89,41 +121,77 @@ final class WorkerProcesses {
     /// Ends workers that did not register in time.
     func checkStarts(now: Instant) {
         for (id, worker) in processes where !worker.isRegistered && now - worker.startedAt > Limits.workerStartDeadline {
-            end(id, because: DeathCause(.startFailed, "worker \(worker.pid) did not register within \(Limits.workerStartDeadline); see \(worker.logPath)"))
+            end(id, because: DeathCause(.startFailed, "worker \(worker.pid) did not register within \(Limits.workerStartDeadline); see \(worker.files.errors)"))
         }
     }
 
     private func exited(_ id: ProcessID) {
         guard let worker = processes.removeValue(forKey: id) else { return }
-        let status = reap(worker.pid)
-        ended(worker, worker.killCause ?? Self.cause(status, worker))
+        ended(worker, cause(of: worker, collect(worker.pid)))
     }
 
-    private static func cause(_ status: ExitStatus?, _ worker: WorkerProcess) -> DeathCause {
-        let tail = LogTail.lastLines(of: worker.logPath)
-        let output = tail.isEmpty ? "" : "; its last output: \(tail)"
-        switch status {
-        case .exited(let code): return DeathCause(.exited, "worker \(worker.pid) exited with code \(code)\(output)")
-        case .signaled(let number):
-            return DeathCause(.signaled, "worker \(worker.pid) was ended by signal \(number) (\(String(cString: strsignal(number))))\(output)")
-        case nil: return DeathCause(.exited, "worker \(worker.pid) ended in an unknown way\(output)")
+    private func cause(of worker: WorkerProcess, _ end: ChildEnd?) -> DeathCause {
+        var facts = DeathCause.Facts(
+            pid: worker.pid, uptimeMilliseconds: (loop.now - worker.startedAt).inMilliseconds, peakMemory: end?.peakMemory, function: worker.function,
+            lastErrors: LogTail.lastLines(of: worker.files.errors))
+        switch end?.status {
+        case .exited(let code): facts.exitCode = code
+        case .signaled(let signal): facts.signal = signal
+        case nil: break
         }
+        if let decided = worker.killCause { return .decided(decided, facts: facts) }
+        return .ended(facts, atMemoryLimit: memoryLimit.bytes, outOfMemory: facts.signal == SIGKILL && memoryLimit.hasStruckAgain())
+    }
+}
+
+/// What a worker of tasks writes down of what it runs: the function and the task. Read also after its death.
+final class WorkerNote {
+    let descriptor: Int32
+    private let page: UnsafeMutableRawPointer
+
+    /// Nil when the system has no memory for it: nobody needs a note to work.
+    init?() {
+        descriptor = manta_note_create()
+        guard descriptor >= 0 else { return nil }
+        guard let page = manta_note_map(descriptor) else {
+            close(descriptor)
+            return nil
+        }
+        self.page = page
+    }
+
+    deinit {
+        manta_note_unmap(page)
+        close(descriptor)
+    }
+
+    /// What it ran last; nil before its first task, and when it died while it wrote.
+    var latest: (task: TaskID, function: String)? {
+        var bytes = [UInt8](repeating: 0, count: Int(MANTA_NOTE_BYTES))
+        var (high, low): (UInt64, UInt64) = (0, 0)
+        let count = manta_note_read(page, &high, &low, &bytes)
+        return count > 0 ? (TaskID(high: high, low: low), String(decoding: bytes[..<Int(count)], as: UTF8.self)) : nil
     }
 }
 
 /// The end of a log file.
 enum LogTail {
-    /// At most the last five lines and 1,000 bytes, on one line.
-    static func lastLines(of path: String) -> String {
+    private static let linesKept = 5
+    private static let lineBytes = 500
+
+    /// The last five lines that the program itself wrote: of a Swift backtrace behind them only the line that says what crashed.
+    static func lastLines(of path: String) -> [String] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return "" }
+        guard descriptor >= 0 else { return [] }
         defer { close(descriptor) }
         let size = lseek(descriptor, 0, SEEK_END)
-        let start = max(0, size - 1_000)
+        let start = max(0, size - 64 * 1024)
         var bytes = [UInt8](repeating: 0, count: Int(size - start))
         let count = pread(descriptor, &bytes, bytes.count, start)
-        guard count > 0 else { return "" }
-        let lines = String(decoding: bytes[..<count], as: UTF8.self).split(separator: "\n").suffix(5)
-        return lines.joined(separator: " | ")
+        guard count > 0 else { return [] }
+        var lines = bytes[..<count].split(separator: UInt8(ascii: "\n")).map { String(decoding: $0.prefix(lineBytes), as: UTF8.self) }
+        if let crash = lines.lastIndex(where: { $0.contains("Program crashed: ") }) { lines.removeSubrange((crash + 1)...) }
+        lines.removeAll { $0.hasPrefix("*** Signal ") || $0.hasPrefix("swift-runtime: ") || $0.allSatisfy(\.isWhitespace) }
+        return lines.suffix(linesKept)
     }
 }

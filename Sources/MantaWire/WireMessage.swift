@@ -33,6 +33,8 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     case tablePut = 80, tableDelete, tableGet, tableRow, watchTable, tableSnapshot, tableChanged
     // What operators see
     case reportTasks = 90, reportErrors, queryState, stateAnswer
+    // Output of workers
+    case workerOutput = 100
 }
 
 /// A message: a kind and a body that can be written and read.

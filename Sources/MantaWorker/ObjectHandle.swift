@@ -10,8 +10,14 @@ import Synchronization
 package protocol HandleKeeper: AnyObject, Sendable {
     /// No copy of the handle is left in this process.
     func handleWasReleased(_ id: ObjectID, owner: ProcessAddress)
+    /// The object failed, and no copy of its handle in this process was ever asked what became of it.
+    func failureWasUnseen(_ id: ObjectID, owner: ProcessAddress, _ error: any Error)
     /// Somebody waits for the value of a handle made with `fetchesOnDemand`; told once.
     func handleIsWanted(_ handle: ObjectHandle)
+}
+
+extension HandleKeeper {
+    package func failureWasUnseen(_ id: ObjectID, owner: ProcessAddress, _ error: any Error) {}
 }
 
 package final class ObjectHandle: Sendable {
@@ -26,6 +32,8 @@ package final class ObjectHandle: Sendable {
         var nextToken: UInt64 = 0
         /// The keeper must be told of the first one who waits.
         var announces: Bool
+        /// Somebody asked for the value or waited for it.
+        var isSeen = false
     }
 
     private struct Waiter {
@@ -63,7 +71,15 @@ package final class ObjectHandle: Sendable {
         state = Mutex(State(outcome: outcome, announces: false))
     }
 
-    deinit { keeper?.handleWasReleased(id, owner: owner) }
+    deinit {
+        guard let keeper else { return }
+        let unseen: (any Error)? = state.withLock { state in
+            guard !state.isSeen, case .failed(let error) = state.outcome else { return nil }
+            return error
+        }
+        if let unseen { keeper.failureWasUnseen(id, owner: owner, unseen) }
+        keeper.handleWasReleased(id, owner: owner)
+    }
 
     /// The outcome, if it is known.
     package var outcome: Outcome? { state.withLock { $0.outcome } }
@@ -102,7 +118,7 @@ package final class ObjectHandle: Sendable {
     /// The encoded value: at once when it is there, else when it comes. Throws the object's failure, or `CancellationError` when the waiting task
     /// is cancelled first. A remote task that must wait gives its resources back meanwhile.
     package func bytes() async throws -> [UInt8] {
-        if let outcome { return try outcome.get() }
+        if let outcome = seenOutcome { return try outcome.get() }
         guard let context = TaskContext.current else { return try await suspended() }
         context.willBlock()
         let result: Result<[UInt8], any Error>
@@ -113,8 +129,15 @@ package final class ObjectHandle: Sendable {
 
     /// The value, decoded.
     package func value<Value>(_ decode: ([UInt8]) throws -> Value) async throws -> Value {
-        if let outcome { return try decode(try outcome.get()) }
+        if let outcome = seenOutcome { return try decode(try outcome.get()) }
         return try decode(try await bytes())
+    }
+
+    private var seenOutcome: Outcome? {
+        state.withLock { state in
+            if state.outcome != nil { state.isSeen = true }
+            return state.outcome
+        }
     }
 
     private func suspended() async throws -> [UInt8] {
@@ -163,6 +186,7 @@ package final class ObjectHandle: Sendable {
 
     private func wait(_ waiter: Waiter) {
         let (outcome, announces) = state.withLock { state -> (Outcome?, Bool) in
+            state.isSeen = true
             if let outcome = state.outcome { return (outcome, false) }
             state.waiters.append(waiter)
             defer { state.announces = false }

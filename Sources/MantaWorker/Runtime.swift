@@ -280,6 +280,13 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
 
     package func handleIsWanted(_ handle: ObjectHandle) { post(.wanted(handle)) }
 
+    package func failureWasUnseen(_ id: ObjectID, owner: ProcessAddress, _ error: any Error) {
+        guard owner.process == address.process else { return }
+        // What somebody asked for is no news, and the death of an actor is told by its node.
+        if let error = error as? MantaError, [.cancelled, .notConnected, .actorDied].contains(error.code) { return }
+        post(.unseenFailure(id, error))
+    }
+
     // MARK: The head
 
     /// Sends a request to the head and waits for its answer; while the head is away, until `deadline`.

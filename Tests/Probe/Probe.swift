@@ -20,6 +20,16 @@ import Manta
     return try Manta.context.node?.description ?? "nowhere"
 }
 
+struct Mishap: Error {}
+
+/// Prints on both of a worker's outputs.
+@Remote func speak(_ text: String) -> Int {
+    print("said \(text)")
+    _ = "complained \(text)\n".withCString { write(2, $0, strlen($0)) }
+    return text.utf8.count
+}
+@Remote func stumble() async throws -> Int { throw Mishap() }
+
 /// Prints at once, whether or not anybody reads.
 private func say(_ fact: some CustomStringConvertible) {
     _ = "\(fact)\n".withCString { write(1, $0, strlen($0)) }
@@ -38,11 +48,17 @@ enum Probe {
         case ("hold", let name?):
             say(try await Tally.options(name: name).remote().add(1).value)
             while true { try await Task.sleep(for: .seconds(3600)) }  // until the test ends it
+        case ("chatter", let text?):
+            say(try await speak.remote(text).value)
+            while true { try await Task.sleep(for: .seconds(3600)) }  // until the test ends it
+        case ("stumble", _):
+            _ = stumble.remote()
+            while true { try await Task.sleep(for: .seconds(3600)) }  // until the test ends it
         case ("spread", let count?):
             let nodes = try await Manta.get((0..<(Int(count) ?? 1)).map { _ in place.remote(milliseconds: 200) })
             for node in Set(nodes).sorted() { say(node) }
         default:
-            say("expected create NAME, add NAME, hold NAME or spread COUNT")
+            say("expected create NAME, add NAME, hold NAME, chatter TEXT, stumble or spread COUNT")
         }
         await session.stop()
     }

@@ -47,6 +47,28 @@ extension ProcessTests {
             }
         }
 
+        @Test func whatWorkersPrintAndFailuresNobodyAwaitsAppearAtTheDriver() async throws {
+            try await Platform.run { platform in
+                let driver = try BuiltProgram.Probe.start(["chatter", "hello"], environment: platform.environment)
+                let source = /\(Probe\.speak\(_:\) pid=\d+ node=[0-9a-f]{8}\)/
+                try await eventually("the lines of the worker", within: .seconds(30)) {
+                    let lines = driver.errors.split(separator: "\n")
+                    return lines.contains { $0.prefixMatch(of: source) != nil && $0.hasSuffix(" said hello") }
+                        && lines.contains { $0.prefixMatch(of: source) != nil && $0.hasSuffix(" complained hello") }
+                }
+                driver.signal(SIGKILL)
+                #expect(driver.output == "5\n", "standard output is the program's own")
+                let careless = try BuiltProgram.Probe.start(["stumble"], environment: platform.environment)
+                try await eventually("the failure", within: .seconds(30)) {
+                    careless.errors.contains("(manta) Probe.stumble() failed, and nobody awaited its result:") && careless.errors.contains("Mishap")
+                }
+                try await eventually("the failure in the list", within: .seconds(30)) {
+                    try await platform.list("errors").contains { $0["message"].string?.contains("Mishap") == true }
+                }
+                careless.signal(SIGKILL)
+            }
+        }
+
         @Test func twoNodesShareTheWork() async throws {
             try await Platform.run(cpus: 1) { platform in
                 try await platform.manta("start", "--address", platform.address, "--cpus", "1")

@@ -133,7 +133,7 @@ final class Platform: Sendable {
     var logs: String {
         guard let files = FileManager.default.enumerator(atPath: folder) else { return "" }
         var text = ""
-        for case let name as String in files where name.hasSuffix(".out") || name.hasSuffix(".log") {
+        for case let name as String in files where [".out", ".err", ".log"].contains(where: name.hasSuffix) {
             let content = (try? String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)) ?? ""
             text += "--- \(name)\n\(content.suffix(2000))\n"
         }

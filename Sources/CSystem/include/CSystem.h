@@ -11,6 +11,7 @@
 
 #include "entry.h"
 #include "environment.h"
+#include "note.h"
 
 // The event loop that runs on this thread, or null. Inline, since every hand-over of work to a loop reads it.
 extern __thread void *manta_current_loop_pointer __attribute__((tls_model("initial-exec")));
@@ -25,8 +26,9 @@ int manta_epoll_wait(int epoll, struct epoll_event *events, int capacity, int64_
 
 // A descriptor that becomes readable when the process ends; -ESRCH when it is gone and reaped.
 int manta_pidfd_open(pid_t pid);
-// Takes the exit status of a child that has ended. 1: it exited with *value, 2: signal *value killed it, 0: it still runs.
-int manta_reap(pid_t pid, int *value);
+// Takes the exit status of a child that has ended. 1: it exited with *value, 2: signal *value killed it, 0: it still runs. *peak_memory: the most
+// memory it held, in bytes.
+int manta_reap(pid_t pid, int *value, int64_t *peak_memory);
 
 pid_t manta_gettid(void);
 void manta_set_thread_name(const char *name);
@@ -57,3 +59,6 @@ pid_t manta_spawn(const struct manta_spawn_options *options);
 
 // Opens (0600) and locks the file. -EWOULDBLOCK: another process holds it. The lock lasts until the descriptor is closed.
 int manta_lock_file(const char *path);
+
+// Lines that this process prints leave at once, also into a file.
+void manta_line_buffer_output(void);

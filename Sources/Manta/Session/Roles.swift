@@ -86,6 +86,7 @@ private func startProxy(_ loop: EventLoop, _ logger: Logger) throws -> (String, 
 /// A worker: its loop on a thread of its own, the main thread left to `@MainActor` code.
 @Sendable private func runWorker() -> Never {
     signal(SIGPIPE, SIG_IGN)
+    manta_line_buffer_output()
     manta_raise_descriptor_limit()
     do {
         let head = try headEndpoint(required(Variable.address))

@@ -59,6 +59,9 @@ extension LeaseBook {
     /// Known workers, in order of their arrival.
     package var workerAddresses: [ProcessAddress] { roster.compactMap { workers[$0]?.address } }
 
+    /// The job whose leases the worker carries, or carried last.
+    package func job(of process: ProcessID) -> JobID? { workers[process].flatMap { $0.job ?? $0.lastJob } }
+
     /// Whether the process is a worker of this node without any lease.
     package func isIdle(_ process: ProcessID) -> Bool { workers[process]?.isIdle ?? false }
 }

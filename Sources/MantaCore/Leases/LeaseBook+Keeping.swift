@@ -66,6 +66,7 @@ extension LeaseBook {
         leases[id]?.worker = process
         workers[process]?.leases.insert(id)
         workers[process]?.job = key.job
+        workers[process]?.lastJob = key.job
         leaveIdle(process, of: key.program)
         activate(id, at: now)
         leaveQueue(lease.group)

@@ -69,6 +69,8 @@ extension LeaseBook {
         var leases: Set<LeaseID> = []
         /// Whose leases it carries: only those of one job at a time, so that no job suffers when another ends.
         var job: JobID?
+        /// The job that it carried leases of last.
+        var lastJob: JobID?
         /// Leases whose tasks could go on, oldest first; ended ones are skipped.
         var resumes: Deque<Entry> = []
         var idleSince: Instant

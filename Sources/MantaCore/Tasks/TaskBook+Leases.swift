@@ -95,7 +95,12 @@ extension TaskBook {
                 continue
             }
             retry(flight.task, attempt: flight.attempt, at: now, perform) { count in
-                let code: MantaError.Code = cause.kind == .nodeDied ? .nodeDied : .workerCrashed
+                let code: MantaError.Code =
+                    switch cause.kind {
+                    case .nodeDied: .nodeDied
+                    case .outOfMemory: .outOfMemory
+                    default: .workerCrashed
+                    }
                 let place = "task \(flight.task.short) ran on worker \(lease.worker?.process.short ?? "?"), which died: \(cause.detail)"
                 guard let count else { return MantaError(code, place) }
                 return MantaError(code, count == 1 ? "\(place); it allows no retry" : "\(place); it was tried \(count) times, allow more retries or see the worker's log")

@@ -18,6 +18,26 @@ package struct ReportErrors: CodedMessage, Hashable {
     package init(errors: [ErrorRow]) { self.errors = errors }
 }
 
+/// Node → driver, or node → head → driver where the node has no link to it: what a worker of the driver's job printed.
+package struct WorkerOutput: CodedMessage, Hashable {
+    package static var kind: MessageKind { .workerOutput }
+    package var job: JobID
+    /// What the worker runs: a function, or the type of an actor.
+    package var source: String
+    package var worker: ProcessID
+    package var pid: Int32
+    package var node: NodeID
+    /// Whether it was printed to standard error.
+    package var isError: Bool
+    package var lines: [String]
+    /// Bytes left out because there were too many; the worker's file has them.
+    package var skipped: Int
+    package init(job: JobID, source: String, worker: ProcessID, pid: Int32, node: NodeID, isError: Bool, lines: [String], skipped: Int) {
+        (self.job, self.source, self.worker, self.pid, self.node) = (job, source, worker, pid, node)
+        (self.isError, self.lines, self.skipped) = (isError, lines, skipped)
+    }
+}
+
 /// Admin, command line → head: rows of the named tables, newest first, at most `limit` of each.
 package struct QueryState: WireRequest, CodedMessage, Hashable {
     package static var kind: MessageKind { .queryState }

@@ -46,6 +46,7 @@ final class Owner: @unchecked Sendable {
     var reports = TaskReports()
     var tables = TableWatches()
     let execution = Execution()
+    let console = DriverConsole()
 
     private var commands: [OwnerCommand] = []
     private var timers: [TimerID] = []
@@ -101,6 +102,7 @@ final class Owner: @unchecked Sendable {
     func tick() {
         tickTasks()
         execution.tick(self)
+        console.tick(at: loop.now)
     }
 
     // MARK: Commands of other threads
@@ -124,6 +126,8 @@ final class Owner: @unchecked Sendable {
             objects.created(handle.id, source: "put", size: size)
             for reference in inside { objects.escaped(reference) }
         case .released(let id): objects.released(id)
+        case .unseenFailure(let id, let error):
+            console.unseenFailure(of: objects.entries[id]?.source ?? "object \(id)", error, from: address.process, at: loop.now)
         case .wanted(let handle): fetch(handle)
         case .argumentSettled(let task): argumentSettled(task)
         case .creationArgumentSettled(let actor): creationArgumentSettled(actor)
@@ -237,6 +241,7 @@ extension Owner: TransportDelegate {
         case .inquireTasks: execution.inquire(try InquireTasks(from: &message.body), from: link, self)
         case .tasksUnknown: tasksUnknown(try TasksUnknown(from: &message.body))
         case .leaseResumed: execution.resumed(try LeaseResumed(from: &message.body))
+        case .workerOutput: console.show(try WorkerOutput(from: &message.body), at: loop.now)
         case .actorChanged: actorChanged(try ActorChanged(from: &message.body).status)
         case .tableChanged: tables.changed(try TableChanged(from: &message.body), self)
         case .cancelTask: execution.cancel(try CancelTask(from: &message.body), self)

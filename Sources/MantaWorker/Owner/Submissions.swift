@@ -79,6 +79,7 @@ enum OwnerCommand: Sendable {
     case create(ActorCreation)
     case put(ObjectHandle, inside: [ObjectHandle], size: Int)
     case released(ObjectID)
+    case unseenFailure(ObjectID, any Error)
     case wanted(ObjectHandle)
     case argumentSettled(TaskID)
     case creationArgumentSettled(ActorID)
