@@ -97,7 +97,8 @@ var targets: [Target] = [
     tests("MantaStorageTests", ["MantaStorage", "CSQLite", "MantaModel"]),
     tests("MantaHeadTests", ["MantaHead", "MantaCore", "MantaStorage", "MantaTransport", "MantaLoop", "MantaWire", "MantaModel", "MantaTestKit"]),
     tests("BrowserTests", ["MantaAdmin", "MantaLoop", "MantaJSON", "MantaModel", "MantaWire"]),
-    tests("MantaAdminTests", ["MantaAdmin", "MantaHTTP", "MantaLoop", "MantaJSON", "MantaModel", "MantaWire"]),
+    tests("MantaAdminTests", ["MantaAdmin", "MantaCore", "MantaHTTP", "MantaLoop", "MantaJSON", "MantaModel", "MantaWire"]),
+    tests("MantaLogTests", ["MantaLog", .product(name: "Logging", package: "swift-log")]),
     tests("SimulationTests", ["MantaSimulation"]),
     tests(
         "MantaMacrosTests",

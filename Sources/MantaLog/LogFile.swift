@@ -62,7 +62,7 @@ package final class LogFile: Sendable {
 
     private static let isBootstrapped = Atomic<Bool>(false)
     /// Files of ended processes of one role that stay.
-    private static let keptProcesses = 32
+    static let keptProcesses = 32
 
     /// Sends every `Logger` of this process to `directory/role-pid.log`, and records of `warning` and above to the standard error as well. Once in a
     /// process; later calls do nothing.
@@ -79,7 +79,7 @@ package final class LogFile: Sendable {
     }
 
     /// Removes the oldest logs of processes of this role that are gone.
-    private static func removeOld(role: String, in directory: String) {
+    static func removeOld(role: String, in directory: String) {
         guard let listing = opendir(directory) else { return }
         defer { closedir(listing) }
         var ended: [(changed: Int, pid: Int32)] = []
