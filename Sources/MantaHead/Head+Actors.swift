@@ -87,7 +87,7 @@ extension Head {
             switch action {
             case .answer(let token, let result): answers.append((token, result))
             case .place(let specification, let restarts, let node): order(specification, restarts: restarts, on: node)
-            case .end(let id, let node, let cause): end(id, on: node, cause)
+            case .end(let id, let node, let restarts, let cause): end(id, on: node, restarts: restarts, cause)
             case .store(let row): store(row)
             case .persist(let row): if let stored = StoredActor(row) { facts.append(.putActor(stored)) }
             case .forget(let id): facts.append(.removeActor(id))
@@ -155,17 +155,15 @@ extension Head {
     }
 
     /// Tells a node to end an actor, until it has heard. A node that is away is told when it registers.
-    private func end(_ id: ActorID, on node: NodeID, _ cause: DeathCause) {
+    private func end(_ id: ActorID, on node: NodeID, restarts: Int, _ cause: DeathCause) {
         guard let link = nodeLinks[node] else { return }
-        let restarts = directory.status(id)?.restarts
-        link.request(EndActor(actor: id, cause: cause)) { [weak self] result in
+        link.request(EndActor(actor: id, cause: cause, restarts: restarts)) { [weak self] result in
             guard let self else { return }
             guard case .failure(let error) = result else { return actorEvent { $0.ended(id, $1) } }
-            // A newer incarnation must not be ended in place of the old one.
-            guard nodeLinks[node] === link, directory.status(id)?.restarts == restarts else { return }
+            guard nodeLinks[node] === link else { return }
             log.warning("a node did not take the end of an actor", metadata: ["actor": "\(id)", "node": "\(node)", "error": "\(error)"])
             guard error.code == .timeout || error.code == .unavailable || error.code == .overloaded else { return }
-            loop.schedule(after: Self.orderPause) { [weak self] in self?.end(id, on: node, cause) }
+            loop.schedule(after: Self.orderPause) { [weak self] in self?.end(id, on: node, restarts: restarts, cause) }
         }
     }
 }

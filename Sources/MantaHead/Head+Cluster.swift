@@ -65,7 +65,7 @@ extension Head {
         // What it must end goes with the answer.
         var ends: [ActorID] = []
         consequences.removeAll { action in
-            guard case .end(let actor, id, _) = action else { return false }
+            guard case .end(let actor, id, _, _) = action else { return false }
             ends.append(actor)
             return true
         }

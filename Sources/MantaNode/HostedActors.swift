@@ -81,9 +81,9 @@ extension Node {
         }
     }
 
-    /// Ends an actor's process; the head hears of it when the process is gone.
-    func endActor(_ id: ActorID, _ cause: DeathCause) {
-        guard let actor = actors[id] else { return }
+    /// Ends an actor's process, unless it is of a newer incarnation than the order; the head hears of it when the process is gone.
+    func endActor(_ id: ActorID, restarts: Int? = nil, _ cause: DeathCause) {
+        guard let actor = actors[id], actor.restarts <= restarts ?? .max else { return }
         actors[id]?.endCause = cause
         switch actor.phase {
         case .reserving: gone(id, cause)

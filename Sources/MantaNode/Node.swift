@@ -272,7 +272,7 @@ extension Node: TransportDelegate {
         case .placeActor: placeActor(try PlaceActor(from: &message.body), correlation: try message.required(), on: link)
         case .endActor:
             let end = try EndActor(from: &message.body)
-            endActor(end.actor, end.cause)
+            endActor(end.actor, restarts: end.restarts, end.cause)
             link.reply(to: try message.required(), Acknowledged())
         case .jobEnded: jobEnded(try JobEnded(from: &message.body).job)
         case .clusterView: clusterView(try ClusterView(from: &message.body))

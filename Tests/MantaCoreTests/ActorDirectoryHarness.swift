@@ -108,7 +108,7 @@ final class DirectoryHarness {
     }
 
     func ended(_ id: ActorID, on node: NodeID) -> Bool {
-        actions.contains { if case .end(id, node, _) = $0 { true } else { false } }
+        actions.contains { if case .end(id, node, _, _) = $0 { true } else { false } }
     }
 }
 

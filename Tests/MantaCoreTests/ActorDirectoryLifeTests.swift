@@ -251,4 +251,25 @@ import Testing
         #expect(h.directory.count == Limits.deadActors)
         #expect(h.error(.watch(first.id, WatcherID(1)))?.code == .notFound)
     }
+
+    @Test func theOrderToEndNamesTheIncarnation() throws {
+        let harness = DirectoryHarness()
+        harness.addNode()
+        let specification = harness.specification(maxRestarts: -1)
+        let id = specification.id
+        let node = try harness.alive(specification)
+        harness.died(id, on: node)
+        harness.pass(.seconds(1))
+        harness.cameAlive(id, on: try #require(harness.place(of: id)).node, restarts: 1)
+        _ = harness.take()
+        _ = harness.ask(.kill(id, noRestart: false))
+        let orders = harness.take().compactMap { if case .end(id, _, let restarts, _) = $0 { restarts } else { nil } }
+        #expect(orders == [1])
+        // A leftover of the former one that is reported late is ended, and by its own number.
+        let elsewhere = harness.addNode(running: [
+            ActorDirectory.Running(specification: specification, address: harness.address(), pid: 7, restarts: 0)
+        ])
+        let leftovers = harness.take().compactMap { if case .end(id, elsewhere, let restarts, _) = $0 { restarts } else { nil } }
+        #expect(leftovers == [0])
+    }
 }

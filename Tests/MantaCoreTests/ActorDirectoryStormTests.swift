@@ -14,7 +14,7 @@ private final class Storm {
     }
     enum Order {
         case place(ActorSpecification, restarts: Int)
-        case end(ActorID)
+        case end(ActorID, restarts: Int)
     }
     enum Word {
         case accepted(ActorID, restarts: Int)
@@ -64,7 +64,7 @@ private final class Storm {
             case .place(let specification, let restarts, let id):
                 #expect(!deadForGood.contains(specification.id), "the dead are not placed")
                 node(id)?.orders.append(.place(specification, restarts: restarts))
-            case .end(let id, let place, _): node(place)?.orders.append(.end(id))
+            case .end(let id, let place, let restarts, _): node(place)?.orders.append(.end(id, restarts: restarts))
             case .store(let row):
                 stored[row.specification.id] = row
                 toStore.append(row.specification.id)
@@ -206,9 +206,9 @@ private final class Storm {
             if chance(5) { return node.words.append(.died(specification.id, restarts: restarts, chance(50) ? .startFailed : .constructorThrew)) }
             node.running[specification.id] = actor
             node.words.append(.alive(actor))
-        case .end(let id):
+        case .end(let id, let restarts):
             node.words.append(.heardOfEnd(id))
-            end(id, on: node, .killed)
+            if node.running[id].map({ $0.restarts <= restarts }) ?? true { end(id, on: node, .killed) }
         }
     }
 

@@ -93,9 +93,9 @@ extension ActorDirectory {
         switch entry.phase {
         case .alive(let node, _, _, _):
             // Its node reports the death, which is then judged like any other.
-            sink(.end(id, on: node, cause: cause))
+            sink(.end(id, on: node, restarts: entry.restarts, cause: cause))
         case .placing(let node, _):
-            sink(.end(id, on: node, cause: cause))
+            sink(.end(id, on: node, restarts: entry.restarts, cause: cause))
         case .storing, .waiting, .backingOff, .awaited, .dead:
             // Nothing runs: it is about to be started anew anyway.
             break

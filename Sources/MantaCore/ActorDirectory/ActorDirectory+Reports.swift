@@ -58,15 +58,15 @@ extension ActorDirectory {
             let specification = actor.specification
             if specification.lifetime == .detached {
                 // It would be in the store if it had not been given up.
-                return sink(.end(id, on: node, cause: DeathCause(.killed, "the head has given up detached actor \(id.short)")))
+                return sink(.end(id, on: node, restarts: actor.restarts, cause: DeathCause(.killed, "the head has given up detached actor \(id.short)")))
             }
             if jobHasEnded(specification.job) {
-                return sink(.end(id, on: node, cause: DeathCause(.jobEnded, "job \(specification.job.short), which owned actor \(id.short), has ended")))
+                return sink(.end(id, on: node, restarts: actor.restarts, cause: DeathCause(.jobEnded, "job \(specification.job.short), which owned actor \(id.short), has ended")))
             }
             if let name = specification.name {
                 let fullName = FullName(name: name, namespace: specification.namespace)
                 if let holder = names[fullName] {
-                    return sink(.end(id, on: node, cause: DeathCause(.killed, "the name \"\(name)\" was given to actor \(holder.short) while node \(node.short) was away")))
+                    return sink(.end(id, on: node, restarts: actor.restarts, cause: DeathCause(.killed, "the name \"\(name)\" was given to actor \(holder.short) while node \(node.short) was away")))
                 }
                 names[fullName] = id
             }
@@ -76,13 +76,13 @@ extension ActorDirectory {
             nodes[node]?.found(id, specification.resources)
             return
         }
-        if entry.phase.isDead { return sink(.end(id, on: node, cause: status(entry).death ?? DeathCause(.killed, "actor \(id.short) is dead"))) }
+        if entry.phase.isDead { return sink(.end(id, on: node, restarts: actor.restarts, cause: status(entry).death ?? DeathCause(.killed, "actor \(id.short) is dead"))) }
         let isElsewhere = entry.phase.node.map { $0 != node } ?? false
         if actor.restarts < entry.restarts || (actor.restarts == entry.restarts && isElsewhere) {
-            return sink(.end(id, on: node, cause: DeathCause(.nodeDied, "actor \(id.short) was started again elsewhere while node \(node.short) was away")))
+            return sink(.end(id, on: node, restarts: actor.restarts, cause: DeathCause(.nodeDied, "actor \(id.short) was started again elsewhere while node \(node.short) was away")))
         }
         if actor.restarts > entry.restarts, let other = entry.phase.node, other != node {
-            sink(.end(id, on: other, cause: DeathCause(.killed, "a newer incarnation of actor \(id.short) runs on node \(node.short)")))
+            sink(.end(id, on: other, restarts: entry.restarts, cause: DeathCause(.killed, "a newer incarnation of actor \(id.short) runs on node \(node.short)")))
         }
         if case .alive(node, actor.address, actor.pid, _) = entry.phase, entry.restarts == actor.restarts {
             nodes[node]?.found(id, entry.specification.resources)
@@ -145,15 +145,15 @@ extension ActorDirectory {
     /// A node says that an incarnation is alive.
     package mutating func cameAlive(_ id: ActorID, on node: NodeID, restarts: Int, address: ProcessAddress, pid: Int32, at now: Instant, _ sink: (Action) -> Void) {
         guard let entry = entries[id] else {
-            return sink(.end(id, on: node, cause: DeathCause(.killed, "the head does not know actor \(id.short)")))
+            return sink(.end(id, on: node, restarts: restarts, cause: DeathCause(.killed, "the head does not know actor \(id.short)")))
         }
-        if case .dead(let cause) = entry.phase { return sink(.end(id, on: node, cause: cause)) }
+        if case .dead(let cause) = entry.phase { return sink(.end(id, on: node, restarts: restarts, cause: cause)) }
         if let place = entry.phase.node, place != node {
-            return sink(.end(id, on: node, cause: DeathCause(.killed, "actor \(id.short) belongs on node \(place.short)")))
+            return sink(.end(id, on: node, restarts: restarts, cause: DeathCause(.killed, "actor \(id.short) belongs on node \(place.short)")))
         }
         if restarts < entry.restarts {
             // Where the newer one is, the node knows; elsewhere this one is a leftover.
-            if entry.phase.node == nil { sink(.end(id, on: node, cause: DeathCause(.killed, "incarnation \(restarts) of actor \(id.short) was given up"))) }
+            if entry.phase.node == nil { sink(.end(id, on: node, restarts: restarts, cause: DeathCause(.killed, "incarnation \(restarts) of actor \(id.short) was given up"))) }
             return
         }
         guard restarts == entry.restarts, entry.phase != .storing else { return }
@@ -197,7 +197,9 @@ extension ActorDirectory {
     /// The end of an actor, wherever it stood.
     mutating func bury(_ id: ActorID, _ cause: DeathCause, _ sink: (Action) -> Void) {
         guard let entry = entries[id], !entry.phase.isDead else { return }
-        if let node = entry.phase.node, nodes[node] != nil, cause.kind == .killed || cause.kind == .jobEnded { sink(.end(id, on: node, cause: cause)) }
+        if let node = entry.phase.node, nodes[node] != nil, cause.kind == .killed || cause.kind == .jobEnded {
+            sink(.end(id, on: node, restarts: entry.restarts, cause: cause))
+        }
         freeName(of: entry)
         move(id, to: .dead(cause))
         if entry.specification.lifetime == .detached {

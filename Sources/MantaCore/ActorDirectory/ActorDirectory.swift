@@ -51,7 +51,7 @@ package struct ActorDirectory: Sendable {
     package enum Action: Hashable, Sendable {
         case answer(Token, Result<Status, MantaError>)
         case place(ActorSpecification, restarts: Int, on: NodeID)
-        case end(ActorID, on: NodeID, cause: DeathCause)
+        case end(ActorID, on: NodeID, restarts: Int, cause: DeathCause)
         /// Make this actor durable, then say so by `stored` or `storeFailed`; it is placed after that.
         case store(Row)
         /// The stored row is now this.

@@ -99,11 +99,13 @@ package struct ActorReport: WireRequest, CodedMessage, Hashable {
     }
 }
 
-/// Head → node: end this actor's process.
+/// Head → node: end this actor's process. Acknowledged when it is heard, also when nothing runs.
 package struct EndActor: WireRequest, CodedMessage, Hashable {
     package static var kind: MessageKind { .endActor }
     package typealias Reply = Acknowledged
     package var actor: ActorID
     package var cause: DeathCause
-    package init(actor: ActorID, cause: DeathCause) { (self.actor, self.cause) = (actor, cause) }
+    /// The latest incarnation that is to end: the order may come late, and a newer one must not end in its place.
+    package var restarts: Int?
+    package init(actor: ActorID, cause: DeathCause, restarts: Int?) { (self.actor, self.cause, self.restarts) = (actor, cause, restarts) }
 }
