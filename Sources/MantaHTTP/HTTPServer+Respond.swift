@@ -197,7 +197,7 @@ extension HTTPRejection {
 }
 
 extension HTTPFailure {
-    /// `{"code", "message", "detail", "requestId"}`.
+    /// `{"code", "message", "detail", "requestId"}`; the detail is null where there is none.
     func write(requestID: Slice<UnsafeRawBufferPointer>, into json: inout ByteStorage) {
         json.append("{\"code\":\"")
         json.append(escaping: code)
@@ -206,8 +206,11 @@ extension HTTPFailure {
         if let detail {
             json.append("\",\"detail\":\"")
             json.append(escaping: detail)
+            json.append("\"")
+        } else {
+            json.append("\",\"detail\":null")
         }
-        json.append("\",\"requestId\":\"")
+        json.append(",\"requestId\":\"")
         json.append(UnsafeRawBufferPointer(rebasing: requestID))
         json.append("\"}\n")
     }

@@ -343,7 +343,7 @@ private func host(_ host: String) -> String { "GET / HTTP/1.1\r\nHost: \(host)\r
             #expect(reply.headers["cache-control"] == "no-store")
             let identifier = try #require(reply.headers["x-request-id"])
             #expect(identifier.count == 16 && reply.body.hasPrefix("{\"code\":\"badRequest\",\"message\":\""))
-            #expect(reply.body.hasSuffix("\"requestId\":\"\(identifier)\"}\n"))
+            #expect(reply.body.hasSuffix("\"detail\":null,\"requestId\":\"\(identifier)\"}\n"))
         }
     }
 
