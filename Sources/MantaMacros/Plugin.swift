@@ -5,5 +5,5 @@ import SwiftSyntaxMacros
 
 @main
 struct MantaMacrosPlugin: CompilerPlugin {
-    let providingMacros: [any Macro.Type] = [RemoteMacro.self, RemoteActorMacro.self, RemoteClosureMacro.self]
+    let providingMacros: [any Macro.Type] = [RemoteMacro.self, RemoteActorMacro.self, RemoteClosureMacro.self, DeployableMacro.self]
 }

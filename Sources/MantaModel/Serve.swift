@@ -28,7 +28,7 @@ public struct BackendDescription: Hashable, Sendable, Codable {
     /// The executable its replicas run in.
     public var program: Program
     /// The Swift type that handles requests, `Module.Type`.
-    public var type: String
+    public var type: String { didSet { if type != oldValue { runtimeType = nil } } }
     /// What the backend calls its present code; a new version means new replicas.
     public var version: String
     /// How many replicas there are to be; 0 keeps the backend without any.
@@ -45,6 +45,8 @@ public struct BackendDescription: Hashable, Sendable, Codable {
     public var requestTimeoutSeconds: Double
     /// What a replica that must go has, in seconds, to finish the requests it holds.
     public var drainSeconds: Double
+    /// The Swift runtime's name of the type, where the program that made the description named the type in its code; else it is found by `type`.
+    package var runtimeType: String?
 
     public init(
         name: String, program: Program, type: String, version: String = "1", replicas: Int = 1, maxConcurrent: Int = 100, maxQueued: Int = 200,

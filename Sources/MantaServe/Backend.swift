@@ -13,7 +13,7 @@ import MantaWire
 /// }
 /// ```
 ///
-/// The type must not be private, since replicas find it by its name. A thrown error becomes a 500 whose request identifier finds it among the errors.
+/// With `@Deployable` before it the type can also be named in files that `manta serve deploy` reads, and by other programs. A thrown error becomes a 500 whose request identifier finds it among the errors.
 public protocol Backend: Sendable {
     /// Called once in each replica, before it gets requests.
     init(_ context: BackendContext) async throws

@@ -38,7 +38,7 @@ struct ReplicaIntroduction: Codable, Sendable {
 
     init(_ description: BackendDescription, tag: String, index: Int) async throws {
         (self.description, self.tag, self.index) = (description, tag, index)
-        let type = try BackendTypes.type(named: description.type)
+        let type = try BackendTypes.type(of: description)
         let backend = try await type.init(Self.context(description, tag, index, description.userConfiguration))
         state = Mutex(State(backend: backend, configuration: description.userConfiguration))
     }

@@ -30,16 +30,27 @@ public struct Serve: Sendable {
     ///
     /// - Parameters:
     ///   - name: unique, without spaces and slashes: `classifier:v1`.
-    ///   - type: what answers requests; not private.
+    ///   - type: what answers requests; neither private nor local to a function.
     /// - Throws: `MantaError`: `alreadyExists` when the name belongs to another description, `invalidArgument`, and, with the reason,
     ///   `taskFailed` when its replicas do not start, `unschedulable` when there is no place for them; then there is no such backend afterwards.
     public func createBackend<Hosted: Backend>(_ name: String, _ type: Hosted.Type, _ options: BackendOptions = BackendOptions()) async throws {
-        try await createBackend(name, typeNamed: BackendTypes.name(of: type), options)
+        try await create(try Self.description(name, type, options))
     }
 
-    /// Creates a backend whose type is in another program: `options.program` says where, `typeNamed` is `Module.Type`.
+    /// Creates a backend whose type is in another program: `options.program` says where, `typeNamed` is `Module.Type` of a type that is `@Deployable`.
     public func createBackend(_ name: String, typeNamed type: String, _ options: BackendOptions) async throws {
-        let description = try options.description(named: name, type: type, program: try Self.program())
+        try await create(try options.description(named: name, type: type, program: try Self.program()))
+    }
+
+    private static func description(_ name: String, _ type: any Backend.Type, _ options: BackendOptions) throws -> BackendDescription {
+        var description = try options.description(named: name, type: BackendTypes.name(of: type), program: try program())
+        // Another program has the type, if at all, under its own name only.
+        if options.program == nil { description.runtimeType = try BackendTypes.runtimeName(of: type) }
+        return description
+    }
+
+    private func create(_ description: BackendDescription) async throws {
+        let name = description.name
         let isNew = try await controller.listBackends().value.allSatisfy { $0.description.name != name }
         try await controller.createBackend(description).value
         do {
@@ -55,8 +66,7 @@ public struct Serve: Sendable {
     ///
     /// - Throws: `MantaError`: `notFound`, `invalidArgument`, and `taskFailed` with the reason when the new replicas do not start; the old ones serve on.
     public func updateBackend<Hosted: Backend>(_ name: String, _ type: Hosted.Type, _ options: BackendOptions) async throws {
-        let description = try options.description(named: name, type: BackendTypes.name(of: type), program: try Self.program())
-        try await controller.updateBackend(description).value
+        try await controller.updateBackend(try Self.description(name, type, options)).value
         try await controller.waitUntilReady(name).value
     }
 

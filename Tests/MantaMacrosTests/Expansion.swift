@@ -11,6 +11,7 @@ let macros: [String: MacroSpec] = [
     "Remote": MacroSpec(type: RemoteMacro.self),
     "RemoteActor": MacroSpec(type: RemoteActorMacro.self, conformances: ["Manta::RemoteActor"]),
     "remote": MacroSpec(type: RemoteClosureMacro.self),
+    "Deployable": MacroSpec(type: DeployableMacro.self),
 ]
 
 /// Expands `source` and records an issue where the result differs from `expected`.
@@ -33,7 +34,7 @@ func expectRefusal(
     of source: String, _ message: String, line: Int = 1, column: Int, fix: String? = nil, fixed: String? = nil, file: String = "test.swift",
     fileID: StaticString = #fileID, filePath: StaticString = #filePath, sourceLine: UInt = #line, sourceColumn: UInt = #column
 ) {
-    let stripped = source.replacing("@RemoteActor ", with: "").replacing("@Remote ", with: "")
+    let stripped = source.replacing("@RemoteActor ", with: "").replacing("@Remote ", with: "").replacing("@Deployable ", with: "")
     expectExpansion(
         of: source, stripped,
         diagnostics: [DiagnosticSpec(message: message, line: line, column: column, fixIts: fix.map { [FixItSpec(message: $0)] } ?? [])], fixed: fixed,

@@ -2,31 +2,31 @@
 
 import Glibc
 import Manta
-public import MantaServe
+import MantaServe
 
 /// Answers a text, after a time if it is told so.
-public struct Answer: Backend {
+@Deployable struct Answer: Backend {
     struct Settings: Decodable {
         var text: String
         var seconds: Double?
     }
     private let settings: Settings
 
-    public init(_ context: BackendContext) async throws { settings = try context.configuration() }
+    init(_ context: BackendContext) async throws { settings = try context.configuration() }
 
-    public func handle(_ request: Request) async throws -> Response {
+    func handle(_ request: Request) async throws -> Response {
         if let seconds = settings.seconds { try await Task.sleep(for: .seconds(seconds)) }  // the work itself
         return .text(settings.text)
     }
 }
 
-public struct Thrower: Backend {
+@Deployable struct Thrower: Backend {
     struct Refusal: Error { var text = "the thrower throws" }
-    public init(_ context: BackendContext) async throws {}
-    public func handle(_ request: Request) async throws -> Response { throw Refusal() }
+    init(_ context: BackendContext) async throws {}
+    func handle(_ request: Request) async throws -> Response { throw Refusal() }
 }
 
-public struct Dier: Backend {
-    public init(_ context: BackendContext) async throws {}
-    public func handle(_ request: Request) async throws -> Response { exit(3) }
+@Deployable struct Dier: Backend {
+    init(_ context: BackendContext) async throws {}
+    func handle(_ request: Request) async throws -> Response { exit(3) }
 }

@@ -6,7 +6,7 @@
 import Manta
 import MantaServe
 
-struct ClassifierBackend: Backend {
+@Deployable struct ClassifierBackend: Backend {
     private let classifier: Classifier.Handle
     private let topics: Set<String>
 

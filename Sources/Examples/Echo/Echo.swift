@@ -5,7 +5,7 @@ import MantaAdmin
 import MantaServe
 
 /// Answers a request's body.
-struct EchoBackend: Backend {
+@Deployable struct EchoBackend: Backend {
     init(_ context: BackendContext) async throws {}
 
     func handle(_ request: Request) async throws -> Response {

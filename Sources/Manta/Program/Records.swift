@@ -17,6 +17,7 @@ private enum RecordKind: UInt32 {
     case function = 1
     case actor = 2
     case `extension` = 3
+    case type = 4
 }
 
 /// For the macros: stores a remote function's or closure's type where the reader of the record wants it.
@@ -46,6 +47,12 @@ package func _register(_ slot: UnsafeMutableRawPointer, extension type: any Proc
     return true
 }
 
+/// For macros of modules above: stores a type that processes find by its name.
+public func _register(_ slot: UnsafeMutableRawPointer, type: any Sendable.Type) -> Bool {
+    slot.assumingMemoryBound(to: (any Sendable.Type)?.self).pointee = type
+    return true
+}
+
 /// All records of this process.
 package enum Records {
     /// What this executable can run, or why its records cannot be used.
@@ -59,10 +66,14 @@ package enum Records {
         try all.get().extensions.filter { $0.role == role }
     }
 
+    /// The types that are registered to be found by their names, of whatever kind.
+    package static func types() throws(MantaError) -> [any Sendable.Type] { try all.get().types }
+
     private struct Found: Sendable {
         var functions: [FunctionEntry] = []
         var actors: [ActorEntry] = []
         var extensions: [any ProcessExtension.Type] = []
+        var types: [any Sendable.Type] = []
         var complaint: MantaError?
     }
 
@@ -101,6 +112,9 @@ package enum Records {
         case .extension:
             var type: (any ProcessExtension.Type)?
             if withUnsafeMutablePointer(to: &type, { record.store($0) }), let type { found.extensions.append(type) }
+        case .type:
+            var type: (any Sendable.Type)?
+            if withUnsafeMutablePointer(to: &type, { record.store($0) }), let type { found.types.append(type) }
         }
     }
 }
