@@ -42,11 +42,11 @@ let serveNamespace = "serve"
     // MARK: Backends
 
     func createBackend(_ description: BackendDescription) async throws {
-        try await change { tables throws(MantaError) in try tables.createBackend(description) }
+        try await change(inspecting: [description]) { tables throws(MantaError) in try tables.createBackend(description) }
     }
 
     func updateBackend(_ description: BackendDescription) async throws {
-        try await change { tables throws(MantaError) in try tables.updateBackend(description) }
+        try await change(inspecting: [description]) { tables throws(MantaError) in try tables.updateBackend(description) }
     }
 
     func deleteBackend(_ name: String) async throws {
@@ -98,7 +98,7 @@ let serveNamespace = "serve"
 
     /// Makes these all there is.
     func replaceAll(backends: [BackendDescription], endpoints: [EndpointDescription]) async throws {
-        try await change { tables throws(MantaError) in try tables.replaceAll(backends: backends, endpoints: endpoints) }
+        try await change(inspecting: backends) { tables throws(MantaError) in try tables.replaceAll(backends: backends, endpoints: endpoints) }
     }
 
     /// Returns when no replica is left.
@@ -109,8 +109,16 @@ let serveNamespace = "serve"
 
     // MARK: Changing
 
-    /// Makes one change: decided at once, so that changes never mix; written, then carried out.
-    private func change(_ decide: (inout ServeTables) throws(MantaError) -> [ServeTables.Change]) async throws {
+    /// Makes one change: decided at once, so that changes never mix; written, then carried out. Backends whose types their programs do not have, or whose
+    /// programs do not run, are refused before.
+    private func change(
+        inspecting backends: [BackendDescription] = [], _ decide: (inout ServeTables) throws(MantaError) -> [ServeTables.Change]
+    ) async throws {
+        if !backends.isEmpty {
+            var draft = tables
+            _ = try decide(&draft)  // what is wrong by itself is said first
+            try await BackendInspector.inspect(backends.filter { !isRunning($0) })
+        }
         let changes = try decide(&tables)
         var actions: [ReplicaBook.Action] = []
         for change in changes {
@@ -123,6 +131,12 @@ let serveNamespace = "serve"
         }
         carryOut(actions)
         await writer.settled()
+    }
+
+    /// Whether replicas of this very program and type are there.
+    private func isRunning(_ description: BackendDescription) -> Bool {
+        guard let present = tables.backends[description.name] else { return false }
+        return present.status.state == .healthy && present.status.ready > 0 && present.description.keepsReplicas(of: description)
     }
 
     /// Tells those who wait for a backend what became of it.
