@@ -25,7 +25,7 @@ struct Mirrored: Codable, Sendable {
 }
 
 /// Answers who it is; on demand it throws, dies, or waits for a gate.
-final actor Mirror: Backend {
+@Deployable final actor Mirror: Backend {
     let context: BackendContext
     private var count = 0
 
@@ -33,6 +33,11 @@ final actor Mirror: Backend {
         self.context = context
         if let text = try? context.configuration(as: [String: String].self) {
             if let reason = text["fail"] { throw MantaError(.invalidArgument, reason) }
+            if let name = text["hangAfter"] {
+                // The third and all further ones never come to an end.
+                let counter = Counter.options(name: name, namespace: "tests", lifetime: .detached, getIfExists: true).remote()
+                if try await counter.increment().value > 2 { try await Gate.named(name + "-gate", namespace: "tests").wait().value }
+            }
             if let name = text["meet"] {
                 // Goes on when two replicas have come.
                 let counter = Counter.options(name: name, namespace: "tests", lifetime: .detached, getIfExists: true).remote()
@@ -82,16 +87,16 @@ final class Tallying: Backend {
         serve = try await Serve.connect()
     }
 
-    private func clear() async throws { try await serve.apply(ServeConfiguration()) }
+    func clear() async throws { try await serve.apply(ServeConfiguration()) }
 
-    private func ask(_ path: String, _ method: String = "GET", headers: [String: String] = [:]) async throws -> Mirrored {
+    func ask(_ path: String, _ method: String = "GET", headers: [String: String] = [:]) async throws -> Mirrored {
         let reply = try await http(method, path, at: base, headers: headers)
         guard reply.status == 200 else { throw MantaError(.taskFailed, "\(reply.status): \(reply.text)") }
         return try Response(reply.body, contentType: "application/json").json(as: Mirrored.self)
     }
 
     /// As a machine without memory would end it.
-    private func endProcess(ofActorNamed name: String) async throws {
+    func endProcess(ofActorNamed name: String) async throws {
         let runtime = try #require(try await SharedCluster.get().runtime)
         let state = try await runtime.head(QueryState(tables: [.actors], limit: 1000))
         let pid = try #require(state.actors.first { $0.name == name && $0.state == .alive }?.pid)
@@ -99,7 +104,7 @@ final class Tallying: Backend {
     }
 
     /// Proxies follow within milliseconds, not at once.
-    private func settle(_ path: String, _ expected: Int = 200) async throws {
+    func settle(_ path: String, _ expected: Int = 200) async throws {
         try await eventually("\(path) answering \(expected)") { try await http("GET", path, at: base).status == expected }
     }
 
@@ -185,7 +190,7 @@ final class Tallying: Backend {
         for counter in counters { try await Manta.kill(counter) }
     }
 
-    @Test func SERVE_011_012_configurationReachesReplicasWithoutARestart() async throws {
+    @Test func SERVE_011_012_013_configurationReachesReplicasWithoutARestart() async throws {
         try await serve.createBackend("c", Mirror.self, .init(replicas: 2, configuration: ["count": 123]))
         try await serve.createEndpoint("c", route: "/c", backend: "c")
         try await settle("/c")
@@ -285,7 +290,7 @@ final class Tallying: Backend {
         configuration.backends[0].type = "MantaServeTests.Mirrors"
         let misspelt = configuration
         let unknown = await #expect(throws: MantaError.self) { try await serve.apply(misspelt) }
-        #expect(unknown?.message.contains("no type MantaServeTests.Mirrors") == true)
+        #expect(unknown?.message.contains("no backend MantaServeTests.Mirrors") == true)
         // What served before serves on.
         #expect(try await ask("/bad").version == "2")
         try await clear()
@@ -300,7 +305,7 @@ final class Tallying: Backend {
         #expect(try await serve.listBackends().allSatisfy { $0.description.name != "huge" })
     }
 
-    @Test func SERVE_029_anUpdateLetsRequestsFinish() async throws {
+    @Test func SERVE_029_030_anUpdateLetsRequestsFinish() async throws {
         let gate = Gate.options(name: "update", namespace: "tests").remote()
         try await serve.createBackend("v", Mirror.self, .init(version: "1", replicas: 2))
         try await serve.createEndpoint("v", route: "/v", backend: "v")

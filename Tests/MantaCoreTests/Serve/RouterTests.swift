@@ -90,7 +90,7 @@ struct RouterTests {
         #expect((60...150).contains(counts["d"] ?? 0))
     }
 
-    @Test func theLessBusyOfTwoIsTaken() {
+    @Test func SERVE_039_theLessBusyOfTwoIsTaken() {
         var router = router(backends: [row(backend("a", maxConcurrent: 100))], replicas: [replica("a#1", of: "a", number: 1), replica("a#2", of: "a", number: 2)])
         var generator = SeededGenerator(1)
         guard case .send(let first) = router.admit(0, to: 0, deadline: .zero, using: &generator) else { return #expect(Bool(false)) }
@@ -136,7 +136,7 @@ struct RouterTests {
         #expect(waited6?.token == 6)
     }
 
-    @Test func fullReplicasArePassedOver() {
+    @Test func SERVE_038_fullReplicasArePassedOver() {
         let count = 5
         var router = router(
             backends: [row(backend("a", maxConcurrent: 1))], replicas: (0..<count).map { replica("a#\($0)", of: "a", number: UInt64($0)) })
@@ -150,7 +150,7 @@ struct RouterTests {
         #expect(router.admit(9, to: 0, deadline: .zero, using: &generator) == .wait)
     }
 
-    @Test func withoutAReplicaARequestWaitsUntilThereIsOne() {
+    @Test func SERVE_038_withoutAReplicaARequestWaitsUntilThereIsOne() {
         var router = router()
         var generator = SeededGenerator(1)
         #expect(router.admit(1, to: 0, deadline: Instant(nanoseconds: 5), using: &generator) == .wait)
