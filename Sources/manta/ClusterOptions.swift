@@ -14,7 +14,11 @@ struct ClusterOptions: ParsableArguments {
 
     /// Runs `body` with a connection that is no job, and ends it.
     func withCluster<Result>(_ body: (Session, Runtime) async throws -> Result) async throws -> Result {
-        let session = try await Session.attach(try endpoint(), role: .tool)
+        try await Self.withCluster(at: try endpoint(), body)
+    }
+
+    static func withCluster<Result>(at endpoint: String, _ body: (Session, Runtime) async throws -> Result) async throws -> Result {
+        let session = try await Session.attach(endpoint, role: .tool)
         guard let runtime = session.runtime else { throw CommandFailure("the connection to \(session.address) has ended") }
         do {
             let result = try await body(session, runtime)

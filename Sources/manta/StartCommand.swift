@@ -49,6 +49,8 @@ struct StartCommand: AsyncParsableCommand {
 
     func run() async throws {
         let endpoint = try address.map { try headEndpoint($0) } ?? "tcp://127.0.0.1:\(port)"
+        // A node waits for its head for as long as it takes; whoever gave a wrong address would wait too.
+        if !head { try await ClusterOptions.withCluster(at: endpoint) { _, runtime in _ = try await ClusterView(runtime: runtime).state(of: [], limit: 0) } }
         let launch = ClusterLaunch(
             endpoint: endpoint, port: headPort(of: endpoint) ?? port, isHead: head, adminPort: adminPort,
             httpPort: httpPort ?? (head ? Folders.defaultHTTPPort : nil), variables: try nodeVariables())

@@ -47,6 +47,16 @@ extension ProcessTests {
             #expect(gone.errors.split(separator: "\n").count == 1)
         }
 
+        @Test func aNodeOfNoClusterIsNotStarted() async throws {
+            let platform = try Platform()
+            defer { try? FileManager.default.removeItem(atPath: platform.folder) }
+            let outcome = try await platform.attempt(["start", "--address", platform.address])
+            #expect(outcome.status == 1, "\(outcome)")
+            #expect(outcome.errors.contains(platform.address), "\(outcome)")
+            #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome)")
+            #expect(platform.leftovers.isEmpty, "nothing may have been started")
+        }
+
         @Test func anOccupiedPortIsNamedWithItsOwner() async throws {
             try await Platform.run { platform in
                 let other = try Platform()
