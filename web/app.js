@@ -28,9 +28,9 @@ function page(name) {
     title: view.title, tables: view.tables, element: table.element, table,
     render() {
       const rows = [...feed.rows(name).values()];
-      table.update(rows, { total: feed.total(name), known: feed.knows(name), selected: current.key });
-      const total = feed.total(name), filtered = table.filter || table.stateFilter;
-      setText(byId("count"), !feed.knows(name) ? "" : filtered ? `${integer(table.matching)} of ${integer(rows.length)}` : total > rows.length ? `newest ${integer(rows.length)} of ${integer(total)}` : integer(total));
+      table.update(rows, { total: feed.total(name), counts: feed.cluster?.[name], known: feed.knows(name), selected: current.key });
+      const total = feed.total(name), filtered = table.filter || table.stateFilter, part = total > rows.length;
+      setText(byId("count"), !feed.knows(name) ? "" : filtered ? `${integer(table.matching)} of ${part ? "the newest " : ""}${integer(rows.length)}` : part ? `newest ${integer(rows.length)} of ${integer(total)}` : integer(total));
     },
   });
 }

@@ -5,8 +5,6 @@ import { legend, meter, shares, Sparkline } from "./charts.js";
 import { bytes, code, decimal, duration, identifier, integer, none, now, rate, resourceNames, state, time } from "./format.js";
 
 const shownRows = 6;
-/** The head sums up at most so many rows. */
-const listed = 500;
 
 /** A number with its name, a line below and, for some, its course over the last minute. */
 class Tile {
@@ -94,7 +92,7 @@ export class Overview {
     tiles.running.set(integer(running), running === 1 ? "task" : "tasks", `${integer(waitingForLease + waitingForArguments)} waiting`);
     const { alive = 0, pending = 0, restarting = 0 } = cluster.actors;
     tiles.actors.set(integer(alive), "", pending + restarting ? `${integer(pending)} pending, ${integer(restarting)} restarting` : `${integer(cluster.actors.dead ?? 0)} dead`, restarting ? "warn" : "");
-    tiles.objects.set(integer(cluster.totals.objects), "", `${cluster.totals.objects > listed ? "over " : ""}${bytes(cluster.objectBytes)} in all`);
+    tiles.objects.set(integer(cluster.totals.objects), "", `${bytes(cluster.objectBytes)} in all`);
     tiles.errors.set(integer(cluster.recentErrors), "", `${integer(cluster.totals.errors)} kept`, cluster.recentErrors ? "bad" : "");
     for (const [name, series] of Object.entries({ cpu: "cpu", tasks: "rate", running: "running", actors: "actors", objects: "objects", errors: "errors" })) tiles[name].spark.set(history.series(series));
   }

@@ -56,8 +56,9 @@ export class Table {
     this.#markSort();
   }
 
-  update(rows, { total = rows.length, known = true, selected = null } = {}) {
-    Object.assign(this, { rows, total, known, selected });
+  /** `counts`: how many rows of the whole table are in which state; `rows` are the newest of them. */
+  update(rows, { total = rows.length, counts = null, known = true, selected = null } = {}) {
+    Object.assign(this, { rows, total, counts, known, selected });
     this.render();
   }
 
@@ -114,7 +115,9 @@ export class Table {
 
   #renderChips(rows) {
     const counts = new Map(this.states.map((state) => [state, 0]));
-    for (const row of rows) counts.set(row.state, (counts.get(row.state) ?? 0) + 1);
+    const whole = this.counts && !this.filter;
+    if (whole) for (const [state, count] of Object.entries(this.counts)) counts.set(state, count);
+    else for (const row of rows) counts.set(row.state, (counts.get(row.state) ?? 0) + 1);
     const chip = (state, name, count) => {
       const known = this.chips.querySelector(`[data-state="${state ?? ""}"]`);
       const element = known ?? h("button", {
@@ -124,7 +127,7 @@ export class Table {
       element.lastChild.textContent = integer(count);
       if (!known) this.chips.append(element);
     };
-    chip(null, "all", rows.length);
+    chip(null, "all", whole ? Math.max(this.total, rows.length) : rows.length);
     for (const [state, count] of counts) chip(state, stateName(state), count);
   }
 

@@ -53,6 +53,7 @@ package final class AdminAPI: Sendable {
             return .failure(404, code: "notFound", message: "there is nothing at this path; the admin API is under \(AdminRoute.prefix), for example \(AdminRoute.prefix)nodes")
         }
         guard route.methods.contains(request.method) else { return Self.methodNotAllowed(route.methods) }
+        if let refusal = access.refusalOfBody(of: request) { return refusal }
         do {
             return try await answer(route, request)
         } catch {
@@ -82,25 +83,21 @@ package final class AdminAPI: Sendable {
 
     // MARK: Reading
 
-    private func state(of table: AdminTable, limit: Int) async throws -> AdminState {
-        if let name = table.state { return AdminState(head: try await source.state(of: [name], limit: limit)) }
-        return AdminState(head: try await source.state(of: [], limit: 1), serve: try await source.serve())
+    private func everything() async throws -> AdminState {
+        AdminState(head: try await source.state(QueryState(tables: QueryState.Table.allCases, limit: AdminFeed.rows)), serve: try await source.serve())
     }
 
-    private func everything() async throws -> AdminState {
-        AdminState(head: try await source.state(of: QueryState.Table.allCases, limit: AdminFeed.rows), serve: try await source.serve())
+    private func listing(_ table: AdminTable, _ filter: AdminFilter) async throws -> AdminListing {
+        let head = try await source.state(filter.query(of: table))
+        return try filter.listing(of: table, in: AdminState(head: head, serve: table.state == nil ? try await source.serve() : ServeState()))
     }
 
     private func list(_ table: AdminTable, _ request: HTTPRequestCopy) async throws -> JSONValue {
-        let filter = try AdminFilter(queryParameters(request.queryText), of: table)
-        let state = try await state(of: table, limit: filter.rowsToRead)
-        let (rows, total) = filter.apply(to: try AdminViews.rows(table, of: state), total: state.total(of: table))
-        return AdminViews.list(table, rows: rows, total: total)
+        try await listing(table, try AdminFilter(queryParameters(request.queryText), of: table)).value
     }
 
     private func row(_ key: String, of table: AdminTable) async throws -> JSONValue {
-        let state = try await state(of: table, limit: Limits.listRows)
-        guard let row = try AdminViews.rows(table, of: state).first(where: { $0[table.key].string == key }) else {
+        guard let row = try await listing(table, AdminFilter(limit: 1, filters: [RowFilter(table.key, key)])).rows.first else {
             throw MantaError(.notFound, "there is no \(table.noun) \"\(key)\"; list them with GET \(AdminRoute.prefix)\(table.rawValue)")
         }
         return row

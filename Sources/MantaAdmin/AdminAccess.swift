@@ -28,9 +28,7 @@ package final class AdminAccess: Sendable {
     package init(token: String?) { self.token = token.map { Array($0.utf8) } }
 
     /// Why the request is refused; nil when it may go on.
-    package func refusal(of request: HTTPRequestCopy, at time: WallTime) -> HTTPResponse? {
-        crossSite(request) ?? contentType(request) ?? wrongToken(request, at: time)
-    }
+    package func refusal(of request: HTTPRequestCopy, at time: WallTime) -> HTTPResponse? { crossSite(request) ?? wrongToken(request, at: time) }
 
     private func crossSite(_ request: HTTPRequestCopy) -> HTTPResponse? {
         let refused = HTTPResponse.failure(403, code: "crossSite", message: "requests of pages of other sites are refused; call from the dashboard, curl or a program")
@@ -42,7 +40,8 @@ package final class AdminAccess: Sendable {
         return nil
     }
 
-    private func contentType(_ request: HTTPRequestCopy) -> HTTPResponse? {
+    /// Why the request's body is refused where its method is served; nil when it may be read.
+    package func refusalOfBody(of request: HTTPRequestCopy) -> HTTPResponse? {
         guard request.method.needsBody else { return nil }
         let type = (request.header("Content-Type") ?? "").split(separator: ";").first.map { String($0).lowercased().trimmed } ?? ""
         if type == "application/json" { return nil }

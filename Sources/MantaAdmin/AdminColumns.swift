@@ -1,6 +1,7 @@
 // AdminColumns: the tables as text, for a terminal: which members of a row become columns, and how they are written. Rows are those of AdminViews.
 
 package import MantaJSON
+import MantaModel
 
 /// One column of a text table.
 package struct AdminColumn: Sendable {
@@ -83,7 +84,7 @@ extension AdminViews {
         case (.bytes, .integer(let count)): return bytes(count)
         case (.resources, .object(let members)): return joined(members.map { "\($0.key) \($0.value)" })
         case (.inUse, .object(let members)):
-            return joined(members.map { "\($0.key) \(number(($0.value.double ?? 0) - (row["available"][$0.key].double ?? 0)))/\($0.value)" })
+            return joined(members.map { inUse($0.key, total: $0.value.double ?? 0, available: row["available"][$0.key].double ?? 0) })
         case (.shares, .object(let members)):
             return joined(members.map { "\($0.key) \(number(((($0.value.double ?? 0) * 10_000).rounded()) / 100))%" })
         case (.list, .array(let elements)): return joined(elements.map { $0.string ?? "\($0)" })
@@ -94,9 +95,16 @@ extension AdminViews {
         }
     }
 
+    /// `CPU 1.5/2`.
+    private static func inUse(_ resource: String, total: Double, available: Double) -> String {
+        func text(_ amount: Double) -> String { resource == Resources.memory ? bytes(Int64(amount)) : "\(number(amount))" }
+        return "\(resource) \(text(total - available))/\(text(total))"
+    }
+
     private static func joined(_ parts: [String]) -> String { parts.isEmpty ? "-" : parts.joined(separator: ", ") }
 
-    private static func bytes(_ count: Int64) -> String {
+    /// `1.5 GiB`.
+    package static func bytes(_ count: Int64) -> String {
         var (value, unit) = (Double(count), 0)
         let units = ["B", "KiB", "MiB", "GiB", "TiB"]
         while value >= 1024, unit + 1 < units.count { (value, unit) = (value / 1024, unit + 1) }

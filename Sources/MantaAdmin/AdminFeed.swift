@@ -83,7 +83,7 @@ actor AdminFeed {
 
     private func look(at tables: Set<AdminTable>) async throws -> Look {
         // The summary counts all of them, whichever are followed.
-        let state = AdminState(head: try await source.state(of: QueryState.Table.allCases, limit: Self.rows), serve: try await source.serve())
+        let state = AdminState(head: try await source.state(QueryState(tables: QueryState.Table.allCases, limit: Self.rows)), serve: try await source.serve())
         var look = Look(summary: AdminViews.cluster(state, version: version, now: clock()).description, tables: [:])
         for table in tables {
             let rows = try AdminViews.rows(table, of: state).prefix(Self.rows)

@@ -5,8 +5,8 @@ package import MantaWire
 
 /// A cluster as the admin API sees it. Methods are called from any thread and throw `MantaError`, or what user code threw.
 package protocol AdminSource: Sendable {
-    /// The newest rows of the tables, at most `limit` of each, and the number of rows of every table.
-    func state(of tables: [QueryState.Table], limit: Int) async throws -> StateAnswer
+    /// The rows that are asked for, and the numbers of all rows.
+    func state(_ query: QueryState) async throws -> StateAnswer
     /// The rows of serving; empty when nothing is served.
     func serve() async throws -> ServeState
     /// Divides an endpoint's traffic. Throws `notFound` for the endpoint or a backend, `invalidArgument` for shares that do not sum to 1.

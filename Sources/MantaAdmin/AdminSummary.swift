@@ -1,6 +1,6 @@
 // AdminSummary: the cluster in one object: is it well, how much of it is in use, how many of each thing there are, and in which states.
 //
-// Counts by state are of the rows that were read (the newest), totals of all rows.
+// All numbers are of all rows that the head keeps, not only of those that were read, except for the errors of late.
 
 package import MantaJSON
 package import MantaModel
@@ -10,25 +10,19 @@ extension AdminViews {
     /// The answer of `GET /api/v1/cluster` and the event `cluster`.
     package static func cluster(_ state: AdminState, version: String, now: WallTime) -> JSONValue {
         let head = state.head
-        var (total, available) = (Resources(), Resources())
-        for node in head.nodes where node.state != .dead {
-            total += node.total
-            available += node.available
-        }
         let problems = problems(of: state, now: now)
-        let living = head.nodes.contains { $0.state != .dead }
+        let living = (state.states(of: .nodes) ?? [:]).contains { $0.key != NodeState.dead.rawValue && $0.value > 0 }
         let tasks = head.totals[AdminTable.tasks.rawValue] ?? head.tasks.count
         return [
             "cluster": .string(head.cluster.description), "version": .string(version), "startedAt": .integer(head.startedAt.milliseconds),
             "now": .integer(now.milliseconds), "health": .string(!living ? "empty" : problems.isEmpty ? "healthy" : "degraded"),
             "problems": .array(problems.map { .string($0) }),
-            "nodes": counts(head.nodes.map(\.state.rawValue)),
-            "resources": ["total": resources(total), "available": resources(available)],
+            "nodes": counts(.nodes, state),
+            "resources": ["total": resources(head.resources ?? Resources()), "available": resources(head.freeResources ?? Resources())],
             "totals": .object(JSONObject(uniqueMembers: AdminTable.allCases.map { ($0.rawValue, JSONValue(state.total(of: $0))) })),
-            "jobs": counts(head.jobs.map(\.state.rawValue)),
-            "tasks": counts(head.tasks.map(\.state.rawValue)),
-            "actors": counts(head.actors.map(\.state.rawValue)),
-            "objectBytes": JSONValue(head.objects.reduce(0) { $0 &+ $1.size }),
+            "jobs": counts(.jobs, state), "tasks": counts(.tasks, state), "actors": counts(.actors, state), "objects": counts(.objects, state),
+            "backends": counts(.backends, state), "replicas": counts(.replicas, state),
+            "objectBytes": JSONValue(head.objectBytes ?? 0),
             // Of all tasks that were ever reported, some are no longer kept.
             "tasksSeen": JSONValue(tasks + head.droppedTasks), "droppedTasks": JSONValue(head.droppedTasks),
             "recentErrors": JSONValue(head.errors.count { isRecent($0.at, now: now) }),
@@ -49,9 +43,10 @@ extension AdminViews {
 
     private static func isRecent(_ time: WallTime, now: WallTime) -> Bool { now.milliseconds - time.milliseconds < recent.inMilliseconds }
 
-    private static func counts(_ states: [String]) -> JSONValue {
-        var counts: [String: Int] = [:]
-        for state in states { counts[state, default: 0] += 1 }
-        return .object(JSONObject(uniqueMembers: counts.sorted { $0.key < $1.key }.map { ($0.key, JSONValue($0.value)) }))
+    private static func counts(_ table: AdminTable, _ state: AdminState) -> JSONValue { counts(state.states(of: table) ?? [:]) }
+
+    /// `{"alive": 3, "dead": 1}`.
+    static func counts(_ states: [String: Int]) -> JSONValue {
+        .object(JSONObject(uniqueMembers: states.sorted { $0.key < $1.key }.map { ($0.key, JSONValue($0.value)) }))
     }
 }

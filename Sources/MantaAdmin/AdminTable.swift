@@ -10,6 +10,9 @@ package enum AdminTable: String, Sendable, Hashable, CaseIterable {
     /// The head's own table of this name; nil for those of serving.
     package var state: QueryState.Table? { QueryState.Table(rawValue: rawValue) }
 
+    /// Whether the head itself looks for the rows that meet a condition; those of the others are few, and all of them are read.
+    var isFilteredByHead: Bool { state != nil && self != .errors }
+
     /// The member that names a row: `id`, else `tag` or `name`.
     package var key: String {
         switch self {
@@ -60,6 +63,16 @@ package struct AdminState: Sendable {
         case .backends: serve.backends.count
         case .replicas: serve.replicas.count
         case .nodes, .jobs, .tasks, .actors, .objects, .errors: head.totals[table.rawValue] ?? 0
+        }
+    }
+
+    /// How many of all those rows are in which state; nil for tables whose rows have none.
+    package func states(of table: AdminTable) -> [String: Int]? {
+        switch table {
+        case .nodes, .jobs, .tasks, .actors, .objects: head.states?[table.rawValue] ?? [:]
+        case .backends: serve.backends.reduce(into: [:]) { $0[$1.status.state.rawValue, default: 0] += 1 }
+        case .replicas: serve.replicas.reduce(into: [:]) { $0[$1.state.rawValue, default: 0] += 1 }
+        case .errors, .endpoints: nil
         }
     }
 }

@@ -13,11 +13,6 @@ package enum AdminViews {
 
     // MARK: Tables
 
-    /// `{"nodes": [...], "total": n}`.
-    package static func list(_ table: AdminTable, rows: [JSONValue], total: Int) -> JSONValue {
-        .object(JSONObject(uniqueMembers: [(table.rawValue, .array(rows)), ("total", JSONValue(total))]))
-    }
-
     /// The rows of one table, newest first where there is an age, else by name.
     package static func rows(_ table: AdminTable, of state: AdminState) throws -> [JSONValue] {
         switch table {
@@ -36,13 +31,11 @@ package enum AdminViews {
     /// The members that rows of a table can have: what may be filtered by.
     package static func members(of table: AdminTable) -> [String] {
         switch table {
-        case .nodes: ["id", "state", "host", "endpoint", "pid", "total", "available", "workers", "startedAt"]
-        case .jobs: ["id", "state", "program", "namespace", "pid", "startedAt", "endedAt"]
-        case .tasks:
-            ["id", "job", "function", "state", "actor", "node", "worker", "parent", "attempt", "submittedAt", "startedAt", "endedAt", "error"]
-        case .actors:
-            ["id", "type", "name", "namespace", "detached", "state", "pid", "node", "job", "restarts", "createdAt", "death", "reason"]
-        case .objects: ["id", "state", "size", "owner", "ownerPid", "node", "source"]
+        case .nodes: NodeRow.members.map(\.name)
+        case .jobs: JobRow.members.map(\.name)
+        case .tasks: TaskRow.members.map(\.name)
+        case .actors: ActorRow.members.map(\.name)
+        case .objects: ObjectRow.members.map(\.name)
         case .errors: ["id", "at", "code", "message", "source", "job", "task", "actor", "node", "requestId"]
         case .endpoints: ["name", "route", "methods", "traffic", "shadows"]
         case .backends:

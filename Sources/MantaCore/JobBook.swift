@@ -57,6 +57,9 @@ package struct JobBook: Sendable {
     package var running: [Job] { jobs.values.filter { $0.state == .running }.sorted { $0.id < $1.id } }
     package var nextDeadline: Instant? { missing.values.min() }
 
+    /// How many are in which state.
+    package var states: [String: Int] { jobs.values.reduce(into: [:]) { $0[$1.state.rawValue, default: 0] += 1 } }
+
     /// Newest first.
     package func rows(limit: Int) -> [JobRow] {
         jobs.values.sorted { ($0.startedAt, $0.id) > ($1.startedAt, $1.id) }.prefix(max(0, limit)).map(\.row)

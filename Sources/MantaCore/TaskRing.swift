@@ -56,12 +56,15 @@ package struct TaskRing: Sendable {
     private var ring: Ring<TaskRow>
     private var slots: [TaskID: Int] = [:]
     private var droppedByReporters = 0
+    private var counts: [TaskState: Int] = [:]
 
     package init(capacity: Int = Limits.taskRecords) { ring = Ring(capacity: capacity) }
 
     package var count: Int { ring.count }
     /// Records that were left out by their reporters or pushed out here.
     package var dropped: Int { ring.dropped + droppedByReporters }
+    /// How many records are in which state; states without any are left out.
+    package var states: [String: Int] { Dictionary(uniqueKeysWithValues: counts.lazy.filter { $0.value > 0 }.map { ($0.key.rawValue, $0.value) }) }
     package subscript(_ id: TaskID) -> TaskRow? { slots[id].map { ring[$0] } }
 
     /// The latest tasks, newest first.
@@ -72,10 +75,14 @@ package struct TaskRing: Sendable {
         droppedByReporters += max(0, dropped)
         for task in tasks {
             if let slot = slots[task.id] {
-                ring[slot] = Self.merged(ring[slot], task)
+                replace(slot, with: Self.merged(ring[slot], task))
             } else {
                 let (slot, pushedOut) = ring.append(task)
-                if let pushedOut { slots[pushedOut.id] = nil }
+                counts[task.state, default: 0] += 1
+                if let pushedOut {
+                    slots[pushedOut.id] = nil
+                    counts[pushedOut.state, default: 0] -= 1
+                }
                 slots[task.id] = slot
             }
         }
@@ -83,7 +90,13 @@ package struct TaskRing: Sendable {
 
     /// The job is over, and with it whatever it still ran: nobody is left to report that.
     package mutating func jobEnded(_ job: JobID, at time: WallTime) {
-        for slot in ring.slots where ring[slot].job == job { ring[slot] = Self.ended(ring[slot], at: time) }
+        for slot in ring.slots where ring[slot].job == job { replace(slot, with: Self.ended(ring[slot], at: time)) }
+    }
+
+    private mutating func replace(_ slot: Int, with task: TaskRow) {
+        counts[ring[slot].state, default: 0] -= 1
+        counts[task.state, default: 0] += 1
+        ring[slot] = task
     }
 
     /// A task as it stands after the end of its job.

@@ -25,54 +25,107 @@ extension Head {
     }
 
     func queryState(_ message: QueryState, _ correlation: Correlation, on link: Link) {
-        let limit = max(0, min(message.limit, Limits.listRows))
+        let selection = RowSelection(filters: message.filters ?? [], after: message.after, limit: max(0, min(message.limit, Limits.listRows)))
         var answer = StateAnswer(cluster: cluster, startedAt: startedAt)
         answer.droppedTasks = tasks.dropped
-        for table in Set(message.tables) {
-            switch table {
-            case .nodes:
-                answer.nodes = membership.all.sorted { ($0.startedAt, $0.id) > ($1.startedAt, $1.id) }.prefix(limit).map { NodeRow($0) }
-                answer.totals[table.rawValue] = membership.all.count
-            case .jobs:
-                answer.jobs = jobs.rows(limit: limit)
-                answer.totals[table.rawValue] = jobs.count
-            case .tasks:
-                answer.tasks = tasks.rows(limit: limit)
-                answer.totals[table.rawValue] = tasks.count
-            case .actors:
-                answer.actors = directory.rows(limit: limit)
-                answer.totals[table.rawValue] = directory.count
-            case .errors:
-                answer.errors = errors.latest(limit)
-                answer.totals[table.rawValue] = errors.count
-            case .objects: break
+        do throws(MantaError) {
+            guard selection.isPlain || message.tables.count == 1 else {
+                throw MantaError(.invalidArgument, "\(message.tables.count) tables are asked for with a filter or a row to go on from; ask for one")
             }
+            for table in Set(message.tables) { try fill(table, selection, &answer) }
+        } catch {
+            return link.fail(correlation, error)
         }
         guard message.tables.contains(.objects) else {
             link.reply(to: correlation, answer)
             return
         }
-        gatherObjects(limit: limit) { rows, total in
-            answer.objects = rows
-            answer.totals[QueryState.Table.objects.rawValue] = total
-            link.reply(to: correlation, answer)
+        gatherObjects(selection, answer) { result in
+            switch result {
+            case .success(let answer): link.reply(to: correlation, answer)
+            case .failure(let error): link.fail(correlation, error)
+            }
+        }
+    }
+
+    private func fill(_ table: QueryState.Table, _ selection: RowSelection, _ answer: inout StateAnswer) throws(MantaError) {
+        switch table {
+        case .nodes:
+            let nodes = membership.all.sorted { ($0.startedAt, $0.id) > ($1.startedAt, $1.id) }.map { NodeRow($0) }
+            answer.nodes = try answer.take(table, selection.select(nodes))
+            let living = nodes.lazy.filter { $0.state != .dead }
+            answer.resources = living.reduce(into: Resources()) { $0 += $1.total }
+            answer.freeResources = living.reduce(into: Resources()) { $0 += $1.available }
+        case .jobs:
+            guard selection.isPlain else { return answer.jobs = try answer.take(table, selection.select(jobs.rows(limit: .max))) }
+            answer.jobs = jobs.rows(limit: selection.limit)
+            answer.count(table, jobs.count, jobs.states)
+        case .tasks:
+            guard selection.isPlain else { return answer.tasks = try answer.take(table, selection.select(tasks.rows(limit: .max))) }
+            answer.tasks = tasks.rows(limit: selection.limit)
+            answer.count(table, tasks.count, tasks.states)
+        case .actors:
+            guard selection.isPlain else { return answer.actors = try answer.take(table, selection.select(directory.rows(limit: .max))) }
+            answer.actors = directory.rows(limit: selection.limit)
+            answer.count(table, directory.count, directory.states)
+        case .errors:
+            answer.errors = errors.latest(selection.limit)
+            answer.totals[table.rawValue] = errors.count
+        case .objects: break
         }
     }
 
     /// Asks every node; one that does not answer within a second is left out.
-    private func gatherObjects(limit: Int, _ done: @escaping ([ObjectRow], Int) -> Void) {
+    private func gatherObjects(_ selection: RowSelection, _ answer: StateAnswer, _ done: @escaping (Result<StateAnswer, MantaError>) -> Void) {
+        var answer = answer
         let links = Array(nodeLinks.values)
-        guard !links.isEmpty else { return done([], 0) }
-        var (rows, total, missing): ([ObjectRow], Int, Int) = ([], 0, links.count)
+        var (all, missing, silent) = (ObjectList(rows: [], total: 0, totalBytes: 0), links.count, 0)
+        // Which rows meet a condition only they say: as many as there may be are asked for.
+        let limit = selection.isPlain ? selection.limit : Limits.listRows
+        func finish() {
+            all.rows.sort { ($0.size, $0.id) > ($1.size, $1.id) }
+            answer.objectBytes = all.totalBytes
+            if silent > 0 { answer.warn("\(silent) of \(links.count) nodes did not answer in time; their objects are left out") }
+            guard !selection.isPlain else {
+                answer.objects = Array(all.rows.prefix(limit))
+                answer.count(.objects, all.total, all.states ?? [:])
+                return done(.success(answer))
+            }
+            if all.total > all.rows.count { answer.warn("only the \(all.rows.count) largest of \(all.total) objects were looked at") }
+            do throws(MantaError) {
+                answer.objects = try answer.take(.objects, selection.select(all.rows))
+                done(.success(answer))
+            } catch { done(.failure(error)) }
+        }
+        if links.isEmpty { return finish() }
         for node in links {
             node.request(ListObjects(limit: limit), deadline: .seconds(1)) { result in
                 if case .success(let list) = result {
-                    rows += list.rows
-                    total += list.total
+                    all.rows += list.rows
+                    all.total += list.total
+                    all.totalBytes += list.totalBytes
+                    all.states = (all.states ?? [:]).merging(list.states ?? [:], uniquingKeysWith: +)
+                } else {
+                    silent += 1
                 }
                 missing -= 1
-                if missing == 0 { done(Array(rows.sorted { ($0.size, $0.id) > ($1.size, $1.id) }.prefix(limit)), total) }
+                if missing == 0 { finish() }
             }
         }
     }
+}
+
+extension StateAnswer {
+    fileprivate mutating func count(_ table: QueryState.Table, _ total: Int, _ states: [String: Int]) {
+        totals[table.rawValue] = total
+        self.states = (self.states ?? [:]).merging([table.rawValue: states]) { $1 }
+    }
+
+    fileprivate mutating func take<Row>(_ table: QueryState.Table, _ page: RowPage<Row>) -> [Row] {
+        count(table, page.total, page.states)
+        if page.hasMore { hasMore = true }
+        return page.rows
+    }
+
+    fileprivate mutating func warn(_ sentence: String) { warnings = (warnings ?? []) + [sentence] }
 }

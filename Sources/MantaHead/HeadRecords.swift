@@ -13,9 +13,10 @@ extension NodeSummary {
 
 extension NodeRow {
     init(_ node: Membership.Node) {
+        let isDead = node.state == .dead
         self.init(
-            id: node.id, state: node.state, host: node.host, endpoint: node.endpoint, pid: node.pid, total: node.total, available: node.available,
-            workers: node.workers, startedAt: node.startedAt)
+            id: node.id, state: node.state, host: node.host, endpoint: node.endpoint, pid: node.pid, total: node.total,
+            available: isDead ? Resources() : node.available, workers: isDead ? 0 : node.workers, startedAt: node.startedAt)
     }
 }
 

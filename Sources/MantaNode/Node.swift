@@ -206,6 +206,7 @@ private final class ObjectGathering {
             list.rows += part.rows
             list.total += part.total
             list.totalBytes += part.totalBytes
+            list.states = (list.states ?? [:]).merging(part.states ?? [:], uniquingKeysWith: +)
         }
         missing -= 1
         guard missing == 0 else { return }

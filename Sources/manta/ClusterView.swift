@@ -12,8 +12,16 @@ struct ClusterView {
 
     /// The rows of the tables, at most `limit` of each, newest first.
     func state(of tables: [AdminTable], limit: Int) async throws -> AdminState {
-        var state = AdminState(
-            head: try await runtime.head(QueryState(tables: tables.compactMap(\.state), limit: limit), deadline: ClusterOptions.patience))
+        try await state(of: tables, QueryState(tables: tables.compactMap(\.state), limit: limit))
+    }
+
+    /// What a filter leaves of a table.
+    func listing(of table: AdminTable, _ filter: AdminFilter) async throws -> AdminListing {
+        try filter.listing(of: table, in: try await state(of: [table], filter.query(of: table)))
+    }
+
+    private func state(of tables: [AdminTable], _ query: QueryState) async throws -> AdminState {
+        var state = AdminState(head: try await runtime.head(query, deadline: ClusterOptions.patience))
         if tables.contains(.endpoints) { state.serve.endpoints = try await rows(ServeTable.endpoints) }
         if tables.contains(.backends) { state.serve.backends = try await rows(ServeTable.backends) }
         if tables.contains(.replicas) { state.serve.replicas = try await rows(ServeTable.replicas) }

@@ -18,7 +18,7 @@ struct StatusCommand: AsyncParsableCommand {
 
     func run() async throws {
         let (address, state) = try await cluster.withCluster { session, runtime in
-            (session.address, try await ClusterView(runtime: runtime).state(of: AdminTable.allCases, limit: Limits.listRows))
+            (session.address, try await ClusterView(runtime: runtime).state(of: AdminTable.allCases, limit: AdminFilter.defaultLimit))
         }
         var value = AdminViews.cluster(state, version: Version.number, now: .now)
         value["address"] = JSONValue(address)
@@ -35,13 +35,22 @@ struct StatusCommand: AsyncParsableCommand {
         if let url = value["http"].string { lines.append(("HTTP", url)) }
         lines.append(("nodes", counts(value["nodes"])))
         for member in value["resources"]["total"].object ?? JSONObject() {
-            lines.append((member.key, "\(value["resources"]["available"][member.key].isNull ? "0" : "\(value["resources"]["available"][member.key])") of \(member.value) free"))
+            let free = value["resources"]["available"][member.key]
+            lines.append((member.key, "\(amount(free.isNull ? 0 : free, of: member.key)) of \(amount(member.value, of: member.key)) free"))
         }
         lines.append(("jobs", counts(value["jobs"])))
         lines.append(("tasks", counts(value["tasks"])))
         lines.append(("actors", counts(value["actors"])))
-        for table in [AdminTable.endpoints, .backends, .errors] { lines.append((table.rawValue, "\(value["totals"][table.rawValue])")) }
+        lines.append(("objects", counts(value["objects"])))
+        lines.append(("endpoints", "\(value["totals"]["endpoints"])"))
+        lines.append(("backends", counts(value["backends"])))
+        lines.append(("replicas", counts(value["replicas"])))
+        lines.append(("errors", "\(value["totals"]["errors"]), \(value["recentErrors"]) in the last 15 minutes"))
         return lines.map { $0.0.padding(toLength: 12, withPad: " ", startingAt: 0) + $0.1 }.joined(separator: "\n")
+    }
+
+    private func amount(_ value: JSONValue, of resource: String) -> String {
+        resource == Resources.memory ? AdminViews.bytes(Int64(value.double ?? 0)) : "\(value)"
     }
 
     /// `3 alive, 1 dead`.

@@ -29,10 +29,12 @@ struct DashboardTests {
 
     @Test func rowsAreFilteredAndSorted() async throws {
         try await withDashboard("#/tasks") { browser, _, _ in
+            // The numbers are of all tasks, the rows the newest of them.
+            try browser.expect("document.querySelector('.chip[data-state=failed] b').textContent === '20,000' && document.querySelector('#count').textContent === 'newest 250 of 100,000'")
             try browser.expect("document.querySelectorAll('tbody tr').length === 200 && !document.querySelector('.more').hidden")
             try browser.expect("document.querySelector('.more').click(), document.querySelectorAll('tbody tr').length === 250")
             _ = try browser.evaluate("document.querySelector('.chip[data-state=failed]').click()")
-            try browser.expect("document.querySelectorAll('tbody tr').length === 50 && document.querySelector('#count').textContent === '50 of 250'")
+            try browser.expect("document.querySelectorAll('tbody tr').length === 50 && document.querySelector('#count').textContent === '50 of the newest 250'")
             _ = try browser.evaluate("(() => { const f = document.querySelector('#filter'); f.value = 'function:nothing'; f.dispatchEvent(new Event('input')) })()")
             try browser.expect("document.querySelector('.empty h2').textContent === 'No row matches'")
         }

@@ -43,7 +43,9 @@ final class ShopCluster: AdminSource {
                     id: TaskID(high: 5, low: number), job: job, function: "Pi.sample(points:)", state: number % 5 == 0 ? .failed : .finished, node: node, attempt: 1,
                     submittedAt: time, startedAt: time, endedAt: time)
             }
-            content.head.totals = ["nodes": 1, "actors": 2, "tasks": 250]
+            content.head.totals = ["nodes": 1, "actors": 2, "tasks": 100_000]
+            content.head.states = ["nodes": ["alive": 1], "actors": ["alive": 2], "tasks": ["finished": 79_990, "failed": 20_000, "running": 10]]
+            (content.head.resources, content.head.freeResources) = (Resources(["CPU": 4]), Resources(["CPU": 1]))
             content.serve.endpoints = [EndpointDescription(name: "classify", route: "/classify", traffic: ["v1": 0.9, "v2": 0.1])]
             content.serve.backends = ["v1", "v2", "v3"].map { name in
                 BackendRow(
@@ -53,7 +55,7 @@ final class ShopCluster: AdminSource {
         }
     }
 
-    func state(of tables: [QueryState.Table], limit: Int) async throws -> StateAnswer { content.withLock { $0.head } }
+    func state(_ query: QueryState) async throws -> StateAnswer { content.withLock { $0.head } }
     func serve() async throws -> ServeState { content.withLock { $0.serve } }
     func setTraffic(of endpoint: String, to shares: [String: Double]) async throws { content.withLock { $0.serve.endpoints[0].traffic = shares } }
     func actor(named name: String, in namespace: String) async throws -> ActorID {

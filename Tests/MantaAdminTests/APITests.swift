@@ -38,8 +38,9 @@ struct APITests {
 
     @Test func tablesAreRowsAndATotal() async {
         let answer = await api.ask(.get, "/api/v1/actors").json
-        #expect(answer?.object?.keys == ["actors", "total"])
+        #expect(answer?.object?.keys == ["actors", "total", "states"])
         #expect(answer?["total"] == 2)
+        #expect(answer?["states"] == ["alive": 1, "dead": 1])
         #expect(answer?["actors"][0]["name"] == "hits")
     }
 
@@ -62,7 +63,73 @@ struct APITests {
         #expect(function?["total"] == 0)
     }
 
-    @Test(arguments: ["limit=0", "limit=10001", "limit=ten", "limit=%2B5", "limit=", "color=red", "state=alive&state=dead", "limit=1&limit=2", "__proto__=1"])
+    @Test func STATE_003_filtersAreEqualAndUnequalAndNothingElse() async {
+        let dead = await api.ask(.get, "/api/v1/actors", query: "state=DEAD").json
+        #expect(dead?["actors"].array?.map { $0["id"].string } == [ActorID(high: 0xfeed, low: 2).description])
+        #expect(dead?["actors"][0]["pid"] == 42)
+        let living = await api.ask(.get, "/api/v1/actors", query: "state!=dead").json
+        #expect(living?["actors"].array?.map { $0["id"].string } == [hits.description])
+        for query in ["attempt>1", "attempt%3E=1", "attempt<1", "state~=dead"] {
+            let response = await api.ask(.get, "/api/v1/tasks", query: query)
+            #expect(response.status == 400)
+            #expect(response.failure?.message.contains("MEMBER!=VALUE") == true, "\(query)")
+        }
+    }
+
+    @Test func STATE_021_filtersIgnoreCase() async {
+        for query in ["state=FAILED", "state=failed", "state=Failed"] {
+            #expect(await api.ask(.get, "/api/v1/tasks", query: query).json?["total"] == 100)
+        }
+        #expect(await api.ask(.get, "/api/v1/actors", query: "detached=True&name=HITS").json?["total"] == 1)
+        #expect(await api.ask(.get, "/api/v1/actors", query: "detached=false").json?["total"] == 0)
+    }
+
+    @Test func STATE_016_aCutListingSaysHowManyThereAreAndHowToGoOn() async throws {
+        var (seen, query, pages): ([String], String, Int) = ([], "limit=30&state=failed", 0)
+        while true {
+            let page = try #require(await api.ask(.get, "/api/v1/tasks", query: query).json)
+            #expect(page["total"] == 100)
+            #expect(page["states"] == ["failed": 100])
+            seen += page["tasks"].array?.compactMap { $0["id"].string } ?? []
+            pages += 1
+            guard let next = page["next"].string else { break }
+            query = "limit=30&state=failed&after=\(next)"
+        }
+        #expect(pages == 4)
+        #expect(seen == (1...300).reversed().filter { $0 % 3 == 0 }.map { TaskID(high: 9, low: $0).description })
+        let whole = await api.ask(.get, "/api/v1/actors").json
+        #expect(whole?["next"].isNull == true)
+        #expect(await api.ask(.get, "/api/v1/tasks", query: "after=nobody").status == 404)
+        #expect(await api.ask(.get, "/api/v1/tasks", query: "limit=10001").status == 400)
+    }
+
+    @Test func STATE_009_aRowIsTheOneOfItsListAlsoFarBehind() async {
+        let oldest = TaskID(high: 9, low: 1)
+        let row = await api.ask(.get, "/api/v1/tasks/\(oldest)").json
+        #expect(row?["id"].string == oldest.description)
+        #expect(await api.ask(.get, "/api/v1/tasks", query: "limit=300").json?["tasks"].array?.last == row)
+    }
+
+    @Test func whatTheHeadDoesNotFilterIsFilteredHere() async {
+        cluster.set { content in
+            content.state.serve.endpoints = ["a", "b", "c"].map { EndpointDescription(name: $0, route: "/\($0)", traffic: ["x": 1]) }
+            content.state.head.errors = (1...5).map { ErrorRow(at: WallTime(milliseconds: Int64(10 - $0)), code: $0 % 2 == 0 ? "timeout" : "system", message: "\($0)", source: "http") }
+            content.state.head.totals["errors"] = 5
+        }
+        let first = await api.ask(.get, "/api/v1/endpoints", query: "limit=2").json
+        #expect(first?["endpoints"].array?.count == 2)
+        #expect(first?["next"] == "b")
+        #expect(first?["states"].isNull == true)
+        #expect(await api.ask(.get, "/api/v1/endpoints", query: "limit=2&after=b").json?["endpoints"].array?.map { $0["name"] } == ["c"])
+        let errors = await api.ask(.get, "/api/v1/errors", query: "code!=timeout&limit=2").json
+        #expect(errors?["errors"].array?.map { $0["message"] } == ["1", "3"])
+        #expect(errors?["total"] == 3)
+        let next = errors?["next"].string ?? ""
+        #expect(await api.ask(.get, "/api/v1/errors", query: "code!=timeout&limit=2&after=\(next)").json?["errors"].array?.map { $0["message"] } == ["5"])
+        #expect(await api.ask(.get, "/api/v1/errors/\(next)").json?["message"] == "3")
+    }
+
+    @Test(arguments: ["limit=0", "after=", "color!=red", "limit=10001", "limit=ten", "limit=%2B5", "limit=", "color=red", "state=alive&state=dead", "limit=1&limit=2", "__proto__=1"])
     func badQueriesAreNamed(_ query: String) async {
         let response = await api.ask(.get, "/api/v1/actors", query: query)
         #expect(response.status == 400)
@@ -105,6 +172,13 @@ struct APITests {
         let response = await api.ask(method, path, json: "{}")
         #expect(response.status == 405)
         #expect(response.header("Allow") == allowed)
+    }
+
+    @Test func aWrongMethodIsSaidBeforeAWrongBody() async {
+        let response = await api.ask(.post, "/api/v1/nodes", headers: [HTTPHeader("Host", "localhost:1")])
+        #expect(response.status == 405)
+        #expect(response.header("Allow") == "GET, HEAD")
+        #expect(await api.ask(.put, "/api/v1/endpoints/e/traffic", headers: [HTTPHeader("Host", "localhost:1")]).status == 415)
     }
 
     @Test func aMethodOverrideIsIgnored() async {

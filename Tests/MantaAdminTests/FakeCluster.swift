@@ -1,6 +1,7 @@
 // FakeCluster: a cluster for tests: its answers are values that a test sets, and it notes what was asked of it.
 
 import MantaAdmin
+import MantaCore
 import MantaHTTP
 import MantaModel
 import MantaWire
@@ -15,7 +16,7 @@ final class FakeCluster: AdminSource {
         var thrown: (any Error)?
         var calls: [String] = []
         var arguments: [UInt8] = []
-        var limits: [Int] = []
+        var queries: [QueryState] = []
     }
 
     let content = Mutex(Content())
@@ -32,15 +33,24 @@ final class FakeCluster: AdminSource {
         }
     }
 
-    func state(of tables: [QueryState.Table], limit: Int) async throws -> StateAnswer {
+    /// Chooses rows as the head does.
+    func state(_ query: QueryState) async throws -> StateAnswer {
         try answer("state") { content in
-            content.limits.append(limit)
+            content.queries.append(query)
             var head = content.state.head
-            if !tables.contains(.actors) { head.actors = [] }
-            if !tables.contains(.tasks) { head.tasks = [] }
-            head.tasks = Array(head.tasks.prefix(limit))
+            let selection = RowSelection(filters: query.filters ?? [], after: query.after, limit: query.limit)
+            head.actors = query.tables.contains(.actors) ? try take(.actors, selection.select(head.actors), &head) : []
+            head.tasks = query.tables.contains(.tasks) ? try take(.tasks, selection.select(head.tasks), &head) : []
+            head.errors = Array(head.errors.prefix(query.limit))
             return head
         }
+    }
+
+    private func take<Row>(_ table: QueryState.Table, _ page: RowPage<Row>, _ head: inout StateAnswer) -> [Row] {
+        head.totals[table.rawValue] = page.total
+        head.states = (head.states ?? [:]).merging([table.rawValue: page.states]) { $1 }
+        head.hasMore = page.hasMore
+        return page.rows
     }
 
     func serve() async throws -> ServeState { try answer("serve") { $0.state.serve } }

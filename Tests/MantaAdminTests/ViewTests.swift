@@ -95,6 +95,8 @@ struct ViewTests {
     @Test func theSummarySaysHowTheClusterIs() {
         var state = full
         state.head.totals = ["tasks": 100, "nodes": 1]
+        state.head.states = ["nodes": ["alive": 1], "tasks": ["failed": 99, "running": 1]]
+        (state.head.resources, state.head.objectBytes) = (Resources(["CPU": 2]), 2048)
         state.head.droppedTasks = 5
         let summary = AdminViews.cluster(state, version: "1", now: WallTime(milliseconds: 1_772_366_401_000))
         #expect(summary["health"] == "healthy")
@@ -103,12 +105,14 @@ struct ViewTests {
         #expect(summary["totals"]["endpoints"] == 1)
         #expect(summary["resources"]["total"]["CPU"] == 2)
         #expect(summary["objectBytes"] == 2048)
+        #expect(summary["tasks"] == ["failed": 99, "running": 1])
+        #expect(summary["backends"] == ["updating": 1])
         state.head.nodes[0].state = .suspect
         state.serve.backends[0].status.state = .failed
         let worse = AdminViews.cluster(state, version: "1", now: now)
         #expect(worse["health"] == "degraded")
         #expect(worse["problems"].array?.count == 2)
-        state.head.nodes = []
+        state.head.states = ["nodes": ["dead": 1]]
         #expect(AdminViews.cluster(state, version: "1", now: now)["health"] == "empty")
     }
 }

@@ -59,6 +59,18 @@ import Testing
         #expect(ring.rows(limit: -1).isEmpty)
     }
 
+    @Test func statesAreCountedThroughReplacementsAndLosses() {
+        var ring = TaskRing(capacity: 10)
+        #expect(ring.states.isEmpty)
+        ring.record((1...25).map { row($0, .running) }, dropped: 0)
+        #expect(ring.states == ["running": 10])
+        ring.record([row(20, .finished), row(21, .failed), row(21, .running), row(3, .finished)], dropped: 0)
+        #expect(ring.states == ["running": 7, "finished": 2, "failed": 1])
+        ring.jobEnded(job, at: WallTime(milliseconds: 8))
+        #expect(ring.states == ["failed": 8, "finished": 2])
+        #expect(ring.states == ring.rows(limit: 10).reduce(into: [:]) { $0[$1.state.rawValue, default: 0] += 1 })
+    }
+
     /// STATE-005.
     @Test func whatAnEndedJobStillRanHasFailed() {
         var ring = TaskRing()

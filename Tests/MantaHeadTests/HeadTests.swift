@@ -253,8 +253,43 @@ import Testing
         #expect(state.actors.count == 1)
         #expect(state.objects == [object], "the silent node is left out")
         #expect(state.totals["objects"] == 5)
+        #expect(state.warnings == ["1 of 2 nodes did not answer in time; their objects are left out"], "STATE-012")
+        #expect(state.states?["tasks"] == ["running": 1])
+        #expect(state.states?["nodes"] == ["alive": 2])
+        var total = node.total
+        total += silent.total
+        #expect(state.resources == total)
         #expect(state.errors.map(\.message) == ["boom"])
         #expect(try await driver.query(.jobs).nodes.isEmpty)
+    }
+
+    @Test func STATE_016_theHeadFiltersAndCountsAllOfATable() async throws {
+        let head = try await head()
+        let driver = try await FakeDriver(at: head)
+        // In several reports: more than any one listing shows.
+        for part in 0..<12 {
+            let tasks = (0..<1000).map { number in
+                TaskRow(
+                    id: TaskID(high: 1, low: UInt64(part * 1000 + number)), job: driver.job, function: "f()", state: number % 100 == 0 ? .failed : .finished, attempt: 1,
+                    submittedAt: WallTime(milliseconds: 1))
+            }
+            await driver.tell(ReportTasks(tasks: tasks, dropped: 0))
+        }
+        let failed = try await driver.ask(QueryState(tables: [.tasks], limit: 50, filters: [RowFilter("state", "failed")]))
+        #expect(failed.tasks.count == 50)
+        #expect(failed.totals["tasks"] == 120)
+        #expect(failed.states?["tasks"] == ["failed": 120])
+        #expect(failed.hasMore == true)
+        let rest = try await driver.ask(QueryState(tables: [.tasks], limit: 100, filters: [RowFilter("state", "failed")], after: failed.tasks.last?.key))
+        #expect(rest.tasks.count == 70 && rest.hasMore != true)
+        #expect(Set((failed.tasks + rest.tasks).map(\.id)).count == 120)
+        // The oldest of them is found too.
+        let oldest = try await driver.ask(QueryState(tables: [.tasks], limit: 1, filters: [RowFilter("id", TaskID(high: 1, low: 0).description)]))
+        #expect(oldest.tasks.map(\.state) == [.failed])
+        let unknown = await failure { () throws(MantaError) in try await driver.ask(QueryState(tables: [.tasks], limit: 1, filters: [RowFilter("color", "red")])) }
+        #expect(unknown?.code == .invalidArgument)
+        let mixed = await failure { () throws(MantaError) in try await driver.ask(QueryState(tables: [.tasks, .jobs], limit: 1, after: "x")) }
+        #expect(mixed?.code == .invalidArgument)
     }
 
     @Test func whatAHeadDoesNotTakeIsRefusedClearly() async throws {

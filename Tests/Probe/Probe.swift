@@ -30,6 +30,17 @@ struct Mishap: Error {}
 }
 @Remote func stumble() async throws -> Int { throw Mishap() }
 
+/// Runs tasks of its own.
+@Remote func parent(children: Int) async throws -> Int {
+    try await Manta.get((0..<children).map { _ in place.remote(milliseconds: 1) }).count
+}
+
+/// Does not come to an end.
+@Remote(cpus: 0.1) func linger() async throws -> Int {
+    try await Task.sleep(for: .seconds(3600))  // the work itself
+    return 0
+}
+
 /// Prints at once, whether or not anybody reads.
 private func say(_ fact: some CustomStringConvertible) {
     _ = "\(fact)\n".withCString { write(1, $0, strlen($0)) }
@@ -38,8 +49,13 @@ private func say(_ fact: some CustomStringConvertible) {
 @main
 enum Probe {
     static func main() async throws {
-        let arguments = CommandLine.arguments.dropFirst()
-        let session = try await Manta.connect(namespace: "probe")
+        var arguments = CommandLine.arguments.dropFirst()
+        var namespace = "probe"
+        if let option = arguments.firstIndex(of: "--in") {
+            namespace = arguments[option + 1]
+            arguments.removeSubrange(option...option + 1)
+        }
+        let session = try await Manta.connect(namespace: namespace)
         switch (arguments.first, arguments.last) {
         case ("create", let name?):
             say(try await Tally.options(name: name, lifetime: .detached).remote().add(1).value)
@@ -57,8 +73,14 @@ enum Probe {
         case ("spread", let count?):
             let nodes = try await Manta.get((0..<(Int(count) ?? 1)).map { _ in place.remote(milliseconds: 200) })
             for node in Set(nodes).sorted() { say(node) }
+        case ("family", let count?):
+            say(try await parent.remote(children: Int(count) ?? 1).value)
+        case ("linger", let count?):
+            _ = try await Manta.get((0..<2).map { _ in place.remote(milliseconds: 1) })
+            let lingering = (0..<(Int(count) ?? 1)).map { _ in linger.remote() }
+            _ = try await Manta.get(lingering)  // until the test ends it
         default:
-            say("expected create NAME, add NAME, hold NAME, chatter TEXT, stumble or spread COUNT")
+            say("expected create NAME, add NAME, hold NAME, chatter TEXT, stumble, spread COUNT, family COUNT or linger COUNT; --in NAMESPACE")
         }
         await session.stop()
     }

@@ -60,7 +60,8 @@ extension ProcessTests {
                     "GET /answer HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", "GET /answer HTTP/1.1\r\n\r\n", "GET /answer\r\n\r\n",
                 ] {
                     let (answer, isClosed) = try await platform.raw(request)
-                    #expect(answer.status == 400, "\(request)")
+                    // A request line that cannot be read is answered by libmicrohttpd itself, with a page of its own.
+                    if request.hasPrefix("GET /answer\r\n") { #expect(answer.status == 400, "\(request)") } else { expectError(answer, 400) }
                     #expect(isClosed, "\(request)")
                 }
                 let (answer, _) = try await platform.raw("POST /answer HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
@@ -125,6 +126,9 @@ extension ProcessTests {
                     (Configurations.answers.replacingOccurrences(of: "two: 0}", with: "four: 0}"), "four"),
                     (Configurations.answers.replacingOccurrences(of: "name: two", with: "name: one"), "one"),
                     (Configurations.answers.replacingOccurrences(of: "Probe.Answer", with: "Probe.Nothing"), "Probe.Nothing"),
+                    // Nothing of what is served stands in these files: it must not be removed for their sake.
+                    ("backends:\n  - {name: x, program: Probe, type: Probe.Nothing}\n", "@Deployable"),
+                    ("backends:\n  - {name: x, program: /bin/true, type: Probe.Answer}\n", "/bin/true"),
                     (Configurations.answers.replacingOccurrences(of: "program: Probe,", with: "program: Nothing,"), "Nothing"),
                 ] {
                     try text.write(toFile: file, atomically: true, encoding: .utf8)
@@ -133,7 +137,11 @@ extension ProcessTests {
                     #expect(outcome.errors.contains(word), "\(outcome)")
                 }
                 #expect(try await platform.list("endpoints") == before)
+                #expect(try await platform.list("backends").map { $0["name"].string } == ["one", "two"])
                 #expect(try await platform.http("GET", "/answer").text == "one")
+                try await eventually("the end of the processes that looked") {
+                    try await platform.list("actors").allSatisfy { $0["type"].string != "MantaServe.BackendInspector" || $0["state"].string == "dead" }
+                }
             }
         }
 
@@ -176,4 +184,5 @@ func expectError(_ answer: HTTPAnswer, _ status: Int, sourceLocation: SourceLoca
     #expect(value?["code"].string != nil, "\(answer.text)", sourceLocation: sourceLocation)
     #expect(value?["message"].string != nil, "\(answer.text)", sourceLocation: sourceLocation)
     #expect(value?["requestId"].string != nil, "\(answer.text)", sourceLocation: sourceLocation)
+    #expect(value?.object?.keys == ["code", "message", "detail", "requestId"], "\(answer.text)", sourceLocation: sourceLocation)
 }

@@ -27,8 +27,9 @@ extension Manta {
     /// Why a named actor has no place yet; nil when it has one, or is not known.
     package static func waitingReason(ofActorNamed name: String, namespace: String) async throws -> String? {
         guard let runtime = CurrentRuntime.get() as? Runtime else { throw CurrentRuntime.missing }
-        let state = try await runtime.head(QueryState(tables: [.actors], limit: Limits.listRows))
-        return state.actors.first { $0.name == name && $0.namespace == namespace && $0.state == .pending }?.reason
+        let filters = [RowFilter("name", name), RowFilter("namespace", namespace), RowFilter("state", ActorState.pending.rawValue)]
+        let state = try await runtime.head(QueryState(tables: [.actors], limit: Limits.listRows, filters: filters))
+        return state.actors.first { $0.name == name && $0.namespace == namespace }?.reason
     }
 
     /// Where other processes reach this one; nil without a session.

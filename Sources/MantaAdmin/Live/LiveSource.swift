@@ -70,9 +70,7 @@ package final class LiveSource: AdminSource {
 
     // MARK: AdminSource
 
-    package func state(of tables: [QueryState.Table], limit: Int) async throws -> StateAnswer {
-        try await runtime().head(QueryState(tables: tables, limit: limit), deadline: Self.deadline)
-    }
+    package func state(_ query: QueryState) async throws -> StateAnswer { try await runtime().head(query, deadline: Self.deadline) }
 
     package func serve() async throws -> ServeState {
         _ = try runtime()

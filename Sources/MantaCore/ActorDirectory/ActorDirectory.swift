@@ -153,6 +153,11 @@ package struct ActorDirectory: Sendable {
         entries[id].map { $0.restarts == restarts && $0.phase == .placing(on: node, accepted: false) } ?? false
     }
 
+    /// How many are in which state.
+    package var states: [String: Int] {
+        entries.values.reduce(into: [ActorState: Int]()) { $0[status($1).state, default: 0] += 1 }.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value }
+    }
+
     /// Newest first.
     package func rows(limit: Int) -> [ActorRow] {
         entries.values.sorted { $0.number > $1.number }.prefix(max(0, limit)).map(row)

@@ -42,5 +42,9 @@ package struct ObjectList: CodedMessage, Hashable {
     /// How many there are in all.
     package var total: Int
     package var totalBytes: Int
-    package init(rows: [ObjectRow], total: Int, totalBytes: Int) { (self.rows, self.total, self.totalBytes) = (rows, total, totalBytes) }
+    /// How many of them are in which state.
+    package var states: [String: Int]?
+    package init(rows: [ObjectRow], total: Int, totalBytes: Int, states: [String: Int]? = nil) {
+        (self.rows, self.total, self.totalBytes, self.states) = (rows, total, totalBytes, states)
+    }
 }

@@ -38,14 +38,20 @@ package struct WorkerOutput: CodedMessage, Hashable {
     }
 }
 
-/// Admin, command line → head: rows of the named tables, newest first, at most `limit` of each.
+/// Admin, command line → head: rows of the named tables, newest first, at most `limit` of each. Answered, or failed with `invalidArgument` or `notFound`.
 package struct QueryState: WireRequest, CodedMessage, Hashable {
     package static var kind: MessageKind { .queryState }
     package typealias Reply = StateAnswer
     package enum Table: String, Codable, Sendable, CaseIterable { case nodes, jobs, tasks, actors, objects, errors }
     package var tables: [Table]
     package var limit: Int
-    package init(tables: [Table], limit: Int) { (self.tables, self.limit) = (tables, limit) }
+    /// What every row must meet; errors are not filtered here. Only with a single table.
+    package var filters: [RowFilter]?
+    /// The key of the row behind which the listing goes on. Only with a single table.
+    package var after: String?
+    package init(tables: [Table], limit: Int, filters: [RowFilter]? = nil, after: String? = nil) {
+        (self.tables, self.limit, self.filters, self.after) = (tables, limit, filters, after)
+    }
 }
 
 package struct StateAnswer: CodedMessage, Hashable {
@@ -58,10 +64,21 @@ package struct StateAnswer: CodedMessage, Hashable {
     package var actors: [ActorRow]
     package var objects: [ObjectRow]
     package var errors: [ErrorRow]
-    /// How many rows there are in all, by table.
+    /// How many rows there are in all that meet the filters, by table.
     package var totals: [String: Int]
     /// Task records that were dropped on the way or pushed out of the ring.
     package var droppedTasks: Int
+    /// How many of all those rows are in which state, by table; for tables whose rows have states.
+    package var states: [String: [String: Int]]?
+    /// Bytes of all objects.
+    package var objectBytes: Int?
+    /// What all nodes that are not dead have, and what of it is free.
+    package var resources: Resources?
+    package var freeResources: Resources?
+    /// Whether there are more rows behind the last one that was asked for with `after` or filters.
+    package var hasMore: Bool?
+    /// What is missing in this answer and why, as sentences.
+    package var warnings: [String]?
     package init(cluster: ClusterID, startedAt: WallTime) {
         (self.cluster, self.startedAt) = (cluster, startedAt)
         (nodes, jobs, tasks, actors, objects, errors, totals, droppedTasks) = ([], [], [], [], [], [], [:], 0)

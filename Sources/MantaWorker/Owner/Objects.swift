@@ -84,7 +84,9 @@ extension Owner {
 
     func answer(_ request: ListObjects, correlation: Correlation, on link: Link) {
         let rows = objects.rows(limit: min(request.limit, Limits.listRows), owner: address.process, pid: pid, node: runtime.node)
-        link.reply(to: correlation, ObjectList(rows: rows, total: objects.entries.count, totalBytes: objects.totalBytes))
+        var states: [String: Int] = [:]
+        for entry in objects.entries.values { states[entry.state.rawValue, default: 0] += 1 }
+        link.reply(to: correlation, ObjectList(rows: rows, total: objects.entries.count, totalBytes: objects.totalBytes, states: states))
     }
 
     // MARK: Objects of others, for this process
