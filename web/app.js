@@ -2,7 +2,7 @@
 
 import { adoptTokenFromAddress } from "./api.js";
 import { byId, h, setText } from "./dom.js";
-import { Feed } from "./events.js";
+import { Chosen, Feed } from "./events.js";
 import { age, identifier, integer, setClusterTime, now, tick } from "./format.js";
 import { Inspector } from "./inspector.js";
 import { History, Overview } from "./overview.js";
@@ -24,13 +24,20 @@ function page(name) {
   if (name === "") return (pages[name] = new Overview(feed, history));
   const view = views[name];
   const table = new Table({ ...view, label: view.title, open: (key) => { location.hash = `#/${name}/${encodeURIComponent(key)}`; } });
+  const chosen = new Chosen(name, changed);
   return (pages[name] = {
     title: view.title, tables: view.tables, element: table.element, table,
     render() {
-      const rows = [...feed.rows(name).values()];
-      table.update(rows, { total: feed.total(name), counts: feed.cluster?.[name], known: feed.knows(name), selected: current.key });
-      const total = feed.total(name), filtered = table.filter || table.stateFilter, part = total > rows.length;
-      setText(byId("count"), !feed.knows(name) ? "" : filtered ? `${integer(table.matching)} of ${part ? "the newest " : ""}${integer(rows.length)}` : part ? `newest ${integer(rows.length)} of ${integer(total)}` : integer(total));
+      let rows = [...feed.rows(name).values()];
+      const total = feed.total(name), part = total > rows.length;
+      // Of a large table the newest rows are here; those of one state may be older.
+      const older = part && table.stateFilter ? chosen.of(table.stateFilter) : null;
+      rows = older ?? rows;
+      table.update(rows, { total, counts: feed.cluster?.[name], known: feed.knows(name), selected: current.key });
+      const filtered = table.filter || table.stateFilter;
+      const all = older && !table.filter ? feed.cluster?.[name]?.[table.stateFilter] : null;
+      const newest = (count, of) => (count < of ? `newest ${integer(count)} of ${integer(of)}` : integer(of));
+      setText(byId("count"), !feed.knows(name) ? "" : all ? newest(table.matching, all) : filtered ? `${integer(table.matching)} of ${part ? "the newest " : ""}${integer(rows.length)}` : newest(rows.length, total));
     },
   });
 }

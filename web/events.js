@@ -3,7 +3,10 @@
 // Each table begins with a snapshot and goes on with changes, so a row object is replaced only when the row changed. The stream is read with fetch,
 // not EventSource, because it may need a token. When it breaks, what was shown stays, marked as old, and it is opened again with growing pauses.
 
-import { APIError, askForToken, open } from "./api.js";
+import { APIError, askForToken, open, request } from "./api.js";
+
+/** Rows of one state that are read at once, and how often, where the live rows are only the newest of many. */
+const chosenRows = 500, chosenEvery = 2000;
 
 /** What names a row in its table. */
 export const keyOf = (row) => row.id ?? row.tag ?? row.name;
@@ -11,6 +14,29 @@ export const keyOf = (row) => row.id ?? row.tag ?? row.name;
 const firstPause = 500, longestPause = 8000;
 /** The server speaks every second; silence for so long means the connection is dead. */
 const silenceLimit = 10_000;
+
+/** The rows of a table that are in one state, read from the API while somebody looks at them. */
+export class Chosen {
+  constructor(table, onChange) { Object.assign(this, { table, onChange, state: null, rows: null, readAt: 0 }); }
+
+  /** The newest rows in the state; null until they came. */
+  of(state) {
+    if (state !== this.state) Object.assign(this, { state, rows: null, readAt: 0 });
+    if (!this.reading && Date.now() - this.readAt > chosenEvery) this.#read(state);
+    return this.rows;
+  }
+
+  async #read(state) {
+    this.reading = true;
+    try {
+      const answer = await request(`${this.table}?state=${encodeURIComponent(state)}&limit=${chosenRows}`);
+      if (state === this.state) this.rows = answer[this.table];
+    } catch { /* the stream tells what is wrong with the head */ }
+    this.reading = false;
+    this.readAt = Date.now();
+    this.onChange();
+  }
+}
 
 export class Feed {
   constructor({ onChange, onStatus }) {

@@ -34,7 +34,7 @@ struct DashboardTests {
             try browser.expect("document.querySelectorAll('tbody tr').length === 200 && !document.querySelector('.more').hidden")
             try browser.expect("document.querySelector('.more').click(), document.querySelectorAll('tbody tr').length === 250")
             _ = try browser.evaluate("document.querySelector('.chip[data-state=failed]').click()")
-            try browser.expect("document.querySelectorAll('tbody tr').length === 50 && document.querySelector('#count').textContent === '50 of the newest 250'")
+            try browser.expect("document.querySelectorAll('tbody tr').length === 50 && document.querySelector('#count').textContent === 'newest 50 of 20,000'")
             _ = try browser.evaluate("(() => { const f = document.querySelector('#filter'); f.value = 'function:nothing'; f.dispatchEvent(new Event('input')) })()")
             try browser.expect("document.querySelector('.empty h2').textContent === 'No row matches'")
         }

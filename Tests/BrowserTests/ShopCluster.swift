@@ -55,7 +55,14 @@ final class ShopCluster: AdminSource {
         }
     }
 
-    func state(_ query: QueryState) async throws -> StateAnswer { content.withLock { $0.head } }
+    /// A listing of one state shows the rows that are in it.
+    func state(_ query: QueryState) async throws -> StateAnswer {
+        content.withLock { content in
+            var head = content.head
+            for filter in query.filters ?? [] where filter.member == "state" { head.tasks.removeAll { !filter.accepts($0.stateName) } }
+            return head
+        }
+    }
     func serve() async throws -> ServeState { content.withLock { $0.serve } }
     func setTraffic(of endpoint: String, to shares: [String: Double]) async throws { content.withLock { $0.serve.endpoints[0].traffic = shares } }
     func actor(named name: String, in namespace: String) async throws -> ActorID {
