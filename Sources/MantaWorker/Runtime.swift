@@ -113,6 +113,8 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     /// Ends the runtime: pending handles fail with `notConnected`. The loop itself is its maker's to stop.
     package func stop() async {
         CurrentRuntime.remove(self)
+        // What became of the last tasks is told before the job is over: what is unknown then counts as failed.
+        try? await onLoop { owner in owner.sendReports() }
         if configuration.role == .driver { _ = try? await head(FinishJob(job: configuration.job), deadline: .seconds(2)) }
         try? await onLoop { owner in owner.close() }
     }

@@ -104,7 +104,7 @@ extension ProcessTests {
                 #expect(taken.status != 0)
                 for word in ["same", "red", "taken"] { #expect(taken.errors.contains(word), "\(taken)") }
                 let blank = try await probe(platform, "create", "same", "--in", "")
-                #expect(blank.errors.contains("namespace is empty"), "\(blank)")
+                #expect(blank.errors.contains("namespace \"\" must have 1 to 256 bytes"), "\(blank)")
             }
         }
 
