@@ -14,7 +14,40 @@ struct Echoing: Backend {
     func handle(_ request: Request) async throws -> Response { Response(request.body, contentType: "application/octet-stream") }
 }
 
+/// Waits for its gate; one that is cancelled counts itself.
+struct Patient: Backend {
+    init(_ context: BackendContext) async throws {}
+    func handle(_ request: Request) async throws -> Response {
+        await withTaskCancellationHandler {
+            _ = try? await Gate.named("patience", namespace: "tests").wait().value
+        } onCancel: {
+            Task { try await Counter.named("cancelled", namespace: "tests").increment().value }
+        }
+        return .text("through")
+    }
+}
+
 extension ServeTests {
+    @Test func SERVE_023_cancellingACallCancelsItsHandlerAndNoOther() async throws {
+        let gate = Gate.options(name: "patience", namespace: "tests").remote()
+        let cancelled = Counter.options(name: "cancelled", namespace: "tests").remote()
+        try await serve.createBackend("patient", Patient.self)
+        try await serve.createEndpoint("patient", backend: "patient")
+        let handle = try serve.handle("patient")
+        let first = Task { try await handle.call() }
+        let second = Task { try await handle.call() }
+        try await eventually("both calls") { try await gate.waiting().value == 2 }
+        first.cancel()
+        await #expect(throws: CancellationError.self) { try await first.value }
+        try await eventually("the first handler's cancellation", within: .seconds(30)) { try await cancelled.increment(by: 0).value == 1 }
+        try await gate.open().value
+        #expect(try await second.value.text == "through")
+        #expect(try await cancelled.increment(by: 0).value == 1)
+        try await clear()
+        try await Manta.kill(gate)
+        try await Manta.kill(cancelled)
+    }
+
     @Test func SERVE_008_010_endpointsAreListedAndFreed() async throws {
         for name in ["m", "n"] { try await serve.createBackend(name, Mirror.self) }
         try await serve.createEndpoint("e", route: "/e", methods: [.get, .post], traffic: ["m": 0.25, "n": 0.75])
@@ -197,7 +230,7 @@ extension ServeTests {
         try await settle("/vain")
         let before = try await ask("/vain").count
         let base = base
-        async let blocked = http("GET", "/vain?do=wait&gate=vain", at: base)
+        async let blocked = http("GET", "/vain?do=hold&gate=vain", at: base)
         try await eventually("the first") { try await gate.waiting().value == 1 }
         async let waiting = http("GET", "/vain", at: base)
         #expect(try await [blocked.status, waiting.status] == [504, 504])

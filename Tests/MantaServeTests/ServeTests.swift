@@ -53,6 +53,10 @@ struct Mirrored: Codable, Sendable {
         case "throw": throw Trouble.broken(code: 3)
         case "die": abort()
         case "wait": try await Gate.named(request.query("gate") ?? "", namespace: "tests").wait().value
+        case "hold":
+            // Takes no notice of being cancelled.
+            let gate = request.query("gate") ?? ""
+            try await Task.detached { try await Gate.named(gate, namespace: "tests").wait().value }.value
         case "hang": for await _ in AsyncStream<Void>(unfolding: { await withUnsafeContinuation { (_: UnsafeContinuation<Void?, Never>) in } }) {}
         default: break
         }
