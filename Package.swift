@@ -41,11 +41,12 @@ var targets: [Target] = [
     // Bricks
     module("MantaLog", ["CSystem", "MantaModel", logging]),
     module("MantaLoop", ["CSystem", "MantaModel", collections]),
+    module("MantaMemory", ["CSystem", "MantaModel"]),
     module("MantaJSON", ["CJansson", "MantaModel"]),
     module("MantaHTTP", ["CMicrohttpd", "CSystem", "MantaModel", "MantaLoop"]),
     // Messages
     module("MantaWire", ["MantaModel"]),
-    module("MantaTransport", ["CZeroMQ", "CSystem", "MantaModel", "MantaLoop", "MantaWire"]),
+    module("MantaTransport", ["CZeroMQ", "CSystem", "MantaModel", "MantaLoop", "MantaMemory", "MantaWire"]),
     // Cores
     module("MantaCore", ["MantaModel", collections]),
     // Services
@@ -89,6 +90,7 @@ var targets: [Target] = [
     tests("ArchitectureTests", []),
     tests("MantaModelTests", ["MantaModel"]),
     tests("MantaLoopTests", ["MantaLoop", "MantaTestKit"]),
+    tests("MantaMemoryTests", ["MantaMemory", "MantaModel", "MantaTestKit", "CSystem"]),
     tests("MantaJSONTests", ["MantaJSON"]),
     tests("MantaHTTPTests", ["MantaHTTP", "MantaLoop"]),
     tests("MantaWireTests", ["MantaWire", "MantaModel"]),

@@ -9,6 +9,8 @@ package struct Interest: OptionSet, Sendable {
     package init(rawValue: UInt32) { self.rawValue = rawValue }
     package static let read = Interest(rawValue: EPOLLIN.rawValue)
     package static let write = Interest(rawValue: EPOLLOUT.rawValue)
+    /// Once for each change, so that nothing need be read to quiet the descriptor.
+    package static let edge = Interest(rawValue: EPOLLET.rawValue)
 }
 
 /// What happened to a descriptor.

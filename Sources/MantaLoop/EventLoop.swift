@@ -247,7 +247,9 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
         if spinner.isWorthwhile, spin() { return collect(waiting: 0) }
         let limit = restNanoseconds()
         sleeping.store(true, ordering: .sequentiallyConsistent)
-        if hasRemote.load(ordering: .sequentiallyConsistent) || phase.load(ordering: .relaxed) != .running {
+        var isNeeded = hasRemote.load(ordering: .sequentiallyConsistent) || phase.load(ordering: .relaxed) != .running
+        for source in sources where !source.announceSleep() { isNeeded = true }
+        if isNeeded {
             sleeping.store(false, ordering: .relaxed)
             return collect(waiting: 0)
         }
@@ -279,7 +281,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     private func spin() -> Bool {
         let end = Self.clock() + spinner.limit
         repeat {
-            if hasRemote.load(ordering: .acquiring) { return spinner.found(true) }
+            if hasRemote.load(ordering: .acquiring) || sources.contains(where: \.hasNews) { return spinner.found(true) }
             if manta_epoll_wait(epoll, events, 1, 0) > 0 { return spinner.found(true) }
         } while Self.clock() < end
         return spinner.found(false)

@@ -4,6 +4,10 @@
 package protocol LoopSource: AnyObject {
     /// Before the loop may sleep, after every flush. True: there is something to do now, so the loop does not sleep.
     func prepare() -> Bool
+    /// The last moment before a sleep: who is woken by other means than a descriptor announces it here. False: something has come; the loop does not sleep.
+    func announceSleep() -> Bool
+    /// Whether something has come that no descriptor tells; looked at while the loop spins.
+    var hasNews: Bool { get }
     /// After the wait, descriptors' handlers and timers.
     func turn()
     /// At the end of a turn: send what it produced.
@@ -14,6 +18,8 @@ package protocol LoopSource: AnyObject {
 
 extension LoopSource {
     package func prepare() -> Bool { false }
+    package func announceSleep() -> Bool { true }
+    package var hasNews: Bool { false }
     package func flush() {}
     package func timeout() -> Duration? { nil }
 }

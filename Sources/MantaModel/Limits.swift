@@ -10,6 +10,10 @@ package enum Limits {
     package static let linkQueueBytes = 1 << 30
     /// The batch of one turn is cut at this size, so that one peer cannot hold back the others.
     package static let batchBytes = 1 << 20
+    /// What one direction of a link in shared memory holds; a power of two. Larger batches pass in pieces.
+    package static let ringBytes = 128 << 10
+    /// A link within a machine moves to shared memory after so many batches: one that is hardly used is not worth the memory.
+    package static let batchesBeforeRing = 16
     /// A request without an own deadline gets this one.
     package static let requestDeadline: Duration = .seconds(30)
     /// How long an outgoing link may be broken before its peer counts as gone.

@@ -43,6 +43,7 @@ package final class Log<Value: Sendable>: Sendable {
 
     package func append(_ value: Value) { stored.withLock { $0.append(value) } }
     package var values: [Value] { stored.withLock { $0 } }
+    package func clear() { stored.withLock { $0 = [] } }
     package var count: Int { stored.withLock { $0.count } }
     package var last: Value? { stored.withLock { $0.last } }
 }

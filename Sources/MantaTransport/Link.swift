@@ -58,6 +58,12 @@ package final class Link: @unchecked Sendable {
     var monitor: SocketChannel?
     var route: UInt32 = 0
     var connection: Int32 = -1
+    /// Where the link has moved to, or moves.
+    var ring: RingChannel?
+    /// False after a ring that turned out odd.
+    var mayMove = true
+    /// Batches since the link stands on its socket.
+    var batchCount = 0
 
     // Requests of this side
     private var pending: [UInt64: PendingRequest] = [:]
@@ -83,6 +89,8 @@ package final class Link: @unchecked Sendable {
     package var isOpen: Bool { if case .open = state { true } else { false } }
     package var isClosed: Bool { if case .closed = state { true } else { false } }
     private var closingError: MantaError? { if case .closed(let error) = state { error } else { nil } }
+    /// Whether both directions have moved to shared memory.
+    package var isShared: Bool { ring.map { $0.isReading && $0.isWriting } ?? false }
     /// Bytes that wait to be sent.
     package var queuedBytes: Int { outbox.byteCount }
     package var pendingRequests: Int { pending.count }
@@ -225,6 +233,8 @@ package final class Link: @unchecked Sendable {
 
     /// Notes that what was sent may be lost: requests wait to be sent again, one-way messages that are still here wait for the new handshake.
     func interrupt() {
+        transport.dropRing(of: self)
+        batchCount = 0
         outbox.dropRequests()
         resendThrough = lastRequest
         isHolding = true

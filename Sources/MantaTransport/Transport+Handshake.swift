@@ -86,16 +86,31 @@ extension Transport {
 
     // MARK: The handshake on a link
 
-    func receivedHandshake(_ header: RecordHeader, _ body: inout MessagePackReader, on link: Link) throws(MantaError) {
-        switch (MessageKind(rawValue: header.kind), link.direction) {
-        case (.hello, .incoming): link.writeHandshake(Welcome(hello: identity))  // said twice: its first answer may have been overtaken by a break
+    func received(_ kind: MessageKind, _ body: inout MessagePackReader, on link: Link) throws(MantaError) {
+        switch (kind, link.direction) {
+        case (.hello, .incoming): helloAgain(link)
         case (.welcome, .outgoing): welcomed(link, try Welcome(from: &body).hello)
         case (.refused, .outgoing):
             close(link, try Refused(from: &body).error, saysGoodbye: false, tellsDelegate: true)
         case (.helloRequired, .outgoing):
             if link.preamble == nil, !link.isHolding { broke(link) }
+        case (.offerRing, .incoming): received(try OfferRing(from: &body), on: link)
+        case (.ringAnswer, .outgoing): received(try RingAnswer(from: &body), on: link)
+        case (.ringBegins, .incoming): receivedRingBegins(on: link)
         default:
-            throw MantaError(.malformed, "a handshake message of kind \(header.kind) has no place on an \(link.direction) link")
+            throw MantaError(.malformed, "a \(kind) message has no place on an \(link.direction) link")
+        }
+    }
+
+    /// A Hello on a connection that is known: the connecting side has begun again, as after a ring that was dropped, or has said it twice.
+    private func helloAgain(_ link: Link) {
+        guard link.isHolding || link.ring != nil else { return link.writeHandshake(Welcome(hello: identity)) }
+        if !link.isHolding { link.interrupt() }
+        link.state = .open
+        disarmGrace(link)
+        link.resume(restarted: false) {
+            link.writeHandshake(Welcome(hello: identity))
+            if let hello = link.peer { delegate?.linkReopened(link, hello: hello, restarted: false) }
         }
     }
 
@@ -144,7 +159,7 @@ extension Transport {
         case .outgoing:
             var writer = MessagePackWriter()
             _ = try? writer.writeRecord(identity, flags: [], correlation: link.number, limit: .max)
-            link.preamble = writer.bytes
+            (link.preamble, link.connection) = (writer.bytes, -1)
             schedule(link)
         case .incoming:
             // The route stays: last messages may still wait to be read. The descriptor's number may be given to another connection now.
@@ -178,6 +193,7 @@ extension Transport {
         }
         link.state = .closed(error)
         disarmGrace(link)
+        dropRing(of: link)
         for channel in [link.monitor, link.channel] { channel.map(remove) }
         (link.monitor, link.channel, link.preamble, link.outbox) = (nil, nil, nil, Outbox())
         switch link.direction {
@@ -207,8 +223,10 @@ extension Transport {
             let event = Int32(bytes.loadUnaligned(fromByteOffset: 0, as: UInt16.self))
             let descriptor = bytes.loadUnaligned(fromByteOffset: 2, as: Int32.self)
             while frame.hasMore, channel.socket.receive(into: frame) {}
-            guard event == ZMQEvents.disconnected else { continue }
-            if let broken = link ?? incomingByConnection[descriptor] { broke(broken) }
+            guard event == ZMQEvents.disconnected, let broken = link ?? incomingByConnection[descriptor] else { continue }
+            // A peer that has ended may have written its last words before.
+            if broken.ring != nil { receiveFromRing(broken) }
+            broke(broken)
         }
     }
 }

@@ -13,6 +13,7 @@ extension Transport {
                 reportMalformed(MantaError(.malformed, "a message of several frames; expected one"), on: link)
                 continue
             }
+            if link.connection < 0 { link.connection = frame.sourceDescriptor }
             withReceivedBytes { receive(RecordReader($0), on: link) }
         }
         return false
@@ -71,8 +72,8 @@ extension Transport {
                     if link.direction == .outgoing, link.reconnectGrace == nil { return broke(link) }
                     let error = MantaError(.unavailable, "\(link.peerDescription) has closed the link")
                     return close(link, error, saysGoodbye: false, tellsDelegate: true)
-                } else if header.kind <= MessageKind.helloRequired.rawValue {
-                    try receivedHandshake(header, &body, on: link)
+                } else if let kind = MessageKind(rawValue: header.kind), kind.isOfLink {
+                    try received(kind, &body, on: link)
                 } else {
                     deliver(header, body, on: link, to: delegate)
                 }

@@ -7,6 +7,7 @@
 // - ROUTER is MANDATORY: a peer that is gone is an error, not silence. Its names for connections are its own and never reused.
 
 package import MantaLoop
+import MantaMemory
 package import MantaModel
 package import MantaWire
 
@@ -24,6 +25,10 @@ package final class Transport: LoopSource, @unchecked Sendable {
         package var firstGrace: Duration = .seconds(5)
         /// Batches received from one socket in one turn, so that one peer cannot hold back timers and other links.
         package var batchesPerTurn = 128
+        /// What one direction of a link in shared memory holds, a power of two; 0: links stay on their sockets.
+        package var ringBytes = Limits.ringBytes
+        /// A link within the machine moves to shared memory after so many batches.
+        package var batchesBeforeRing = Limits.batchesBeforeRing
         package init() {}
     }
 
@@ -54,6 +59,13 @@ package final class Transport: LoopSource, @unchecked Sendable {
     private var spareScheduled: [Link] = []
     private var blockedIncoming: [Link] = []
     private var isClosed = false
+
+    /// How peers tell that a ring was written or read; made with the first ring.
+    var doorbell: Doorbell?
+    var doorbellRegistration: DescriptorID?
+    /// The link of each line of the doorbell.
+    var linksByLine: [Link?] = []
+    var rung: [Int] = []
 
     let frame = ZeroMQMessage()
     let routeFrame = ZeroMQMessage()
@@ -142,7 +154,9 @@ package final class Transport: LoopSource, @unchecked Sendable {
         loop.assertOnLoop()
         guard !isClosed else { return }
         isClosed = true
+        if saysGoodbye { emptyRings() }
         for link in links { close(link, MantaError(.notConnected, "this process is closing its links"), saysGoodbye: saysGoodbye, tellsDelegate: false) }
+        closeDoorbell()
         for channel in [routerMonitor, router] { channel.map(remove) }
         (router, routerMonitor) = (nil, nil)
         guards = []
@@ -167,6 +181,7 @@ package final class Transport: LoopSource, @unchecked Sendable {
     }
 
     package func turn() {
+        turnRings()
         if !blockedIncoming.isEmpty, let router { activate(router) }
         guard !active.isEmpty else { return }
         swap(&active, &spareActive)
@@ -203,14 +218,18 @@ package final class Transport: LoopSource, @unchecked Sendable {
             _ = router.socket.events
             retryBlockedIncoming()
         }
-        guard !active.isEmpty else { return !scheduled.isEmpty }
+        guard !active.isEmpty else { return !scheduled.isEmpty || hasNews }
         active.removeAll { channel in
             let staysActive = !channel.isClosed && hasWork(channel)
             channel.isActive = staysActive
             return !staysActive
         }
-        return !active.isEmpty || !scheduled.isEmpty
+        return !active.isEmpty || !scheduled.isEmpty || hasNews
     }
+
+    package var hasNews: Bool { doorbell?.isRung ?? false }
+
+    package func announceSleep() -> Bool { doorbell?.announceSleep() ?? true }
 
     private func hasWork(_ channel: SocketChannel) -> Bool {
         let events = channel.socket.events
@@ -226,7 +245,7 @@ package final class Transport: LoopSource, @unchecked Sendable {
 
     // MARK: Sending
 
-    /// Hands what the link has to ZeroMQ, until that is full.
+    /// Hands what the link has to its socket or its ring, until that is full.
     func flush(_ link: Link) {
         link.isBlocked = false
         if let preamble = link.preamble {
@@ -234,10 +253,14 @@ package final class Transport: LoopSource, @unchecked Sendable {
             link.preamble = nil
         }
         guard !link.isHolding, !link.isClosed else { return }
-        while let batch = link.outbox.sealed.first {
+        if link.outbox.isEmpty { return }
+        countBatch(of: link)
+        let ring = link.ring.flatMap { $0.isWriting ? $0 : nil }
+        while let batch = link.outbox.sealed.first, ring == nil || link.outbox.batchesForSocket > 0 {
             guard send(batch, on: link) else { return }
             link.outbox.removeFirstSealed()
         }
+        if let ring { return flush(link, through: ring) }
         guard !link.outbox.batch.bytes.isEmpty, send(link.outbox.batch.bytes, on: link) else { return }
         link.outbox.clearBatch()
     }

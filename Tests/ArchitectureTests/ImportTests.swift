@@ -9,7 +9,7 @@ import Testing
 let layers: [[String]] = [
     ["CZeroMQ", "CMicrohttpd", "CJansson", "CSQLite", "CSystem"],
     ["MantaModel"],
-    ["MantaLog", "MantaLoop", "MantaJSON", "MantaHTTP"],
+    ["MantaLog", "MantaLoop", "MantaMemory", "MantaJSON", "MantaHTTP"],
     ["MantaWire", "MantaTransport"],
     ["MantaCore"],
     ["MantaStorage", "MantaHead", "MantaNode", "MantaWorker", "MantaProxy"],

@@ -8,9 +8,9 @@ import MantaWire
 import Testing
 
 @Suite struct HandshakeTests {
-    @Test func anotherVersionIsRefusedOnBothSides() async throws {
-        let (server, client) = (await Process(.head), await Process(.node, version: protocolVersion + 1))
-        let link = await client.connect(to: try await server.listen())
+    @Test(arguments: Way.allCases) func anotherVersionIsRefusedOnBothSides(way: Way) async throws {
+        let (server, client) = (await Process(.head, way: way), await Process(.node, version: protocolVersion + 1))
+        let link = try await client.connected(to: server)
         let error = await #expect(throws: MantaError.self) { try await link.request(Question(1)) }
         #expect(error?.code == .versionMismatch)
         #expect(error?.message.contains("version \(protocolVersion + 1)") == true)
@@ -80,9 +80,9 @@ import Testing
         await server.end()
     }
 
-    @Test func aGoodbyeClosesTheOtherSideAtOnce() async throws {
-        let (server, client) = (await Process(.node), await Process(.driver))
-        let link = await client.connect(to: try await server.listen(), grace: .some(.seconds(60)))
+    @Test(arguments: Way.allCases) func aGoodbyeClosesTheOtherSideAtOnce(way: Way) async throws {
+        let (server, client) = (await Process(.node, way: way), await Process(.driver, way: way))
+        let link = try await client.connected(to: server, grace: .some(.seconds(60)))
         _ = try await link.request(Question(1))
         await server.end()
         try await eventually { client.events.values == ["opened node", "closed unavailable"] }
@@ -90,20 +90,20 @@ import Testing
         await client.end()
     }
 
-    @Test func aDriverThatEndsIsSeenByItsNode() async throws {
-        let (server, client) = (await Process(.node), await Process(.driver))
-        let link = await client.connect(to: try await server.listen())
+    @Test(arguments: Way.allCases) func aDriverThatEndsIsSeenByItsNode(way: Way) async throws {
+        let (server, client) = (await Process(.node, way: way), await Process(.driver, way: way))
+        let link = try await client.connected(to: server)
         _ = try await link.request(Question(1))
         await client.end()
         try await eventually { server.events.values == ["opened driver", "closed unavailable"] }
         await server.end()
     }
 
-    @Test(arguments: [true, false]) func aCrashedPeerIsGoneAfterTheGrace(crashesListener: Bool) async throws {
+    @Test(arguments: [true, false], Way.allCases) func aCrashedPeerIsGoneAfterTheGrace(crashesListener: Bool, way: Way) async throws {
         var settings = Transport.Settings()
         settings.reconnectGrace = .milliseconds(200)
-        let (server, client) = (await Process(.node, settings: settings), await Process(.driver, settings: settings))
-        let link = await client.connect(to: try await server.listen())
+        let (server, client) = (await Process(.node, settings: settings, way: way), await Process(.driver, settings: settings, way: way))
+        let link = try await client.connected(to: server)
         _ = try await link.request(Question(1))
         let (crashing, left) = crashesListener ? (server, client) : (client, server)
         await crashing.end(abruptly: true)
@@ -148,9 +148,9 @@ import Testing
         await second.end()
     }
 
-    @Test func aPeerThatForgotALinkAsksForAHello() async throws {
-        let (server, client) = (await Process(.head), await Process(.node))
-        let link = await client.connect(to: try await server.listen())
+    @Test(arguments: Way.allCases) func aPeerThatForgotALinkAsksForAHello(way: Way) async throws {
+        let (server, client) = (await Process(.head, way: way), await Process(.node, way: way))
+        let link = try await client.connected(to: server)
         _ = try await link.request(Question(1))
         // The listener forgets the link without a word: its next message is a stranger's.
         await server.loop.perform { server.transport.forget(server.links.last!) }

@@ -35,9 +35,27 @@ struct Question: WireRequest, Hashable {
     init(from reader: inout MessagePackReader) throws(MantaError) { number = try reader.readUInt64() }
 }
 
+/// How the two ends reach each other. The same tests hold for each.
+enum Way: CaseIterable, Sendable {
+    case tcp, socket, ring
+
+    func settings(_ settings: Transport.Settings) -> Transport.Settings {
+        var settings = settings
+        switch self {
+        case .tcp: break
+        case .socket: settings.ringBytes = 0
+        // At once, and with room for little, so that everything waits for it now and then.
+        case .ring: (settings.batchesBeforeRing, settings.ringBytes) = (1, 1 << 14)
+        }
+        return settings
+    }
+}
+
 /// A process of the tests: a loop, a transport, and a log of events in words.
 final class Process: TransportDelegate, @unchecked Sendable {  // everything but the logs is used on the loop
     let running: RunningLoop
+    let way: Way
+    private let directory = TemporaryDirectory()
     var transport: Transport!
     let events = Log<String>()
     let notes = Log<UInt64>()
@@ -51,22 +69,43 @@ final class Process: TransportDelegate, @unchecked Sendable {  // everything but
 
     init(
         _ role: ProcessRole = .worker, process: ProcessID = .random(), cluster: ClusterID? = nil, version: UInt32 = protocolVersion,
-        settings: Transport.Settings = .init()
+        settings: Transport.Settings = .init(), way: Way = .tcp
     ) async {
+        self.way = way
         running = RunningLoop("\(role)")
         let hello = Hello(version: version, cluster: cluster, role: role, process: process, pid: getpid(), endpoint: "", host: "test")
         await running.loop.perform { [self] in
-            transport = Transport(loop: running.loop, identity: hello, delegate: self, settings: settings)
+            transport = Transport(loop: running.loop, identity: hello, delegate: self, settings: way.settings(settings))
         }
     }
 
     var loop: EventLoop { running.loop }
 
-    func listen(on endpoint: String = "tcp://127.0.0.1:0") async throws -> String {
-        try await loop.perform { () throws(MantaError) in try self.transport.listen(on: endpoint) }
+    func listen(on given: String? = nil) async throws -> String {
+        let endpoint = given ?? (way == .tcp ? "tcp://127.0.0.1:0" : "ipc://\(directory.file("a.sock"))")
+        return try await loop.perform { () throws(MantaError) in try self.transport.listen(on: endpoint) }
     }
     func connect(to endpoint: String, expecting role: ProcessRole? = nil, grace: Duration?? = nil) async -> Link {
         await loop.perform { self.transport.connect(to: endpoint, expecting: role, grace: grace) }
+    }
+    /// A link to the process, made; by the ring, when that is the way.
+    func connected(to server: Process, grace: Duration?? = nil) async throws -> Link {
+        let link = await connect(to: try await server.listen(), grace: grace)
+        guard way == .ring else { return link }
+        var sent = 0
+        try await eventually("the move to shared memory") {
+            sent += 1
+            return await self.loop.perform {
+                link.send(Note(.max))
+                return link.isShared
+            }
+        }
+        try await eventually("the other side's move") {
+            let isShared = await server.loop.perform { server.links.last?.isShared == true }
+            return isShared && server.notes.count == sent
+        }
+        server.notes.clear()
+        return link
     }
     /// Goes away; `abruptly` without a goodbye.
     func end(abruptly: Bool = false) async {

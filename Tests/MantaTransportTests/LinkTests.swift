@@ -23,9 +23,9 @@ import Testing
         await server.end()
     }
 
-    @Test func bothSidesMayAsk() async throws {
-        let (server, client) = (await Process(.head), await Process(.node))
-        let link = await client.connect(to: try await server.listen())
+    @Test(arguments: Way.allCases) func bothSidesMayAsk(way: Way) async throws {
+        let (server, client) = (await Process(.head, way: way), await Process(.node, way: way))
+        let link = try await client.connected(to: server)
         _ = try await link.request(Question(1))
         let back = try #require(server.links.last)
         #expect(try await back.request(Question(5)).number == 10)
@@ -33,9 +33,9 @@ import Testing
         await server.end()
     }
 
-    @Test func manyRequestsAreAnsweredEachWithItsOwn() async throws {
-        let (server, client) = (await Process(.node), await Process(.driver))
-        let link = await client.connect(to: try await server.listen())
+    @Test(arguments: Way.allCases) func manyRequestsAreAnsweredEachWithItsOwn(way: Way) async throws {
+        let (server, client) = (await Process(.node, way: way), await Process(.driver, way: way))
+        let link = try await client.connected(to: server)
         let answers = Log<[UInt64]>()
         await client.loop.perform {
             for number in 0..<10_000 as Range<UInt64> {
@@ -51,9 +51,9 @@ import Testing
         await server.end()
     }
 
-    @Test func aHundredThousandMessagesKeepTheirOrder() async throws {
-        let (server, client) = (await Process(.node), await Process(.driver))
-        let link = await client.connect(to: try await server.listen())
+    @Test(arguments: Way.allCases) func aHundredThousandMessagesKeepTheirOrder(way: Way) async throws {
+        let (server, client) = (await Process(.node, way: way), await Process(.driver, way: way))
+        let link = try await client.connected(to: server)
         // Some in one turn, some each in its own.
         for start in stride(from: 0 as UInt64, to: 100_000, by: 1_000) {
             client.loop.execute { for number in start..<start + 1_000 { link.send(Note(number, bytes: [UInt8](repeating: 7, count: Int(number % 97)))) } }
@@ -64,9 +64,9 @@ import Testing
         await server.end()
     }
 
-    @Test func largeMessagesArriveWhole() async throws {
-        let (server, client) = (await Process(.node), await Process(.driver))
-        let link = await client.connect(to: try await server.listen())
+    @Test(arguments: Way.allCases) func largeMessagesArriveWhole(way: Way) async throws {
+        let (server, client) = (await Process(.node, way: way), await Process(.driver, way: way))
+        let link = try await client.connected(to: server)
         for (number, size) in [(1, 0), (2, 65_535), (3, 65_536), (4, 1 << 20), (5, 40 << 20), (6, 1)] {
             await client.loop.perform { _ = link.send(Note(UInt64(number), bytes: [UInt8](repeating: UInt8(number), count: size))) }
         }
@@ -76,11 +76,11 @@ import Testing
         await server.end()
     }
 
-    @Test func anOversizedMessageIsAnErrorAtItsSender() async throws {
+    @Test(arguments: Way.allCases) func anOversizedMessageIsAnErrorAtItsSender(way: Way) async throws {
         var settings = Transport.Settings()
         settings.messageBytes = 10_000
-        let (server, client) = (await Process(.node), await Process(.driver, settings: settings))
-        let link = await client.connect(to: try await server.listen())
+        let (server, client) = (await Process(.node, way: way), await Process(.driver, settings: settings, way: way))
+        let link = try await client.connected(to: server)
         let error = await client.loop.perform { link.send(Note(1, bytes: [UInt8](repeating: 0, count: 10_001))) }
         #expect(error?.code == .tooLarge)
         #expect(error?.message.contains("runTask") == true && error?.message.contains("10000") == true)
@@ -90,12 +90,12 @@ import Testing
         await server.end()
     }
 
-    @Test func anOversizedAnswerIsAFailure() async throws {
+    @Test(arguments: Way.allCases) func anOversizedAnswerIsAFailure(way: Way) async throws {
         var settings = Transport.Settings()
         settings.messageBytes = 200
-        let (server, client) = (await Process(.node, settings: settings), await Process(.driver))
+        let (server, client) = (await Process(.node, settings: settings, way: way), await Process(.driver, way: way))
         server.answersAtOnce = false
-        let link = await client.connect(to: try await server.listen())
+        let link = try await client.connected(to: server)
         let answer = Task { try await link.request(Question(1)) }
         try await eventually { server.questions.count == 1 }
         let (correlation, _, back) = server.questions.values[0]
@@ -106,10 +106,10 @@ import Testing
         await server.end()
     }
 
-    @Test func aFailureComesBackAsItWas() async throws {
-        let (server, client) = (await Process(.node), await Process(.driver))
+    @Test(arguments: Way.allCases) func aFailureComesBackAsItWas(way: Way) async throws {
+        let (server, client) = (await Process(.node, way: way), await Process(.driver, way: way))
         server.answersAtOnce = false
-        let link = await client.connect(to: try await server.listen())
+        let link = try await client.connected(to: server)
         let answer = Task { try await link.request(Question(1)) }
         try await eventually { server.questions.count == 1 }
         let (correlation, _, back) = server.questions.values[0]
@@ -121,10 +121,10 @@ import Testing
         await server.end()
     }
 
-    @Test func aDeadlineEndsARequestAndALateAnswerIsDropped() async throws {
-        let (server, client) = (await Process(.node), await Process(.driver))
+    @Test(arguments: Way.allCases) func aDeadlineEndsARequestAndALateAnswerIsDropped(way: Way) async throws {
+        let (server, client) = (await Process(.node, way: way), await Process(.driver, way: way))
         server.answersAtOnce = false
-        let link = await client.connect(to: try await server.listen())
+        let link = try await client.connected(to: server)
         let error = await #expect(throws: MantaError.self) { try await link.request(Question(1), deadline: .milliseconds(50)) }
         #expect(error?.code == .timeout)
         #expect(error?.message.contains("getObject") == true && error?.message.contains("0.05 seconds") == true, "\(error!)")
@@ -138,12 +138,12 @@ import Testing
         await server.end()
     }
 
-    @Test func aPeerThatDoesNotReadStopsItsSender() async throws {
+    @Test(arguments: Way.allCases) func aPeerThatDoesNotReadStopsItsSender(way: Way) async throws {
         var settings = Transport.Settings()
         settings.queueBytes = 4 << 20
         settings.batchBytes = 1 << 16
-        let (server, client) = (await Process(.node), await Process(.driver, settings: settings))
-        let link = await client.connect(to: try await server.listen())
+        let (server, client) = (await Process(.node, way: way), await Process(.driver, settings: settings, way: way))
+        let link = try await client.connected(to: server)
         _ = try await link.request(Question(1))
         // The server's loop is held for as long as the client sends.
         let release = Gate()
@@ -170,11 +170,11 @@ import Testing
         await server.end()
     }
 
-    @Test func aRouterWaitsForAPeerThatDoesNotRead() async throws {
+    @Test(arguments: Way.allCases) func aRouterWaitsForAPeerThatDoesNotRead(way: Way) async throws {
         var settings = Transport.Settings()
         settings.batchBytes = 1 << 16
-        let (server, client) = (await Process(.node, settings: settings), await Process(.driver))
-        let link = await client.connect(to: try await server.listen())
+        let (server, client) = (await Process(.node, settings: settings, way: way), await Process(.driver, way: way))
+        let link = try await client.connected(to: server)
         _ = try await link.request(Question(1))
         let back = try #require(server.links.last)
         let (release, held) = (Gate(), Gate())

@@ -12,6 +12,7 @@
 #include "entry.h"
 #include "environment.h"
 #include "note.h"
+#include "shared.h"
 
 // The event loop that runs on this thread, or null. Inline, since every hand-over of work to a loop reads it.
 extern __thread void *manta_current_loop_pointer __attribute__((tls_model("initial-exec")));
