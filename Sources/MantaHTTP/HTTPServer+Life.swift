@@ -45,17 +45,26 @@ extension HTTPServer {
         now = loop.now.nanoseconds
         needsRun = false
         wasActive = false
+        var rest = runOnce()
+        // A connection that has sent its reply is made ready for the next request in one run and read in the next: that needs no look at the loop between.
+        if rest == 0 {
+            wasActive = false
+            rest = runOnce()
+        }
+        if nextSweep <= now { sweep() }
+        nextRun = rest.map { min(nextSweep, now + $0) } ?? nextSweep
+    }
+
+    /// Runs libmicrohttpd; returns after how many nanoseconds it wants to be run again, if nothing happens before.
+    private func runOnce() -> Int64? {
         isRunning = true
         MHD_run(daemon)
         isRunning = false
-        if nextSweep <= now { sweep() }
-        nextRun = nextSweep
         var milliseconds: UInt64 = 0
-        guard MHD_get_timeout(daemon, &milliseconds) == .YES else { return }
-        var rest = Int64(min(milliseconds, 1 << 32)) * 1_000_000
+        guard MHD_get_timeout(daemon, &milliseconds) == .YES else { return nil }
+        guard milliseconds == 0, waiting > 0, unfinished == 0 || !wasActive else { return Int64(min(milliseconds, 1 << 32)) * 1_000_000 }
         // While requests wait unsuspended it says zero in any case. Then it is run again at once only if a connection that does not wait has moved.
-        if rest == 0, waiting > 0, unfinished == 0 || !wasActive { rest = Self.suspendAfter }
-        nextRun = min(nextRun, now + rest)
+        return Self.suspendAfter
     }
 
     /// How long nothing need be done, in nanoseconds; nothing if for ever.

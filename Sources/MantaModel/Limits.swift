@@ -14,6 +14,8 @@ package enum Limits {
     package static let ringBytes = 128 << 10
     /// A link within a machine moves to shared memory after so many batches: one that is hardly used is not worth the memory.
     package static let batchesBeforeRing = 16
+    /// A thread on the way of a call looks so long for more work before it sleeps, while that pays: a wake-up takes about as long.
+    package static let spin: Duration = .microseconds(120)
     /// A request without an own deadline gets this one.
     package static let requestDeadline: Duration = .seconds(30)
     /// How long an outgoing link may be broken before its peer counts as gone.

@@ -30,7 +30,7 @@ package final class Proxy: @unchecked Sendable {
         configuration.port = UInt16(clamping: first.port)
         endpoint = "http://\(configuration.host.contains(":") ? "[\(configuration.host)]" : configuration.host):\(configuration.port)"
         for number in 1..<max(1, configuration.loops) {
-            let other = EventLoop(name: "proxy-\(number)")
+            let other = EventLoop(name: "proxy-\(number)", spinning: Limits.spin)
             // The lane is made before its loop runs.
             lanes.append(try ProxyLane(configuration: configuration, loop: other, isFirst: false))
             others.append(other)

@@ -33,12 +33,10 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     case tablePut = 80, tableDelete, tableGet, tableRow, watchTable, tableSnapshot, tableChanged
     // What operators see
     case reportTasks = 90, reportErrors, queryState, stateAnswer
-<<<<<<< HEAD
     // Output of workers
     case workerOutput = 100
-=======
     // Links that move to shared memory
-    case offerRing = 100, ringAnswer, ringBegins
+    case offerRing = 110, ringAnswer, ringBegins
 
     /// Between the transports of two processes, not for what runs on them.
     package var isOfLink: Bool {
@@ -47,7 +45,6 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
         default: false
         }
     }
->>>>>>> 7f0cc4a (Move hot links within a machine to shared memory: two rings and a doorbell in place of a socket and two I/O threads)
 }
 
 /// A message: a kind and a body that can be written and read.

@@ -3,6 +3,7 @@
 // It becomes ready or failed once and stays so. Everyone who waits is resumed exactly once, outside the lock. When the last copy is released, its
 // keeper is told, and only then may the object's value go.
 
+import MantaLoop
 package import MantaModel
 import Synchronization
 
@@ -25,6 +26,8 @@ package final class ObjectHandle: Sendable {
     package let owner: ProcessAddress
     private let keeper: (any HandleKeeper)?
     private let state: Mutex<State>
+    /// Looks for an outcome that comes at once, before whoever waits is suspended: resuming wakes a thread. One for the process.
+    private static let spinner = Spinner()
 
     private struct State {
         var outcome: Outcome?
@@ -84,7 +87,7 @@ package final class ObjectHandle: Sendable {
     /// The outcome, if it is known.
     package var outcome: Outcome? { state.withLock { $0.outcome } }
 
-    package var isSettled: Bool { outcome != nil }
+    package var isSettled: Bool { state.withLock { $0.outcome != nil } }
 
     // MARK: Settling, by the runtime
 
@@ -119,6 +122,9 @@ package final class ObjectHandle: Sendable {
     /// is cancelled first. A remote task that must wait gives its resources back meanwhile.
     package func bytes() async throws -> [UInt8] {
         if let outcome = seenOutcome { return try outcome.get() }
+        if Self.spinner.spin(until: { isSettled }), let outcome = seenOutcome { return try outcome.get() }
+        let start = EventLoop.clock()
+        defer { Self.spinner.slept(for: EventLoop.clock() - start) }
         guard let context = TaskContext.current else { return try await suspended() }
         context.willBlock()
         let result: Result<[UInt8], any Error>

@@ -105,8 +105,8 @@ import Testing
         _ = try stranger.readFrame()
         let number: [UInt8] = descriptor < 128 ? [descriptor] : [0xcc, descriptor]
         let token: [UInt8] = [0xcf, 1, 2, 3, 4, 5, 6, 7, 8]
-        stranger.send(record(kind: 100, [0x94] + number + [0xcd, 0x40, 0] + token + [0x93] + number + number + [0]))
-        #expect(try stranger.readFrame() == record(kind: 101, [0xc0]))
+        stranger.send(record(kind: 110, [0x94] + number + [0xcd, 0x40, 0] + token + [0x93] + number + number + [0]))
+        #expect(try stranger.readFrame() == record(kind: 111, [0xc0]))
         #expect(server.events.values == ["opened worker"])
         await server.end()
     }

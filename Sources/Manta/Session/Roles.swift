@@ -26,7 +26,7 @@ let roles: [String: @Sendable () -> Never] = [
 private func runService(_ role: String, _ start: @escaping (EventLoop, Logger) throws -> (endpoint: String, stop: () -> Void)) -> Never {
     signal(SIGPIPE, SIG_IGN)
     manta_raise_descriptor_limit()
-    let loop = EventLoop(name: role)
+    let loop = EventLoop(name: role, spinning: Limits.spin)
     loop.later {
         do {
             let directory = try folder(Variable.logDirectory, default: "\(durableFolder())/logs")
@@ -99,7 +99,7 @@ private func startProxy(_ loop: EventLoop, _ logger: Logger) throws -> (String, 
             runtimeDirectory: try required(Variable.runtimeDirectory),
             program: Program(path: try required(Variable.program), environment: programEnvironment(namespace: namespace)), namespace: namespace,
             job: JobID(high: 0, low: 0), process: process)
-        let loop = EventLoop(name: "worker")
+        let loop = EventLoop(name: "worker", spinning: Limits.spin)
         loop.start()
         let runtime = Runtime(configuration: configuration, program: try Records.program.get(), loop: loop)
         try CurrentRuntime.install(runtime)

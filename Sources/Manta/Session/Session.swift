@@ -80,7 +80,7 @@ public final class Session: Sendable {
 
     private init(namespace: String) {
         self.namespace = namespace
-        loop = EventLoop(name: "manta")
+        loop = EventLoop(name: "manta", spinning: Limits.spin)
         loop.start()
     }
 

@@ -21,6 +21,9 @@ final class ActorHost: Sendable {
     /// `Module.Type.method(label:)` by index, made once.
     private let functionNames: [String]
     private let mailbox = Mutex(Mailbox())
+    /// Looks for the next call before the last runner ends: starting one again wakes a thread.
+    private let spinner = Spinner()
+    private let hasMore = Atomic<Bool>(false)
 
     private struct Mailbox {
         var queue: Deque<(CallActor, ReplyRoute)> = []
@@ -29,8 +32,26 @@ final class ActorHost: Sendable {
         /// Those that are not in use.
         var free: [Int] = []
         var running = 0
+        /// One of them looks for the next call.
+        var isSpinning = false
+        var idleSince: Int64 = 0
         /// A moving average of the calls' run times, in nanoseconds.
         var typicalDuration: Int64 = 0
+
+        /// The next call, noted as the runner's.
+        mutating func take(_ slot: Int) -> (CallActor, ReplyRoute)? {
+            guard let call = queue.popFirst() else { return nil }
+            runners[slot].call = call.0.task
+            return call
+        }
+
+        /// The runner is done.
+        mutating func end(_ slot: Int) {
+            running -= 1
+            runners[slot] = Runner()
+            free.append(slot)
+            idleSince = monotonicNanoseconds()
+        }
     }
 
     /// A Swift task that takes calls out of the mailbox.
@@ -64,10 +85,12 @@ final class ActorHost: Sendable {
 
     /// Puts calls into the mailbox; returns how many runners (`start`) the caller must start, and whether it must call `rescue` in a while.
     func add(_ calls: [(CallActor, ReplyRoute)]) -> (starts: Int, needsRescue: Bool) {
-        mailbox.withLock { mailbox in
+        hasMore.store(true, ordering: .relaxed)
+        return mailbox.withLock { mailbox in
             mailbox.queue.append(contentsOf: calls)
             let bound = mailbox.typicalDuration < Self.shortCall ? min(limit, 2) : limit
-            let starts = max(0, min(bound - mailbox.running, mailbox.queue.count))
+            if mailbox.running == 0 { spinner.slept(for: .nanoseconds(monotonicNanoseconds() - mailbox.idleSince)) }
+            let starts = max(0, min(bound - mailbox.running, mailbox.queue.count - (mailbox.isSpinning ? 1 : 0)))
             mailbox.running += starts
             return (starts, mailbox.queue.count > starts)
         }
@@ -114,14 +137,19 @@ final class ActorHost: Sendable {
     /// Runs calls until none is left. An answer with another call behind it may wait for that one's: `rescue` is due then, which lets it go.
     private func drain(_ slot: Int, on runtime: Runtime) async {
         var waiting = 0
-        while let (call, route) = next(slot, on: runtime) {
+        while let (call, route) = next(slot, on: runtime, beforeSpin: { letGo(&waiting, on: runtime) }) {
             let finished = await carryOut(call, route, on: runtime)
             waiting += 1
             let mayWait = ended(after: Int64(clamping: finished.done.duration)) && waiting < Self.answersTogether
             runtime.post(.finished(finished), quietly: mayWait)
             if !mayWait { waiting = 0 }
         }
+        letGo(&waiting, on: runtime)
+    }
+
+    private func letGo(_ waiting: inout Int, on runtime: Runtime) {
         if waiting > 0 { runtime.announce() }
+        waiting = 0
     }
 
     /// Notes a call's run time; returns whether others wait in the mailbox.
@@ -132,20 +160,39 @@ final class ActorHost: Sendable {
         }
     }
 
-    private func next(_ slot: Int, on runtime: Runtime) -> (CallActor, ReplyRoute)? {
-        mailbox.withLock { mailbox in
+    private enum Next {
+        case call(CallActor, ReplyRoute)
+        case mayCome, none
+    }
+
+    /// The next call for a runner; the last one looks for it for a while. Nil: the runner ends.
+    private func next(_ slot: Int, on runtime: Runtime, beforeSpin: () -> Void) -> (CallActor, ReplyRoute)? {
+        hasMore.store(false, ordering: .relaxed)
+        let found = mailbox.withLock { mailbox -> Next in
             if mailbox.runners[slot].isCancelled, !mailbox.queue.isEmpty {
                 mailbox.runners[slot] = Runner(task: Task { await drain(slot, on: runtime) })
+                return .none
+            }
+            if let (call, route) = mailbox.take(slot) { return .call(call, route) }
+            guard mailbox.running == 1, !mailbox.runners[slot].isCancelled else {
+                mailbox.end(slot)
+                return .none
+            }
+            (mailbox.runners[slot].call, mailbox.isSpinning) = (nil, true)
+            return .mayCome
+        }
+        switch found {
+        case .call(let call, let route): return (call, route)
+        case .none: return nil
+        case .mayCome:
+            beforeSpin()
+            _ = spinner.spin { hasMore.load(ordering: .relaxed) }
+            return mailbox.withLock { mailbox in
+                mailbox.isSpinning = false
+                if let call = mailbox.take(slot) { return call }
+                mailbox.end(slot)
                 return nil
             }
-            guard let call = mailbox.queue.popFirst() else {
-                mailbox.running -= 1
-                mailbox.runners[slot] = Runner()
-                mailbox.free.append(slot)
-                return nil
-            }
-            mailbox.runners[slot].call = call.0.task
-            return call
         }
     }
 

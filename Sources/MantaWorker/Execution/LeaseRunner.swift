@@ -5,6 +5,7 @@
 // stays cancelled for good, another one takes over behind it.
 
 import DequeModule
+import MantaLoop
 import MantaModel
 import MantaWire
 import Synchronization
@@ -16,6 +17,9 @@ final class LeaseRunner: Sendable {
     /// To the owner of the lease; the loop's.
     nonisolated(unsafe) var route: ReplyRoute?
     private let state = Mutex(State())
+    /// Looks for the next run before the runner ends: starting it again wakes a thread.
+    private let spinner = Spinner()
+    private let hasMore = Atomic<Bool>(false)
 
     private struct State {
         var queue: Deque<Run> = []
@@ -27,18 +31,29 @@ final class LeaseRunner: Sendable {
         var drainer: Task<Void, Never>?
         /// The present run was cancelled, and its drainer with it.
         var isCancelled = false
+        var idleSince: Int64 = 0
         /// How many waits of the present run are open; its resources are given back while there are any.
         var openWaits = 0
+
+        /// The next run, noted as the present one.
+        mutating func begin() -> Run? {
+            let run = queue.popFirst()
+            running = run?.task
+            if run != nil { beganAt = monotonicNanoseconds() }
+            return run
+        }
     }
 
     init(lease: LeaseID) { self.lease = lease }
 
     /// Adds a run, and starts to run when nothing does.
     func add(_ run: Run, on runtime: Runtime) {
+        hasMore.store(true, ordering: .relaxed)
         state.withLock { state in
             state.queue.append(run)
             guard !state.isRunning else { return }
             state.isRunning = true
+            spinner.slept(for: .nanoseconds(monotonicNanoseconds() - state.idleSince))
             state.drainer = Task { await drain(on: runtime) }
         }
     }
@@ -102,21 +117,34 @@ final class LeaseRunner: Sendable {
 
     var isIdle: Bool { state.withLock { !$0.isRunning && $0.queue.isEmpty } }
 
+    private enum Next {
+        case run(Run)
+        case mayCome, none
+    }
+
+    /// The next run, looked for for a while; nil: this drainer ends.
     private func next(on runtime: Runtime) -> Run? {
-        state.withLock { state in
+        hasMore.store(false, ordering: .relaxed)
+        let found = state.withLock { state -> Next in
             if state.isCancelled {
                 (state.isCancelled, state.running) = (false, nil)
                 state.isRunning = !state.queue.isEmpty
                 state.drainer = state.isRunning ? Task { await drain(on: runtime) } : nil
+                return .none
+            }
+            guard let run = state.begin() else { return .mayCome }
+            return .run(run)
+        }
+        switch found {
+        case .run(let run): return run
+        case .none: return nil
+        case .mayCome:
+            _ = spinner.spin { hasMore.load(ordering: .relaxed) }
+            return state.withLock { state in
+                if let run = state.begin() { return run }
+                (state.isRunning, state.drainer, state.idleSince) = (false, nil, monotonicNanoseconds())
                 return nil
             }
-            guard let run = state.queue.popFirst() else {
-                (state.isRunning, state.running, state.drainer) = (false, nil, nil)
-                return nil
-            }
-            state.running = run.task
-            state.beganAt = monotonicNanoseconds()
-            return run
         }
     }
 
