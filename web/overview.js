@@ -24,8 +24,9 @@ class Tile {
   }
 }
 
-function panel(title, href, body) {
-  return h("section", { class: "panel" }, h("header", null, h("h2", null, title), href ? h("a", { href, class: "quiet" }, "All") : null), body);
+/** `note` says of what the body is a part. */
+function panel(title, href, body, note) {
+  return h("section", { class: "panel" }, h("header", null, h("h2", null, title), note, href ? h("a", { href, class: "quiet" }, "All") : null), body);
 }
 
 const emptyLine = (text, line) => h("div", { class: "panel-empty" }, h("p", null, text), line ? h("pre", null, line) : null);
@@ -41,6 +42,7 @@ export class Overview {
       actors: new Tile("Actors alive", "#/actors", true), objects: new Tile("Objects held", "#/objects", true), errors: new Tile("Errors, 15 min", "#/errors", true),
     };
     this.bodies = Object.fromEntries(["nodes", "endpoints", "functions", "actors", "errors"].map((name) => [name, h("div", { class: "panel-body" })]));
+    this.latest = h("span", { class: "quiet panel-note" });
     this.health = h("div", { class: "health" });
     this.element = h("div", { class: "overview" },
       this.health,
@@ -48,7 +50,7 @@ export class Overview {
       h("div", { class: "panels" },
         h("div", { class: "wide" }, panel("Nodes", "#/nodes", this.bodies.nodes)),
         h("div", { class: "narrow" }, panel("Endpoints", "#/endpoints", this.bodies.endpoints)),
-        h("div", { class: "wide" }, panel("Functions", "#/tasks", this.bodies.functions)),
+        h("div", { class: "wide" }, panel("Functions", "#/tasks", this.bodies.functions, this.latest)),
         h("div", { class: "narrow" }, panel("Named actors", "#/actors", this.bodies.actors)),
         h("div", { class: "whole" }, panel("Recent errors", "#/errors", this.bodies.errors))));
     this.shown = {};
@@ -119,6 +121,7 @@ export class Overview {
 
   // The latest tasks by function: what this cluster does.
   #renderFunctions(rows) {
+    setText(this.latest, this.feed.total("tasks") > rows.length ? `in the newest ${integer(rows.length)} tasks` : "");
     const groups = new Map();
     for (const row of rows) {
       const group = groups.get(row.function) ?? { name: row.function, running: 0, waiting: 0, finished: 0, failed: 0, times: [], latest: 0 };

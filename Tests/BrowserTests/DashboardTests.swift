@@ -17,6 +17,7 @@ struct DashboardTests {
             try browser.expect("document.querySelector('.tile-value').textContent === '3'")
             try browser.expect("document.querySelector('.endpoint-line').innerText.includes('90 %')")
             try browser.expect("document.querySelector('.actor-line').innerText.includes('hits')")
+            try browser.expect("document.querySelector('.panel-note').textContent === 'in the newest 250 tasks'")
         }
     }
 

@@ -105,7 +105,7 @@ extension ProcessTests {
             }
         }
 
-        @Test func aDeploymentThatIsWrongChangesNothing() async throws {
+        @Test func SERVE_046_aDeploymentThatIsWrongChangesNothing() async throws {
             try await Platform.run(deploying: Configurations.answers) { platform in
                 let before = try await platform.list("endpoints")
                 for (text, line, words) in [
@@ -125,6 +125,7 @@ extension ProcessTests {
                     (Configurations.answers.replacingOccurrences(of: "two: 0}", with: "two: 0.5}"), "1.5"),
                     (Configurations.answers.replacingOccurrences(of: "two: 0}", with: "four: 0}"), "four"),
                     (Configurations.answers.replacingOccurrences(of: "name: two", with: "name: one"), "one"),
+                    (Configurations.answers + "\n  - {name: other, route: /answer, methods: [GET], backend: two}\n", "/answer"),
                     (Configurations.answers.replacingOccurrences(of: "Probe.Answer", with: "Probe.Nothing"), "Probe.Nothing"),
                     // Nothing of what is served stands in these files: it must not be removed for their sake.
                     ("backends:\n  - {name: x, program: Probe, type: Probe.Nothing}\n", "@Deployable"),

@@ -33,7 +33,7 @@ extension ProcessTests {
             }
         }
 
-        @Test func CLI_002_serveStatusTellsBackendsAndEndpoints() async throws {
+        @Test func CLI_002_SERVE_024_serveStatusTellsBackendsAndEndpoints() async throws {
             try await Platform.run { platform in
                 let empty = try await platform.manta("serve", "status")
                 for table in ["no endpoints", "no backends", "no replicas"] { #expect(empty.contains(table), "\(empty)") }
