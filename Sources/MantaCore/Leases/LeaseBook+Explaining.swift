@@ -62,6 +62,6 @@ extension LeaseBook {
     /// The job whose leases the worker carries, or carried last.
     package func job(of process: ProcessID) -> JobID? { workers[process].flatMap { $0.job ?? $0.lastJob } }
 
-    /// Whether the process is a worker of this node without any lease.
-    package func isIdle(_ process: ProcessID) -> Bool { workers[process]?.isIdle ?? false }
+    /// Whether the process is a worker of this node without any lease, also one that was asked to leave.
+    package func isIdle(_ process: ProcessID) -> Bool { workers[process].map { $0.active == nil && $0.leases.isEmpty } ?? false }
 }

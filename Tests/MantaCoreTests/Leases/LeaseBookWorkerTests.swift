@@ -73,6 +73,7 @@ import Testing
         var node = LeaseBench(cpus: 1)
         let worker = node.ready(count: 1)[0]
         _ = node.advance(Limits.idleWorkerLifetime)
+        #expect(node.book.isIdle(worker.process), "its end is no loss of work")
         #expect(node.request().1 == [.startWorker(LeaseBench.program)])
         let actions = node.on { $0.workerStays(worker.process, at: $1, perform: $2) }
         #expect(actions.first?.grantedWorker == worker)
