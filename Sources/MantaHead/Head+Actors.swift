@@ -30,7 +30,7 @@ extension Head {
     }
 
     func killActor(_ message: KillActor, _ correlation: Correlation, on link: Link) {
-        ask(.kill(message.actor, noRestart: message.noRestart)) { [self] result in
+        ask(.kill(message.actor, noRestart: message.noRestart, reason: message.reason)) { [self] result in
             switch result {
             case .success:
                 // A kill that is asked for twice waits for the first one's durability too.

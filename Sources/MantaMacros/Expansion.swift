@@ -44,8 +44,12 @@ struct CallForms {
 
     private func function(_ parameters: [String], _ build: [String]) -> String {
         let closure = build.isEmpty ? "{ _ in }" : "{ \(build.joined(separator: "; ")) }"
-        let head = "\(returning == nil ? "@discardableResult " : "")\(access)nonisolated func \(name)(\(parameters.joined(separator: ", ")))"
+        var isDiscardable = returning == nil
+        // Who drops a stream wants none of its items.
+        if case .stream = signature.result { isDiscardable = false }
+        let head = "\(isDiscardable ? "@discardableResult " : "")\(access)nonisolated func \(name)(\(parameters.joined(separator: ", ")))"
         if let returning { return "\(head) -> \(returning) { \(submit(closure)) }" }
+        if case .stream = signature.result { return "\(head) -> \(signature.referenceType) { \(submit(closure)).stream() }" }
         guard case .tuple(let parts) = signature.result else {
             return "\(head) -> \(signature.referenceType) { \(submit(closure)).reference(0) }"
         }
@@ -77,11 +81,11 @@ private let reserved: Set<String> = [
 
 extension Signature {
     /// The expression that makes the signature known to the runtime.
-    func description(named name: String) -> String {
+    func description(named name: String, options: String? = nil) -> String {
         let tuples = parameters.map { parameter in
             "(label: \(parameter.label.map { literal($0.withoutBackticks) } ?? "nil"), name: \(literal(parameter.name.withoutBackticks)), type: \(literal(parameter.type)), hasDefault: \(parameter.defaultValue != nil))"
         }
-        return "Manta::_Signature(\(literal(name)), [\(tuples.joined(separator: ", "))], results: \(resultCount))"
+        return "Manta::_Signature(\(literal(name)), [\(tuples.joined(separator: ", "))], results: \(resultCount)\(isStream ? ", isStream: true" : "")\(options.map { ", options: Manta::CallOptions(\($0))" } ?? ""))"
     }
 
     /// The decoded argument at an index, or its default.
@@ -104,6 +108,7 @@ extension Signature {
         switch result {
         case .void: [call, "return Manta::_Reply.void"]
         case .single: ["let result = \(call)", "return try Manta::_Reply(result)"]
+        case .stream: ["let result = \(call)", "return try await Manta::_Reply(draining: result)"]
         case .tuple(let parts): ["let result = \(call)", "return try Manta::_Reply(\(parts.indices.map { "result.\($0)" }.joined(separator: ", ")))"]
         }
     }

@@ -5,5 +5,7 @@ import SwiftSyntaxMacros
 
 @main
 struct MantaMacrosPlugin: CompilerPlugin {
-    let providingMacros: [any Macro.Type] = [RemoteMacro.self, RemoteActorMacro.self, RemoteClosureMacro.self, DeployableMacro.self]
+    let providingMacros: [any Macro.Type] = [
+        RemoteMacro.self, RemoteActorMacro.self, RemoteMethodMacro.self, RemoteClosureMacro.self, DeployableMacro.self,
+    ]
 }

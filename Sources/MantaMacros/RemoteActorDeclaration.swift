@@ -10,6 +10,8 @@ struct RemoteActorDeclaration {
     struct Member {
         var signature: Signature
         var access: String
+        /// The arguments of its `@RemoteMethod`, as written.
+        var options: String?
     }
 
     let name: String
@@ -83,7 +85,7 @@ struct RemoteActorDeclaration {
                     name: method.name.text, of: "method", generics: method.genericParameterClause, whereClause: method.genericWhereClause,
                     signature: method.signature, diagnostics: &diagnostics)
                 {
-                    methods.append(Member(signature: read, access: Self.narrower(access, method.modifiers.access)))
+                    methods.append(Member(signature: read, access: Self.narrower(access, method.modifiers.access), options: Self.options(of: method)))
                 }
             }
         }
@@ -94,6 +96,14 @@ struct RemoteActorDeclaration {
         } else if initializers.isEmpty, diagnostics.isEmpty, let first = members.first {
             diagnostics.append(.error(first, "a remote actor needs an initializer that is not private"))
         }
+    }
+
+    private static func options(of method: FunctionDeclSyntax) -> String? {
+        let attribute = method.attributes.compactMap { $0.as(AttributeSyntax.self) }.first {
+            let name = $0.attributeName.trimmedDescription
+            return name == "RemoteMethod" || name.hasSuffix(".RemoteMethod") || name.hasSuffix("::RemoteMethod")
+        }
+        return attribute?.arguments?.trimmedDescription
     }
 
     private static let order = ["fileprivate ", "", "package ", "public "]

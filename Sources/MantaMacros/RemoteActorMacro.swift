@@ -41,7 +41,7 @@ public struct RemoteActorMacro: MemberMacro, ExtensionMacro {
 
     private static func typeDescription(_ actor: RemoteActorDeclaration) -> String {
         let initializers = actor.initializers.map { $0.signature.description(named: $0.signature.fullName) }.joined(separator: ",\n")
-        let methods = actor.methods.map { $0.signature.description(named: $0.signature.fullName) }.joined(separator: ",\n")
+        let methods = actor.methods.map { $0.signature.description(named: $0.signature.fullName, options: $0.options) }.joined(separator: ",\n")
         return "Manta::_ActorType(\(literal(actor.stableName)), initializers: [\n\(initializers)], methods: [\n\(methods)], runsOneByOne: \(actor.isClass), hasAsyncMethods: \(actor.methods.contains { $0.signature.isAsync }), defaults: _defaults)"
     }
 

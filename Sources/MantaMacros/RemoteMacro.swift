@@ -67,6 +67,7 @@ public struct RemoteMacro: PeerMacro {
         switch signature.result {
         case .void: result = "Void"
         case .single(let type): result = type
+        case .stream(let element): result = "Manta::ResultStream<\(element)>"
         case .tuple(let parts): result = "(\(parts.map { "\($0.label.map { "\($0): " } ?? "")\($0.type)" }.joined(separator: ", ")))"
         }
         // In two steps: the compiler (6.3.1) crashes when it converts a reference to a static function at once.

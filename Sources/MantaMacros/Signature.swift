@@ -25,6 +25,8 @@ struct Signature {
         case void
         case single(String)
         case tuple([Part])
+        /// `ResultStream<Element>`.
+        case stream(element: String)
     }
 
     var baseName: String
@@ -36,6 +38,8 @@ struct Signature {
     /// `name(label:_:)`.
     var fullName: String { "\(baseName)(\(parameters.map { "\($0.label ?? "_"):" }.joined()))" }
 
+    var isStream: Bool { if case .stream = result { true } else { false } }
+
     var resultCount: Int {
         if case .tuple(let parts) = result { return parts.count }
         return 1
@@ -46,6 +50,7 @@ struct Signature {
         switch result {
         case .void: "Manta::ObjectReference<Void>"
         case .single(let type): "Manta::ObjectReference<\(type)>"
+        case .stream(let element): "Manta::ReferenceStream<\(element)>"
         case .tuple(let parts):
             "(\(parts.map { "\($0.label.map { "\($0): " } ?? "")Manta::ObjectReference<\($0.type)>" }.joined(separator: ", ")))"
         }
@@ -118,8 +123,23 @@ struct Signature {
         if type.is(FunctionTypeSyntax.self) {
             diagnostics.append(.error(type, "a remote \(what) cannot return a closure: code does not travel"))
         }
+        if let element = streamElement(of: type) { return .stream(element: element) }
         guard let tuple = type.as(TupleTypeSyntax.self) else { return .single(text) }
         if tuple.elements.count == 1, let only = tuple.elements.first { return read(only.type, of: what, &diagnostics) }
         return .tuple(tuple.elements.map { Part(label: $0.firstName.flatMap { $0.text == "_" ? nil : $0.text }, type: $0.type.trimmedDescription) })
+    }
+
+    /// What a `ResultStream` delivers, or nil for any other type.
+    private static func streamElement(of type: TypeSyntax) -> String? {
+        let (name, arguments): (TokenSyntax, GenericArgumentClauseSyntax?)
+        if let plain = type.as(IdentifierTypeSyntax.self) {
+            (name, arguments) = (plain.name, plain.genericArgumentClause)
+        } else if let member = type.as(MemberTypeSyntax.self) {
+            (name, arguments) = (member.name, member.genericArgumentClause)
+        } else {
+            return nil
+        }
+        guard name.text == "ResultStream", let arguments, arguments.arguments.count == 1 else { return nil }
+        return arguments.arguments.first?.argument.trimmedDescription
     }
 }

@@ -25,6 +25,8 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     case registerWorker = 40, startActor, actorStarted, stopWorker, endActor, workerStays
     // Tasks and calls
     case runTask = 50, taskDone, tasksReturned, cancelTask, callActor, takeBackTasks, inquireTasks, tasksUnknown, cancelObject
+    // Streams of results
+    case streamItem = 140, streamConsumed
     // Objects
     case getObject = 60, objectValue, listObjects, objectList
     // Actors

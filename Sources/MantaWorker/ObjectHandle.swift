@@ -25,6 +25,10 @@ package final class ObjectHandle: Sendable {
     package let id: ObjectID
     package let owner: ProcessAddress
     private let keeper: (any HandleKeeper)?
+    /// The result of a call that an actor which runs its calls one by one made to itself: while the call that made it runs, it cannot come.
+    private let isOfOwnActor: Bool
+    /// When it is the object of the end of a stream.
+    package let stream: StreamHandle?
     private let state: Mutex<State>
     /// Looks for an outcome that comes at once, before whoever waits is suspended: resuming wakes a thread. One for the process.
     private static let spinner = Spinner()
@@ -63,14 +67,16 @@ package final class ObjectHandle: Sendable {
     }
 
     /// A handle of an object that is not there yet. With `fetchesOnDemand` the keeper hears of the first one who waits.
-    package init(id: ObjectID, owner: ProcessAddress, keeper: (any HandleKeeper)?, fetchesOnDemand: Bool = false) {
-        (self.id, self.owner, self.keeper) = (id, owner, keeper)
+    package init(id: ObjectID, owner: ProcessAddress, keeper: (any HandleKeeper)?, fetchesOnDemand: Bool = false, isOfOwnActor: Bool = false,
+        stream: StreamHandle? = nil
+    ) {
+        (self.id, self.owner, self.keeper, self.isOfOwnActor, self.stream) = (id, owner, keeper, isOfOwnActor, stream)
         state = Mutex(State(announces: fetchesOnDemand))
     }
 
     /// A handle whose outcome is known.
     package init(id: ObjectID, owner: ProcessAddress, keeper: (any HandleKeeper)?, outcome: Outcome) {
-        (self.id, self.owner, self.keeper) = (id, owner, keeper)
+        (self.id, self.owner, self.keeper, isOfOwnActor, stream) = (id, owner, keeper, false, nil)
         state = Mutex(State(outcome: outcome, announces: false))
     }
 
@@ -104,6 +110,9 @@ package final class ObjectHandle: Sendable {
             defer { state.waiters = [] }
             return state.waiters
         }
+        if let stream {
+            if case .failed(let error) = outcome { stream.finish(self, error) } else { stream.finish(self, nil) }
+        }
         for waiter in waiters {
             switch waiter.resume {
             case .callback(let callback): callback(self)
@@ -126,11 +135,20 @@ package final class ObjectHandle: Sendable {
         let start = EventLoop.clock()
         defer { Self.spinner.slept(for: EventLoop.clock() - start) }
         guard let context = TaskContext.current else { return try await suspended() }
+        try refuseToWaitForOneself(context)
         context.willBlock()
         let result: Result<[UInt8], any Error>
         do { result = .success(try await suspended()) } catch { result = .failure(error) }
         try await context.didUnblock()
         return try result.get()
+    }
+
+    /// Throws `conflict` when the running call of an actor would wait here for another call of the same actor, which waits for it to end.
+    package func refuseToWaitForOneself(_ context: TaskContext) throws(MantaError) {
+        guard isOfOwnActor, context.runsAlone, !isSettled else { return }
+        throw MantaError(
+            .conflict,
+            "\(context.function) waits for a call of its own actor, which runs its calls one by one and would begin that one only after this one: call the method directly, do not wait, or allow more calls at once with maxConcurrency")
     }
 
     /// The value, decoded.

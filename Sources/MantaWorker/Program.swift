@@ -44,8 +44,11 @@ package struct SignatureEntry: Sendable, Hashable {
     package var resultCount: Int
     /// The concurrency group that a method's calls run in, unless the caller says otherwise.
     package var concurrencyGroup: String?
+    /// It delivers its results one after the other; its one result is the end.
+    package var isStream: Bool
 
-    package init(name: String, parameters: [ParameterEntry], resultCount: Int, concurrencyGroup: String? = nil) {
+    package init(name: String, parameters: [ParameterEntry], resultCount: Int, concurrencyGroup: String? = nil, isStream: Bool = false) {
+        self.isStream = isStream
         (self.name, self.parameters, self.resultCount, self.concurrencyGroup) = (name, parameters, resultCount, concurrencyGroup)
     }
 
@@ -107,6 +110,10 @@ package struct FunctionEntry: Sendable {
 package protocol ActorInstance: Sendable {
     /// Runs one method by its index; may be called again before it returns unless the type's `runsOneByOne` says otherwise.
     func dispatch(method: UInt32, arguments: [ArgumentValue]) async throws -> [EncodedValue]
+    /// What its methods are isolated to; nil for a class.
+    var isolation: (any Actor)? { get }
+    /// The actor is being terminated and has no more calls: its code may say goodbye.
+    func willTerminate() async
 }
 
 /// An actor type.

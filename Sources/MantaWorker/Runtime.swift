@@ -190,8 +190,19 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         _ target: Submission.Target, function: String, methodName: String, _ arguments: [ArgumentSource], _ resultCount: Int
     ) -> Submission {
         let task = nextTaskID()
-        let results = (0..<resultCount).map { ObjectHandle(id: ObjectID(task: task, index: UInt32($0)), owner: address, keeper: self) }
         let context = TaskContext.current
+        var isOfOwnActor = false
+        if case .method(let actor, _, _) = target, let context, context.runsAlone { isOfOwnActor = context.actor == actor }
+        let isStream =
+            switch target {
+            case .function(let options): options.isStream
+            case .method(_, _, let terms): terms?.isStream == true
+            }
+        let results = (0..<resultCount).map { index in
+            ObjectHandle(
+                id: ObjectID(task: task, index: UInt32(index)), owner: address, keeper: self, isOfOwnActor: isOfOwnActor,
+                stream: isStream ? StreamHandle { [weak self] in self?.post(.streamMoved(task)) } : nil)
+        }
         let timeout: Duration? =
             switch target {
             case .function(let options): options.timeout
@@ -205,6 +216,12 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         return Submission(
             task: task, target: target, function: function, methodName: methodName, job: context?.job ?? configuration.job, parent: context?.task,
             arguments: arguments, results: results, submittedAt: .now, deadline: deadline)
+    }
+
+    package func streamSink(for context: TaskContext) -> any StreamSink {
+        let stream = OutgoingStream(context, self)
+        post(.openStream(stream))
+        return stream
     }
 
     package func put(_ value: EncodedValue) -> ObjectHandle {
@@ -235,10 +252,26 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         return (found.status.id, found.status.type)
     }
 
-    package func kill(actor: ActorID) async throws {
+    package func kill(actor: ActorID, mayRestart: Bool = false) async throws {
+        // Its creation, and what else this process asked for, comes first.
+        let wasNotMade = try await onLoop { owner in
+            owner.carryOutInbox()
+            return owner.abandonCreation(of: actor)
+        }
+        if wasNotMade { return }
         let actual = resolved(actor)
-        _ = try await head(KillActor(actor: actual, noRestart: true))
-        try await onLoop { owner in owner.names.forget(actual) }
+        _ = try await head(KillActor(actor: actual, noRestart: !mayRestart))
+        if !mayRestart { try await onLoop { owner in owner.names.forget(actual) } }
+    }
+
+    package func terminate(actor: ActorID) async throws {
+        let handles = call(actor: actor, type: "actor \(actor.short)", method: .max, methodName: CallActor.terminate, arguments: [], resultCount: 1)
+        do {
+            _ = try await handles[0].bytes()
+        } catch let error as MantaError where error.code == .actorDied {
+            // Its end may come before its answer.
+        }
+        try await onLoop { owner in owner.names.forget(self.resolved(actor)) }
     }
 
     package func cancel(_ handle: ObjectHandle, _ cancellation: Cancellation) { post(.cancel(handle, cancellation)) }

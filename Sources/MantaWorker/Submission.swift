@@ -16,6 +16,8 @@ package struct TaskOptions: Sendable, Hashable {
     package var timeout: Duration?
     /// What people see instead of the function's name.
     package var name: String?
+    /// It delivers its results one after the other.
+    package var isStream = false
 
     package init(
         resources: Resources = Resources([Resources.cpu: 1]), retries: Int = 3, retryOn: RetryCondition = .never, timeout: Duration? = nil, name: String? = nil
@@ -33,6 +35,8 @@ package struct CallTerms: Sendable, Hashable {
     package var retryOn: RetryCondition?
     /// The concurrency group to run it in.
     package var group: String?
+    /// It delivers its results one after the other.
+    package var isStream = false
 
     package init(timeout: Duration? = nil, retries: Int? = nil, retryOn: RetryCondition? = nil, group: String? = nil) {
         (self.timeout, self.retries, self.retryOn, self.group) = (timeout, retries, retryOn, group)
@@ -106,10 +110,14 @@ package protocol RuntimeInterface: AnyObject, Sendable {
     func call(
         actor: ActorID, type: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int, terms: CallTerms?
     ) -> [ObjectHandle]
+    /// Where the running code of a streaming task or call sends its items.
+    func streamSink(for context: TaskContext) -> any StreamSink
     /// Throws `notFound` when no living actor has the name.
     func lookUpActor(name: String, namespace: String?) async throws -> (id: ActorID, type: String)
-    /// Returns when the actor is dead for good: it is not restarted.
-    func kill(actor: ActorID) async throws
+    /// Returns when the actor is dead for good; with `mayRestart`, when its process is told to end.
+    func kill(actor: ActorID, mayRestart: Bool) async throws
+    /// Returns when the actor has ended the calls that came before, and itself.
+    func terminate(actor: ActorID) async throws
     /// Asks that the task of this object be cancelled; the object then fails with `cancelled`, unless it was ready first.
     func cancel(_ handle: ObjectHandle, _ cancellation: Cancellation)
     /// Returns when the task has been told; throws `invalidArgument` when it cannot be cancelled in this way.

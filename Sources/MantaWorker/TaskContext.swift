@@ -19,17 +19,30 @@ package final class TaskContext: Sendable {
     package let attempt: Int
     /// When it must have ended, on this process's monotonic clock; what it submits has the same, or an earlier one.
     package let deadline: Instant?
+    /// Calls of the actor run one by one: a call that waits for another one of the same actor waits for ever.
+    let runsAlone: Bool
+    /// Where the answer goes; nil in the serial mode.
+    let route: ReplyRoute?
     /// Called just before the task suspends until a reference is ready.
     package let willBlock: @Sendable () -> Void
     /// Called when it may go on; returns once it holds its resources again.
     package let didUnblock: @Sendable () async throws -> Void
 
-    package init(
-        job: JobID, task: TaskID, node: NodeID, actor: ActorID?, function: String, attempt: Int, deadline: Instant? = nil,
+    package convenience init(
+        job: JobID, task: TaskID, node: NodeID, actor: ActorID?, function: String, attempt: Int,
         willBlock: @escaping @Sendable () -> Void, didUnblock: @escaping @Sendable () async throws -> Void
     ) {
+        self.init(
+            job: job, task: task, node: node, actor: actor, function: function, attempt: attempt, deadline: nil, runsAlone: false, route: nil,
+            willBlock: willBlock, didUnblock: didUnblock)
+    }
+
+    init(
+        job: JobID, task: TaskID, node: NodeID, actor: ActorID?, function: String, attempt: Int, deadline: Instant?,
+        runsAlone: Bool, route: ReplyRoute?, willBlock: @escaping @Sendable () -> Void, didUnblock: @escaping @Sendable () async throws -> Void
+    ) {
         (self.job, self.task, self.node, self.actor) = (job, task, node, actor)
-        (self.function, self.attempt, self.deadline) = (function, attempt, deadline)
+        (self.function, self.attempt, self.deadline, self.runsAlone, self.route) = (function, attempt, deadline, runsAlone, route)
         (self.willBlock, self.didUnblock) = (willBlock, didUnblock)
     }
 }

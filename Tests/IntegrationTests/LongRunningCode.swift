@@ -114,3 +114,134 @@ func untilCancelled(_ board: Board.Handle, _ name: String) async throws -> Int {
     }
     func process() -> Int32 { getpid() }
 }
+
+/// Says goodbye on the board when it is terminated.
+@RemoteActor final class Departing: TerminationHandler {
+    private let board: Board.Handle
+    private let name: String
+    init(_ board: Board.Handle, _ name: String) { (self.board, self.name) = (board, name) }
+    func slow(_ value: Int) async throws -> Int {
+        try await Task.sleep(for: .milliseconds(5))  // the work itself
+        return value
+    }
+    func willTerminate() async { _ = try? await board.note("goodbye \(name)").value }
+}
+
+/// Answers when as many calls as it was made for have come.
+@RemoteActor actor Batcher {
+    private let size: Int
+    private var values: [Int] = []
+    private var waiters: [CheckedContinuation<Void, Never>] = []
+    init(_ size: Int) { self.size = size }
+    func join(_ value: Int) async -> [Int] {
+        values.append(value)
+        if values.count < size {
+            await withCheckedContinuation { waiters.append($0) }
+        } else {
+            for waiter in waiters { waiter.resume() }
+            waiters = []
+        }
+        return values.sorted()
+    }
+    /// Threads of its process.
+    func threads() -> Int {
+        var count = 0
+        guard let folder = opendir("/proc/self/task") else { return -1 }
+        while readdir(folder) != nil { count += 1 }
+        closedir(folder)
+        return count - 2
+    }
+}
+
+@RemoteActor actor Overlapping {
+    private var order: [Int] = []
+    init() {}
+    func begin(_ number: Int) async {
+        order.append(number)
+        await Task.yield()
+    }
+    func begun() -> [Int] { order }
+}
+
+/// Two groups beside the default one; notes how many calls ran at once.
+@RemoteActor(concurrencyGroups: ["io": 2, "compute": 4]) actor Grouped {
+    private var running: [String: Int] = [:]
+    private var highest: [String: Int] = [:]
+    init() {}
+    @RemoteMethod(concurrencyGroup: "io") func read() async throws -> String { try await work("read") }
+    @RemoteMethod(concurrencyGroup: "compute") func compute() async throws -> String { try await work("compute") }
+    func never() async throws -> String {
+        try await Task.sleep(for: .seconds(600))  // the work itself
+        return "never"
+    }
+    func most(_ what: String) -> Int { highest[what] ?? 0 }
+    private func work(_ what: String) async throws -> String {
+        running[what, default: 0] += 1
+        highest[what] = max(highest[what] ?? 0, running[what]!)
+        try await Task.sleep(for: .milliseconds(100))  // the work itself
+        running[what]! -= 1
+        return what
+    }
+}
+
+/// Calls itself.
+@RemoteActor final class Selfish {
+    init() {}
+    func answer() -> Int { 42 }
+    func wait(for own: Selfish.Handle) async throws -> Int { try await own.answer().value }
+    func later(_ own: Selfish.Handle) -> ObjectReference<Int> { own.answer() }
+    func split(_ a: Int, by b: Int) -> (quotient: Int, remainder: Int) { a.quotientAndRemainder(dividingBy: b) }
+    func failAt(_ bad: Int, _ value: Int) throws -> Int {
+        if value == bad { throw Trouble.broken(code: value) }
+        return value
+    }
+}
+
+/// What each caller pushed, in the order it came.
+@RemoteActor final class CallerLog {
+    private var seen: [Int: [Int]] = [:]
+    init() {}
+    func push(_ caller: Int, _ value: Int) { seen[caller, default: []].append(value) }
+    func all() -> [Int: [Int]] { seen }
+}
+
+@Remote func pushNumbered(_ log: CallerLog.Handle, _ caller: Int, _ count: Int) async throws -> Int {
+    let calls = (0..<count).map { log.push(caller, $0) }
+    for call in calls { try await call.value }
+    return caller
+}
+@Remote func pushFromBelow(_ log: CallerLog.Handle, _ caller: Int, _ count: Int) async throws -> Int {
+    try await pushNumbered.remote(log, caller, count).value
+}
+
+@Remote func joinByName(_ name: String) async throws -> Int {
+    try await Tally.options(name: name, lifetime: .detached, getIfExists: true).remote().next().value
+}
+
+@Remote func crashUntilCounted(_ tally: Tally.Handle, above limit: Int) async throws -> Int {
+    let count = try await tally.next().value
+    if count <= limit { abort() }
+    return count
+}
+
+@RemoteActor final class Caller {
+    private let target: Tally.Handle
+    init(_ target: Tally.Handle) { self.target = target }
+    func call() async throws -> Int { try await target.next().value }
+    func process() -> Int32 { getpid() }
+}
+
+@RemoteActor final class CrashingAtFirst {
+    private let attempt: Int
+    init(_ board: Board.Handle, _ name: String, tries: Int) async throws {
+        attempt = try await board.note(name).value
+        if attempt < tries { abort() }
+    }
+    func answer() -> Int { attempt }
+}
+
+@Remote func drainQueue(_ queue: DistributedQueue<Int>, _ count: Int) async throws -> Int {
+    var sum = 0
+    for _ in 0..<count { sum += try await queue.take() }
+    return sum
+}

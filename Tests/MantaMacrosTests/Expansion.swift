@@ -10,6 +10,7 @@ import Testing
 let macros: [String: MacroSpec] = [
     "Remote": MacroSpec(type: RemoteMacro.self),
     "RemoteActor": MacroSpec(type: RemoteActorMacro.self, conformances: ["Manta::RemoteActor"]),
+    "RemoteMethod": MacroSpec(type: RemoteMethodMacro.self),
     "remote": MacroSpec(type: RemoteClosureMacro.self),
     "Deployable": MacroSpec(type: DeployableMacro.self),
 ]

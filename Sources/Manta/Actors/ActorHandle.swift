@@ -26,7 +26,11 @@ public struct _ActorReference: Hashable, Sendable {
         let signature = type.methods[Int(method)]
         do {
             if let failure { throw failure }
-            let terms = try type.callDefaults[Int(method)].overridden(by: options).checked()
+            var terms = try type.callDefaults[Int(method)].overridden(by: options).checked()
+            if signature.isStream {
+                terms = terms ?? CallTerms()
+                terms!.isStream = true
+            }
             guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
             var arguments = _Arguments(count: signature.parameters.count)
             try build(&arguments)
@@ -86,10 +90,20 @@ extension RemoteActorHandle {
 }
 
 extension Manta {
-    /// Ends an actor for good: what runs in it is cut off, calls to it fail with `actorDied`, it is not restarted, its name is free.
-    public static func kill(_ handle: some RemoteActorHandle) async throws {
+    /// Ends an actor at once: what runs in it is cut off and calls to it fail with `actorDied`.
+    ///
+    /// - Parameter mayRestart: false by default: it is dead for good and its name is free. When true, it is restarted if it has restarts left, and calls
+    ///   with retries are made again.
+    public static func kill(_ handle: some RemoteActorHandle, mayRestart: Bool = false) async throws {
         guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
-        try await runtime.kill(actor: handle._actor.id)
+        try await runtime.kill(actor: handle._actor.id, mayRestart: mayRestart)
+    }
+
+    /// Ends an actor for good, in peace: it ends the calls that came before, refuses those that come later, runs its `willTerminate()` if it is a
+    /// `TerminationHandler`, and dies. Returns when it has; an actor that is dead already is no error.
+    public static func terminate(_ handle: some RemoteActorHandle) async throws {
+        guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
+        try await runtime.terminate(actor: handle._actor.id)
     }
 
     /// The identifier of a handle's actor, as operators see it.

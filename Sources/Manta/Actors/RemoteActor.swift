@@ -98,6 +98,13 @@ extension RemoteActor {
     }
 }
 
+/// A remote actor that has something to do before it is terminated: close a file, store its state, tell others. Nothing of it runs when the actor is killed or
+/// its process dies.
+public protocol TerminationHandler: AnyObject {
+    /// Called once, by `Manta.terminate`, when no call runs and none will.
+    func willTerminate() async
+}
+
 /// For the macro: a class instance on its way into its own async methods, which may run elsewhere than their caller.
 /// `@unchecked Sendable`: the worker runs the calls of a class one after the other.
 public struct _OneByOne<Instance: AnyObject>: @unchecked Sendable {
@@ -111,6 +118,10 @@ private final class Hosted<Instance: RemoteActor>: ActorInstance, @unchecked Sen
     private let instance: Instance
     private let type: _ActorType
     init(_ instance: Instance, type: _ActorType) { (self.instance, self.type) = (instance, type) }
+
+    var isolation: (any Actor)? { instance as? any Actor }
+
+    func willTerminate() async { await (instance as? any TerminationHandler)?.willTerminate() }
 
     func dispatch(method: UInt32, arguments: [ArgumentValue]) async throws -> [EncodedValue] {
         guard Int(method) < type.methods.count else {

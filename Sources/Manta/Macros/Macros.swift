@@ -37,6 +37,14 @@ public macro RemoteActor(
     concurrencyGroups: [String: Int]? = nil
 ) = #externalMacro(module: "MantaMacros", type: "RemoteActorMacro")
 
+/// Says how calls of one method of a remote actor run, unless the caller says otherwise: `@RemoteMethod(concurrencyGroup: "io") func read() async -> Int`.
+///
+/// - Parameters: those of a method's `options(...)`, see there.
+@attached(peer)
+public macro RemoteMethod(
+    timeout: Duration? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, concurrencyGroup: String? = nil
+) = #externalMacro(module: "MantaMacros", type: "RemoteMethodMacro")
+
 /// Runs a closure on the cluster: `#remote(data, 5) { (xs: [Float], k: Float) in xs.reduce(0, +) * k }`.
 ///
 /// Each argument is a value or a reference of the written parameter type. The closure may use globals and types, but captures nothing.

@@ -15,12 +15,13 @@ public struct _Signature: Sendable {
 
     /// One tuple for each parameter: label or nil, name, type as written, whether it has a default.
     public init(
-        _ name: String, _ parameters: [(label: String?, name: String, type: String, hasDefault: Bool)], results: Int, options: CallOptions = CallOptions()
+        _ name: String, _ parameters: [(label: String?, name: String, type: String, hasDefault: Bool)], results: Int,
+        isStream: Bool = false, options: CallOptions = CallOptions()
     ) {
         self.options = options
         entry = SignatureEntry(
             name: name, parameters: parameters.map { ParameterEntry(label: $0.label, name: $0.name, type: $0.type, hasDefault: $0.hasDefault) },
-            resultCount: results, concurrencyGroup: options.concurrencyGroup)
+            resultCount: results, concurrencyGroup: options.concurrencyGroup, isStream: isStream)
     }
 }
 

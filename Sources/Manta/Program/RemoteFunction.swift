@@ -41,7 +41,8 @@ extension _RemoteCode {
         let signature = _signature.entry
         do {
             guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
-            let options = try options.checked()
+            var options = try options.checked()
+            options.isStream = signature.isStream
             var arguments = _Arguments(count: signature.parameters.count)
             try build(&arguments)
             return _Results(

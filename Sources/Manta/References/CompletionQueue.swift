@@ -74,6 +74,7 @@ final class CompletionQueue: Sendable {
     private func wait(until isOver: @escaping @Sendable (State) -> Bool) async throws {
         if state.withLock({ isOver($0) }) { return }
         guard let context = TaskContext.current else { return try await suspend(until: isOver) }
+        for handle in handles { try handle.refuseToWaitForOneself(context) }
         context.willBlock()
         let result: Result<Void, any Error>
         do { result = .success(try await suspend(until: isOver)) } catch { result = .failure(error) }

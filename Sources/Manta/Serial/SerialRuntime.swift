@@ -25,6 +25,8 @@ final class SerialRuntime: RuntimeInterface {
         var names: [ActorName: ActorID] = [:]
         /// What runs, so that it can be cancelled.
         var running: [TaskID: Task<Void, Never>] = [:]
+        /// The streams of what runs.
+        var streams: [TaskID: StreamHandle] = [:]
     }
     private struct WeakHandle { weak var handle: ObjectHandle? }
     private struct ActorName: Hashable { var namespace, name: String }
@@ -35,7 +37,7 @@ final class SerialRuntime: RuntimeInterface {
 
     func submit(function: String, arguments: [ArgumentSource], resultCount: Int, options: TaskOptions) -> [ObjectHandle] {
         let task = TaskID.random()
-        let handles = makeHandles(task, count: resultCount)
+        let handles = makeHandles(task, count: resultCount, isStream: options.isStream)
         guard let entry = program.function(named: function) else {
             for handle in handles { handle.fail(MantaError(.unknownFunction, "this program has no remote function \(function)")) }
             return handles
@@ -79,9 +81,24 @@ final class SerialRuntime: RuntimeInterface {
         handle.fulfill(value.bytes)
     }
 
-    private func makeHandles(_ task: TaskID, count: Int) -> [ObjectHandle] {
-        let handles = (0..<count).map { ObjectHandle(id: ObjectID(task: task, index: UInt32($0)), owner: address, keeper: self) }
+    func streamSink(for context: TaskContext) -> any StreamSink {
+        SerialSink(runtime: self, task: context.task, stream: state.withLock { $0.streams[context.task] })
+    }
+
+    /// The next item of a stream as an object.
+    fileprivate func makeItem(_ item: EncodedValue, of task: TaskID, index: Int) -> ObjectHandle {
+        let handle = ObjectHandle(id: ObjectID(task: task, index: UInt32(index + 1)), owner: address, keeper: self)
+        state.withLock { $0.objects[handle.id] = WeakHandle(handle: handle) }
+        settle(handle, item)
+        return handle
+    }
+
+    private func makeHandles(_ task: TaskID, count: Int, isStream: Bool = false) -> [ObjectHandle] {
+        let handles = (0..<count).map {
+            ObjectHandle(id: ObjectID(task: task, index: UInt32($0)), owner: address, keeper: self, stream: isStream ? StreamHandle {} : nil)
+        }
         state.withLock { state in
+            if isStream { state.streams[task] = handles[0].stream }
             for handle in handles { state.objects[handle.id] = WeakHandle(handle: handle) }
         }
         return handles
@@ -116,7 +133,7 @@ final class SerialRuntime: RuntimeInterface {
         } catch {
             for handle in handles { handle.fail(error) }
         }
-        state.withLock { _ = $0.running.removeValue(forKey: context.task) }
+        state.withLock { state in (state.running[context.task], state.streams[context.task]) = (nil, nil) }
     }
 
     private func resolve(_ sources: [ArgumentSource]) async throws -> [ArgumentValue] {
@@ -172,7 +189,7 @@ final class SerialRuntime: RuntimeInterface {
         actor id: ActorID, type: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int, terms: CallTerms?
     ) -> [ObjectHandle] {
         let task = TaskID.random()
-        let handles = makeHandles(task, count: resultCount)
+        let handles = makeHandles(task, count: resultCount, isStream: terms?.isStream == true)
         guard let actor = state.withLock({ $0.actors[id] }) else {
             for handle in handles { handle.fail(MantaError(.actorDied, "the actor \(id) is not known in this process")) }
             return handles
@@ -191,7 +208,19 @@ final class SerialRuntime: RuntimeInterface {
         return found
     }
 
-    func kill(actor id: ActorID) async throws {
+    func terminate(actor id: ActorID) async throws {
+        guard let actor = state.withLock({ $0.actors[id] }) else { throw MantaError(.notFound, "there is no actor \(id)") }
+        await withCheckedContinuation { continuation in
+            actor.enqueue(exclusive: true) {
+                await (try? actor.living())?.willTerminate()
+                continuation.resume()
+            }
+        }
+        try await kill(actor: id, mayRestart: false)
+    }
+
+    func kill(actor id: ActorID, mayRestart: Bool) async throws {
+        if mayRestart { throw MantaError(.invalidArgument, "the serial mode restarts no actor; kill it for good") }
         guard let actor = state.withLock({ $0.actors[id] }) else { throw MantaError(.notFound, "there is no actor \(id)") }
         forget(id)
         actor.die(MantaError(.actorDied, "the actor \(id) was killed"))
@@ -216,6 +245,27 @@ extension SerialRuntime: HandleKeeper {
     }
 
     func handleIsWanted(_ handle: ObjectHandle) {}
+}
+
+/// Hands the items of a stream to their consumer at once: nothing is held back where nothing runs beside its consumer.
+private final class SerialSink: StreamSink {
+    private let runtime: SerialRuntime
+    private let task: TaskID
+    private let stream: StreamHandle?
+    private let sent = Mutex(0)
+
+    init(runtime: SerialRuntime, task: TaskID, stream: StreamHandle?) { (self.runtime, self.task, self.stream) = (runtime, task, stream) }
+
+    func send(_ item: EncodedValue, window: Int) async throws {
+        try Task.checkCancellation()
+        let index = sent.withLock { sent in
+            defer { sent += 1 }
+            return sent
+        }
+        stream?.add(runtime.makeItem(item, of: task, index: index))
+    }
+
+    func close() {}
 }
 
 /// One actor of the serial mode and its mailbox.

@@ -24,9 +24,9 @@ extension ActorDirectory {
             guard let entry = entries[id] else { return postpone(token, question, sink) { _ in Self.unknown(id) } }
             if !entry.phase.isDead { entries[id]?.watchers.insert(watcher) }
             answer(token, about: id, sink)
-        case .kill(let id, let noRestart):
+        case .kill(let id, let noRestart, let reason):
             guard entries[id] != nil else { return postpone(token, question, sink) { _ in Self.unknown(id) } }
-            kill(id, noRestart: noRestart, at: now, sink)
+            kill(id, noRestart: noRestart, reason: reason ?? "it was killed", at: now, sink)
             if let entry = entries[id] { sink(.answer(token, .success(status(entry)))) }
             placeWaiting(at: now, sink)
         }
@@ -86,9 +86,9 @@ extension ActorDirectory {
         for question in entry.questions { sink(.answer(question, .failure(error))) }
     }
 
-    private mutating func kill(_ id: ActorID, noRestart: Bool, at now: Instant, _ sink: (Action) -> Void) {
+    private mutating func kill(_ id: ActorID, noRestart: Bool, reason: String, at now: Instant, _ sink: (Action) -> Void) {
         guard let entry = entries[id], !entry.phase.isDead else { return }
-        let cause = DeathCause(.killed, "actor \(id.short) (\(entry.specification.type)) was killed")
+        let cause = DeathCause(.killed, "\(reason) (\(entry.specification.type))")
         if noRestart { return bury(id, cause, sink) }
         switch entry.phase {
         case .alive(let node, _, _, _):

@@ -99,7 +99,7 @@ package struct ActorDirectory: Sendable {
         case create(ActorSpecification, getIfExists: Bool, watcher: WatcherID?)
         case named(String, namespace: String)
         case watch(ActorID, WatcherID)
-        case kill(ActorID, noRestart: Bool)
+        case kill(ActorID, noRestart: Bool, reason: String? = nil)
     }
 
     struct FullName: Hashable, Sendable {

@@ -69,7 +69,9 @@ package struct KillActor: WireRequest, CodedMessage, Hashable {
     package typealias Reply = Acknowledged
     package var actor: ActorID
     package var noRestart: Bool
-    package init(actor: ActorID, noRestart: Bool) { (self.actor, self.noRestart) = (actor, noRestart) }
+    /// Why, for people; nil says only that it was killed.
+    package var reason: String?
+    package init(actor: ActorID, noRestart: Bool, reason: String? = nil) { (self.actor, self.noRestart, self.reason) = (actor, noRestart, reason) }
 }
 
 /// Head → node: run this actor. Acknowledged when its resources are taken; `ActorReport` tells what became of it.

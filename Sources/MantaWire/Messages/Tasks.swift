@@ -65,6 +65,8 @@ package struct RunTask: WireMessage, Hashable {
 /// Caller → the actor's worker: call this method. Answered, once, by `TaskDone`.
 package struct CallActor: WireMessage, Hashable {
     package static var kind: MessageKind { .callActor }
+    /// The name, instead of a method's, of the call that terminates the actor behind all calls that came before it.
+    package static let terminate = "manta.terminate"
     package var task: TaskID
     package var actor: ActorID
     package var job: JobID

@@ -1,15 +1,11 @@
-// ActorHost: the actor that lives in this worker: its instance and its mailbox.
+// ActorHost: the actor that lives in this worker: its instance, and a lane of calls for each of its concurrency groups.
 //
-// Calls begin in the order they came; with `maxConcurrency` 1 each ends before the next begins, with more that many may be under way. A worker hosts at
-// most one actor, for as long as it lives.
-//
-// Runners (Swift tasks) take calls out of the mailbox, one after the other. While calls are short, two runners serve all of them and the answers of one
-// run leave together; where calls take long, most of it waiting, each gets a runner of its own. A call that waits behind one that turned out long is given
-// a runner by `rescue`, which the loop calls a millisecond later, as long as the mailbox is not empty.
+// A worker hosts at most one actor, for as long as it lives. An actor that is to terminate takes no more calls, ends those it has, lets the user's code say
+// goodbye, and asks the head for its own end.
 
-import DequeModule
 import MantaLoop
 import MantaModel
+import MantaTransport
 import MantaWire
 import Synchronization
 
@@ -17,55 +13,19 @@ final class ActorHost: Sendable {
     let specification: ActorSpecification
     private let entry: ActorEntry
     private let instance: any ActorInstance
-    private let limit: Int
+    /// What a Swift actor's calls are isolated to; nil for a class.
+    let isolation: (any Actor)?
     /// `Module.Type.method(label:)` by index, made once.
     private let functionNames: [String]
-    private let mailbox = Mutex(Mailbox())
-    /// Looks for the next call before the last runner ends: starting one again wakes a thread.
-    private let spinner = Spinner()
-    private let hasMore = Atomic<Bool>(false)
+    private let lane: CallLane
+    private let groups: [String: CallLane]
+    /// The call that terminates the actor, once it has come.
+    private let ending = Mutex<Ending?>(nil)
 
-    private struct Mailbox {
-        var queue: Deque<(CallActor, ReplyRoute)> = []
-        /// One for each runner that was ever needed at once; those of `running` are in use.
-        var runners: [Runner] = []
-        /// Those that are not in use.
-        var free: [Int] = []
-        var running = 0
-        /// One of them looks for the next call.
-        var isSpinning = false
-        var idleSince: Int64 = 0
-        /// A moving average of the calls' run times, in nanoseconds.
-        var typicalDuration: Int64 = 0
-
-        /// The next call, noted as the runner's.
-        mutating func take(_ slot: Int) -> (CallActor, ReplyRoute)? {
-            guard let call = queue.popFirst() else { return nil }
-            runners[slot].call = call.0.task
-            return call
-        }
-
-        /// The runner is done.
-        mutating func end(_ slot: Int) {
-            running -= 1
-            runners[slot] = Runner()
-            free.append(slot)
-            idleSince = monotonicNanoseconds()
-        }
+    private struct Ending {
+        var item: CallLane.Item
+        var hasBegun = false
     }
-
-    /// A Swift task that takes calls out of the mailbox.
-    private struct Runner {
-        var task: Task<Void, Never>?
-        var call: TaskID?
-        /// Its call was cancelled, and the Swift task with it, for good: another one takes over behind it.
-        var isCancelled = false
-    }
-
-    /// Calls shorter than this are worth no runner of their own.
-    private static let shortCall: Int64 = 100_000
-    /// Answers of one runner that may wait for each other.
-    private static let answersTogether = 16
 
     /// Constructs the actor; throws what its constructor throws, or `unknownFunction`.
     init(_ specification: ActorSpecification, restarts: Int, on runtime: Runtime) async throws {
@@ -79,124 +39,69 @@ final class ActorHost: Sendable {
         let arguments = specification.arguments.map { ArgumentValue.value($0) }
         self.instance = try await TaskContext.$current.withValue(context) { try await entry.create(specification.initializer, arguments) }
         (self.specification, self.entry) = (specification, entry)
+        isolation = instance.isolation
         functionNames = entry.methods.map { "\(entry.name).\($0.name)" }
-        limit = entry.runsOneByOne ? 1 : max(1, specification.maxConcurrency)
+        lane = CallLane(limit: entry.runsOneByOne ? 1 : max(1, specification.maxConcurrency))
+        groups = entry.runsOneByOne ? [:] : (specification.concurrencyGroups ?? [:]).mapValues { CallLane(limit: $0) }
     }
 
-    /// Puts calls into the mailbox; returns how many runners (`start`) the caller must start, and whether it must call `rescue` in a while.
-    func add(_ calls: [(CallActor, ReplyRoute)]) -> (starts: Int, needsRescue: Bool) {
-        hasMore.store(true, ordering: .relaxed)
-        return mailbox.withLock { mailbox in
-            mailbox.queue.append(contentsOf: calls)
-            let bound = mailbox.typicalDuration < Self.shortCall ? min(limit, 2) : limit
-            if mailbox.running == 0 { spinner.slept(for: .nanoseconds(monotonicNanoseconds() - mailbox.idleSince)) }
-            let starts = max(0, min(bound - mailbox.running, mailbox.queue.count - (mailbox.isSpinning ? 1 : 0)))
-            mailbox.running += starts
-            return (starts, mailbox.queue.count > starts)
+    // MARK: Calls
+
+    /// Puts calls into their lanes; returns whether `rescue` must be called in a while. Calls that cannot be run are answered at once.
+    func add(_ calls: [CallLane.Item], on runtime: Runtime) -> Bool {
+        if groups.isEmpty, calls.count == 1 ? isPlain(calls[0].call) : calls.allSatisfy({ isPlain($0.call) }), !isEnding {
+            return lane.add(calls, of: self, on: runtime)
         }
-    }
-
-    /// Runners for the calls that still wait, one each within the limit.
-    func rescue() -> (starts: Int, needsRescue: Bool) {
-        mailbox.withLock { mailbox in
-            let starts = max(0, min(limit - mailbox.running, mailbox.queue.count))
-            mailbox.running += starts
-            return (starts, mailbox.queue.count > starts && (mailbox.running < limit || mailbox.typicalDuration < Self.shortCall))
-        }
-    }
-
-    /// Starts a runner that `add` or `rescue` asked for.
-    func start(on runtime: Runtime) {
-        mailbox.withLock { mailbox in
-            let slot: Int
-            if let free = mailbox.free.popLast() {
-                slot = free
+        var isRescueDue = false
+        for item in calls {
+            if isEnding {
+                item.route.refuse(item.call, MantaError(.actorDied, "actor \(specification.id.short) is being terminated"))
+            } else if item.call.methodName == CallActor.terminate {
+                ending.withLock { $0 = Ending(item: item) }
+                ranDry(on: runtime)
             } else {
-                slot = mailbox.runners.count
-                mailbox.runners.append(Runner())
-            }
-            mailbox.runners[slot].task = Task { await drain(slot, on: runtime) }
-        }
-    }
-
-    /// Takes a call that has not begun out of the mailbox, and returns it; or cancels the code that runs it.
-    func cancel(_ task: TaskID) -> (CallActor, ReplyRoute)? {
-        let (call, runner) = mailbox.withLock { mailbox -> ((CallActor, ReplyRoute)?, Task<Void, Never>?) in
-            if let position = mailbox.queue.firstIndex(where: { $0.0.task == task }) { return (mailbox.queue.remove(at: position), nil) }
-            guard let slot = mailbox.runners.firstIndex(where: { $0.call == task }) else { return (nil, nil) }
-            mailbox.runners[slot].isCancelled = true
-            return (nil, mailbox.runners[slot].task)
-        }
-        // Not under the lock: the handlers of user code run in here.
-        runner?.cancel()
-        return call
-    }
-
-    func isRunning(_ task: TaskID) -> Bool { mailbox.withLock { $0.runners.contains { $0.call == task } } }
-
-    /// Runs calls until none is left. An answer with another call behind it may wait for that one's: `rescue` is due then, which lets it go.
-    private func drain(_ slot: Int, on runtime: Runtime) async {
-        var waiting = 0
-        while let (call, route) = next(slot, on: runtime, beforeSpin: { letGo(&waiting, on: runtime) }) {
-            let finished = await carryOut(call, route, on: runtime)
-            waiting += 1
-            let mayWait = ended(after: Int64(clamping: finished.done.duration)) && waiting < Self.answersTogether
-            runtime.post(.finished(finished), quietly: mayWait)
-            if !mayWait { waiting = 0 }
-        }
-        letGo(&waiting, on: runtime)
-    }
-
-    private func letGo(_ waiting: inout Int, on runtime: Runtime) {
-        if waiting > 0 { runtime.announce() }
-        waiting = 0
-    }
-
-    /// Notes a call's run time; returns whether others wait in the mailbox.
-    private func ended(after duration: Int64) -> Bool {
-        mailbox.withLock { mailbox in
-            mailbox.typicalDuration += (duration - mailbox.typicalDuration) / 8
-            return !mailbox.queue.isEmpty && mailbox.typicalDuration < Self.shortCall
-        }
-    }
-
-    private enum Next {
-        case call(CallActor, ReplyRoute)
-        case mayCome, none
-    }
-
-    /// The next call for a runner; the last one looks for it for a while. Nil: the runner ends.
-    private func next(_ slot: Int, on runtime: Runtime, beforeSpin: () -> Void) -> (CallActor, ReplyRoute)? {
-        hasMore.store(false, ordering: .relaxed)
-        let found = mailbox.withLock { mailbox -> Next in
-            if mailbox.runners[slot].isCancelled, !mailbox.queue.isEmpty {
-                mailbox.runners[slot] = Runner(task: Task { await drain(slot, on: runtime) })
-                return .none
-            }
-            if let (call, route) = mailbox.take(slot) { return .call(call, route) }
-            guard mailbox.running == 1, !mailbox.runners[slot].isCancelled else {
-                mailbox.end(slot)
-                return .none
-            }
-            (mailbox.runners[slot].call, mailbox.isSpinning) = (nil, true)
-            return .mayCome
-        }
-        switch found {
-        case .call(let call, let route): return (call, route)
-        case .none: return nil
-        case .mayCome:
-            beforeSpin()
-            _ = spinner.spin { hasMore.load(ordering: .relaxed) }
-            return mailbox.withLock { mailbox in
-                mailbox.isSpinning = false
-                if let call = mailbox.take(slot) { return call }
-                mailbox.end(slot)
-                return nil
+                do throws(MantaError) {
+                    if try lane(for: item.call).add(CollectionOfOne(item), of: self, on: runtime) { isRescueDue = true }
+                } catch { item.route.refuse(item.call, error) }
             }
         }
+        return isRescueDue
     }
 
-    private func carryOut(_ call: CallActor, _ route: ReplyRoute, on runtime: Runtime) async -> FinishedRun {
+    /// Starts runners for calls that wait behind long ones; returns how many, and whether to come again.
+    func rescue(on runtime: Runtime) -> (starts: Int, isDueAgain: Bool) {
+        var total = lane.rescue(of: self, on: runtime)
+        for group in groups.values {
+            let more = group.rescue(of: self, on: runtime)
+            total = (total.starts + more.starts, total.isDueAgain || more.isDueAgain)
+        }
+        return total
+    }
+
+    /// Takes a call that has not begun out of its lane, and returns it; or cancels the code that runs it.
+    func cancel(_ task: TaskID) -> CallLane.Item? {
+        for group in groups.values {
+            if let item = group.cancel(task) { return item }
+        }
+        return lane.cancel(task)
+    }
+
+    func isRunning(_ task: TaskID) -> Bool { lane.isRunning(task) || groups.values.contains { $0.isRunning(task) } }
+
+    private func isPlain(_ call: CallActor) -> Bool { call.group == nil && call.methodName.isEmpty }
+
+    private func lane(for call: CallActor) throws(MantaError) -> CallLane {
+        let method = Int(call.method)
+        let declared = method < entry.methods.count ? entry.methods[method].concurrencyGroup : try? entry.method(named: call.methodName).signature.concurrencyGroup
+        guard let name = call.group ?? declared else { return lane }
+        if let group = groups[name] { return group }
+        let known = groups.keys.sorted().joined(separator: ", ")
+        let advice = entry.runsOneByOne ? "it is a class, whose calls run one by one" : known.isEmpty ? "it has none; name it in concurrencyGroups" : "it has \(known)"
+        throw MantaError(.invalidArgument, "actor \(specification.id.short) (\(entry.name)) has no concurrency group \"\(name)\"; \(advice)")
+    }
+
+    /// Runs one call, isolated as its caller is: to the actor.
+    nonisolated(nonsending) func carryOut(_ call: CallActor, _ route: ReplyRoute, alone: Bool, on runtime: Runtime) async -> FinishedRun {
         let method = Int(call.method)
         let function = method < functionNames.count ? functionNames[method] : "\(entry.name).\(call.methodName)"
         // A call from outside of any job, by a proxy above all, works for the job that made the actor.
@@ -206,13 +111,46 @@ final class ActorHost: Sendable {
             arguments: call.arguments, actor: call.actor, route: route)
         let context = TaskContext(
             job: job, task: call.task, node: runtime.node ?? NodeID(high: 0, low: 0), actor: call.actor, function: run.function, attempt: Int(call.attempt),
-            deadline: call.timeLeft.map { EventLoop.clock() + .nanoseconds($0) },
-            willBlock: {}, didUnblock: {})
+            deadline: call.timeLeft.map { EventLoop.clock() + .nanoseconds($0) }, runsAlone: alone, route: route, willBlock: {}, didUnblock: {})
         return await run.carryOut(on: runtime, context: context) { arguments in
             guard call.method == .max else { return try await instance.dispatch(method: call.method, arguments: arguments) }
             let (index, signature) = try entry.method(named: call.methodName)
             return try await instance.dispatch(method: index, arguments: try signature.arranged(try ArgumentsByName(arguments)))
         }
+    }
+
+    // MARK: Termination
+
+    private var isEnding: Bool { ending.withLock { $0 != nil } }
+
+    /// A lane has nothing more to run: when the actor is to terminate and all have not, it does.
+    func ranDry(on runtime: Runtime) {
+        let item = ending.withLock { ending -> CallLane.Item? in
+            guard let item = ending?.item, ending?.hasBegun == false, lane.isIdle, groups.values.allSatisfy(\.isIdle) else { return nil }
+            ending?.hasBegun = true
+            return item
+        }
+        guard let item else { return }
+        Task { await terminate(item, on: runtime) }
+    }
+
+    private func terminate(_ item: CallLane.Item, on runtime: Runtime) async {
+        await instance.willTerminate()
+        var outcome = TaskOutcome.values([[0xc0]])
+        do {
+            _ = try await runtime.head(KillActor(actor: specification.id, noRestart: true, reason: "it was terminated"), deadline: .seconds(3600))
+        } catch {
+            outcome = .failed(error as? MantaError ?? MantaError(.unavailable, "the head could not be told", cause: error))
+        }
+        let done = TaskDone(task: item.call.task, attempt: item.call.attempt, outcome: outcome, startedAt: .now, duration: 0)
+        runtime.post(.finished(FinishedRun(done: done, route: item.route, failure: nil)))
+    }
+}
+
+extension ReplyRoute {
+    /// Answers a call that is not run; on the loop.
+    func refuse(_ call: CallActor, _ error: MantaError) {
+        link.send(TaskDone(task: call.task, attempt: call.attempt, outcome: .failed(error), startedAt: .now, duration: 0))
     }
 }
 

@@ -15,10 +15,12 @@ final class Execution {
     private var resuming: [LeaseID: (turn: UInt64, continuation: UnsafeContinuation<Void, Never>, askedAt: Int64)] = [:]
     private var turn: UInt64 = 0
     private var host: ActorHost?
+    /// The streams whose code runs here, and where their items go.
+    var streams: [TaskID: (stream: OutgoingStream, route: ReplyRoute)] = [:]
     private var isConstructing = false
     private var isRescueDue = false
     /// Calls that came before the constructor returned.
-    private var earlyCalls: [(CallActor, ReplyRoute)] = []
+    private var earlyCalls: [CallLane.Item] = []
     /// The next call expected of each caller: an earlier one is a duplicate.
     private var nextSequence: [ProcessID: UInt64] = [:]
 
@@ -40,11 +42,11 @@ final class Execution {
 
     /// Nobody wants a task or call any more.
     func cancel(_ message: CancelTask, _ owner: Owner) {
-        if let position = earlyCalls.firstIndex(where: { $0.0.task == message.task }) {
+        if let position = earlyCalls.firstIndex(where: { $0.call.task == message.task }) {
             let (call, route) = earlyCalls.remove(at: position)
-            return answerCancelled(call, route)
+            return route.refuse(call, MantaError(.cancelled, "call \(call.task) was cancelled"))
         }
-        if let (call, route) = host?.cancel(message.task) { return answerCancelled(call, route) }
+        if let (call, route) = host?.cancel(message.task) { return route.refuse(call, MantaError(.cancelled, "call \(call.task) was cancelled")) }
         for runner in runners.values {
             switch runner.cancel(message.task) {
             case .unknown: continue
@@ -60,11 +62,6 @@ final class Execution {
     }
 
     private func isRunning(_ task: TaskID) -> Bool { host?.isRunning(task) == true || runners.values.contains { $0.isRunning(task) } }
-
-    private func answerCancelled(_ call: CallActor, _ route: ReplyRoute) {
-        let error = MantaError(.cancelled, "call \(call.task) was cancelled")
-        route.link.send(TaskDone(task: call.task, attempt: call.attempt, outcome: .failed(error), startedAt: .now, duration: 0))
-    }
 
     /// Ends this process because its running task is not wanted and does not listen. What it submitted is told first; what waits here runs elsewhere.
     private func endByForce(_ task: TaskID, _ owner: Owner) {
@@ -183,28 +180,25 @@ final class Execution {
         deliver([(message, ReplyRoute(link: link))], owner)
     }
 
-    private func deliver(_ calls: [(CallActor, ReplyRoute)], _ owner: Owner) {
-        guard let host, calls.allSatisfy({ $0.0.actor == host.specification.id }) else {
+    private func deliver(_ calls: [CallLane.Item], _ owner: Owner) {
+        guard let host, calls.allSatisfy({ $0.call.actor == host.specification.id }) else {
             for (call, route) in calls {
-                let error = MantaError(.actorDied, "actor \(call.actor.short) does not live in this process")
-                route.link.send(TaskDone(task: call.task, attempt: call.attempt, outcome: .failed(error), startedAt: .now, duration: 0))
+                route.refuse(call, MantaError(.actorDied, "actor \(call.actor.short) does not live in this process"))
             }
             return
         }
-        start(host.add(calls), of: host, owner)
+        if host.add(calls, on: owner.runtime) { scheduleRescue(of: host, owner, after: .milliseconds(1)) }
     }
 
-    private func start(_ need: (starts: Int, needsRescue: Bool), of host: ActorHost, _ owner: Owner, after delay: Duration = .milliseconds(1)) {
-        let runtime = owner.runtime!
-        for _ in 0..<need.starts { host.start(on: runtime) }
-        guard need.needsRescue, !isRescueDue else { return }
+    /// Rarer and rarer while one long call holds up an actor that runs one at a time.
+    private func scheduleRescue(of host: ActorHost, _ owner: Owner, after delay: Duration) {
+        guard !isRescueDue else { return }
         isRescueDue = true
-        // Rarer and rarer while one long call holds up an actor that runs one at a time.
         owner.loop.schedule(after: delay) { [self] in
             isRescueDue = false
             owner.carryOutInbox()
-            let need = host.rescue()
-            start(need, of: host, owner, after: need.starts > 0 ? .milliseconds(1) : min(delay * 2, .milliseconds(50)))
+            let rescue = host.rescue(on: owner.runtime)
+            if rescue.isDueAgain { scheduleRescue(of: host, owner, after: rescue.starts > 0 ? .milliseconds(1) : min(delay * 2, .milliseconds(50))) }
         }
     }
 

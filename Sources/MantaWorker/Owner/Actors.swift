@@ -42,6 +42,13 @@ extension Owner {
         if creations[id]!.missing == 0 { finishCreation(id) }
     }
 
+    /// Gives up an actor that waits for arguments of its constructor; false when it does not.
+    func abandonCreation(of id: ActorID) -> Bool {
+        guard creations.removeValue(forKey: id) != nil else { return false }
+        changed(id, ActorStatusView(state: .dead, incarnation: 0, death: DeathCause(.killed, "it was killed before it was made")))
+        return true
+    }
+
     private func finishCreation(_ id: ActorID) {
         guard var creation = creations.removeValue(forKey: id)?.creation else { return }
         if let error = failure(of: creation.arguments) {

@@ -39,6 +39,8 @@ final class Owner: @unchecked Sendable {
     var calls: [TaskID: ActorID] = [:]
     /// How the task that is being cancelled is to be, while its book is told.
     var cancellation = Cancellation()
+    /// Where the items of this process's streams come from.
+    var streamSources: [TaskID: StreamSource] = [:]
     /// The timers of what must end in time.
     var deadlines: [TaskID: TimerID] = [:]
     var creations: [ActorID: PendingCreation] = [:]
@@ -133,6 +135,10 @@ final class Owner: @unchecked Sendable {
         case .creationArgumentSettled(let actor): creationArgumentSettled(actor)
         case .cancel(let handle, let cancellation): cancel(handle, cancellation) { _ in }
         case .finished(let run): execution.finished(run, self)
+        case .openStream(let stream): execution.open(stream)
+        case .streamItem(let item, let references): execution.send(item, references, self)
+        case .closeStream(let task): execution.close(task)
+        case .streamMoved(let task): streamMoved(task)
         case .blocked(let lease): execution.blocked(lease, self)
         case .resume(let lease, let continuation): execution.resume(lease, continuation, self)
         }
@@ -218,6 +224,7 @@ extension Owner: TransportDelegate {
 
     func linkClosed(_ link: Link, error: MantaError) {
         workerLinkClosed(link, error)
+        execution.linkClosed(link)
     }
 
     func received(_ message: inout InboundMessage, on link: Link) {
@@ -244,6 +251,8 @@ extension Owner: TransportDelegate {
         case .workerOutput: console.show(try WorkerOutput(from: &message.body), at: loop.now)
         case .actorChanged: actorChanged(try ActorChanged(from: &message.body).status)
         case .tableChanged: tables.changed(try TableChanged(from: &message.body), self)
+        case .streamItem: streamItem(try StreamItem(from: &message.body), from: link)
+        case .streamConsumed: execution.consumed(try StreamConsumed(from: &message.body))
         case .cancelTask: execution.cancel(try CancelTask(from: &message.body), self)
         case .cancelObject: try answer(try CancelObject(from: &message.body), correlation: try message.required(), on: link)
         case .getObject: answer(try GetObject(from: &message.body), correlation: try message.required(), on: link)

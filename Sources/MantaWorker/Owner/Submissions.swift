@@ -85,6 +85,10 @@ enum OwnerCommand: Sendable {
     case creationArgumentSettled(ActorID)
     case cancel(ObjectHandle, Cancellation)
     case finished(FinishedRun)
+    case openStream(OutgoingStream)
+    case streamItem(StreamItem, [ObjectHandle])
+    case closeStream(TaskID)
+    case streamMoved(TaskID)
     case blocked(LeaseID)
     case resume(LeaseID, UnsafeContinuation<Void, Never>)
 }

@@ -1,0 +1,60 @@
+// Incoming streams: the items of this process's streaming tasks and calls, as their workers send them.
+//
+// Items become objects of this process. How many were taken is told to the worker now and then, so that it makes more; a worker that runs the task again
+// is told as soon as it waits.
+
+import MantaCore
+import MantaLoop
+import MantaModel
+import MantaTransport
+import MantaWire
+
+/// Where a stream's items come from.
+struct StreamSource {
+    var link: Link
+    var attempt: UInt32
+    /// How many the worker may leave untaken.
+    var window: Int
+    /// How many it sent, in this attempt.
+    var sent = 0
+    /// What it was told last.
+    var told = 0
+}
+
+extension Owner {
+    func streamItem(_ item: StreamItem, from link: Link) {
+        guard let submission = pending(item.task), let result = submission.results.first, let stream = result.stream else { return }
+        var source = streamSources[item.task] ?? StreamSource(link: link, attempt: item.attempt, window: 1)
+        if source.attempt != item.attempt { source = StreamSource(link: link, attempt: item.attempt, window: 1) }
+        (source.link, source.window, source.sent) = (link, max(1, Int(item.window)), Int(clamping: item.index) + 1)
+        streamSources[item.task] = source
+        if stream.expects(Int(clamping: item.index)) {
+            // The object behind the task's own result.
+            let id = ObjectID(task: item.task, index: UInt32(clamping: item.index + 1))
+            objects.created(id, source: submission.function, size: item.value.count)
+            stream.add(ObjectHandle(id: id, owner: address, keeper: runtime, outcome: .ready(item.value)))
+        }
+        tellConsumed(item.task, stream)
+    }
+
+    /// The consumer of a stream took something, or left.
+    func streamMoved(_ task: TaskID) {
+        guard let stream = pending(task)?.results.first?.stream else { return streamSources[task] = nil }
+        tellConsumed(task, stream)
+    }
+
+    private func tellConsumed(_ task: TaskID, _ stream: StreamHandle) {
+        guard let source = streamSources[task] else { return }
+        let consumed = stream.consumed
+        let isWaiting = source.sent - source.told >= source.window
+        guard consumed > source.told, consumed - source.told >= max(1, source.window / 2) || isWaiting && consumed == source.sent || consumed == .max else { return }
+        streamSources[task]?.told = consumed
+        source.link.send(StreamConsumed(task: task, count: UInt64(consumed)))
+    }
+
+    /// A task or call that has not ended.
+    private func pending(_ task: TaskID) -> Submission? {
+        if let actor = calls[task] { return actors[actor]?.queue.payload(of: task) }
+        return tasks?.payload(of: task).map(submission)
+    }
+}

@@ -1,0 +1,207 @@
+// Streams of results: order, ends, failures, cancellation, back-pressure, and what is left when nobody consumes.
+
+import Glibc
+import Manta
+import MantaTestKit
+import Testing
+
+@Remote func numbers(_ count: Int) -> ResultStream<Int> {
+    ResultStream { yield in
+        for number in 0..<count { try await yield(number) }
+    }
+}
+
+/// Notes each item before it is delivered; at most `pending` wait for the consumer.
+@Remote func notedNumbers(_ board: Board.Handle, _ count: Int, pending: Int) -> ResultStream<Int> {
+    ResultStream(maxPending: pending) { yield in
+        for number in 0..<count {
+            board.note("made")
+            try await yield(number)
+        }
+        board.note("ended")
+    }
+}
+
+/// Fails, or ends its process, at item 3 of 5 until it was tried `tries` times.
+@Remote func flakyNumbers(_ board: Board.Handle, _ name: String, tries: Int, crashing: Bool) -> ResultStream<Int> {
+    ResultStream { yield in
+        let attempt = try await board.note(name).value
+        for number in 0..<5 {
+            if number == 3, attempt < tries {
+                if crashing {
+                    // What was delivered is on its way.
+                    _ = try await board.count(name).value
+                    abort()
+                }
+                throw Trouble.broken(code: attempt)
+            }
+            try await yield(number)
+        }
+    }
+}
+
+@Remote func endlessNumbers(_ board: Board.Handle) -> ResultStream<Int> {
+    ResultStream(maxPending: 1) { yield in
+        var number = 0
+        do {
+            while true {
+                try await yield(number)
+                number += 1
+            }
+        } catch {
+            await Task.detached { _ = board.note("endless ended") }.value
+            throw error
+        }
+    }
+}
+
+@Remote func texts(_ count: Int, bytes: Int) -> ResultStream<String> {
+    ResultStream(maxPending: 2) { yield in
+        for _ in 0..<count { try await yield(String(repeating: "x", count: bytes)) }
+    }
+}
+
+@Remote func sumOfStream(_ count: Int) async throws -> Int {
+    var sum = 0
+    for try await value in numbers.remote(count).values { sum += value }
+    return sum
+}
+
+@RemoteActor actor Source {
+    private var made = 0
+    func numbers(_ count: Int) -> ResultStream<Int> {
+        ResultStream(maxPending: 1) { yield in
+            for number in 0..<count {
+                self.made += 1
+                try await yield(number)
+            }
+        }
+    }
+    func total() -> Int { made }
+    func process() -> Int32 { getpid() }
+}
+
+extension SharedClusterTests {
+@Suite(.serialized) struct StreamTests {
+    let board = Board.remote()
+
+    private func collect<Value: Decodable>(_ stream: ReferenceStream<Value>) async throws -> [Value] {
+        var values: [Value] = []
+        for try await reference in stream { values.append(try await reference.value) }
+        return values
+    }
+
+    @Test func CORE_018_fiveItemsComeInOrderThenTheEnd() async throws {
+        let stream = numbers.remote(5)
+        #expect(try await collect(stream) == [0, 1, 2, 3, 4])
+        var iterator = stream.makeAsyncIterator()
+        for _ in 0..<3 { #expect(try await iterator.next() == nil) }
+        try await stream.completed.value
+        #expect(try await collect(numbers.remote(0)).isEmpty)
+        #expect(try await collect(numbers.remote(1_000)) == Array(0..<1_000))
+    }
+
+    @Test func CORE_020_aKilledActorFailsOneReferenceThenTheStreamHasEnded() async throws {
+        let source = Source.remote()
+        var iterator = source.numbers(100).makeAsyncIterator()
+        for number in 0..<2 { #expect(try await iterator.next()?.value == number) }
+        try await Manta.kill(source)
+        var failure: MantaError?
+        while let reference = try await iterator.next() {
+            do { _ = try await reference.value } catch { failure = error as? MantaError }
+        }
+        #expect(failure?.code == .actorDied)
+        #expect(failure?.message.contains("killed") == true, "\(String(describing: failure))")
+        for _ in 0..<10 { #expect(try await iterator.next() == nil) }
+    }
+
+    @Test(arguments: [false, true]) func CORE_021_itemsOfARetriedStreamComeOnce(crashing: Bool) async throws {
+        let stream = flakyNumbers.options(retries: 10, retryOn: .anyError).remote(board, "retried \(crashing)", tries: 3, crashing: crashing)
+        #expect(try await collect(stream) == [0, 1, 2, 3, 4])
+        #expect(try await board.count("retried \(crashing)").value == 3)
+    }
+
+    @Test func aStreamThatFailsDeliversWhatCameBeforeThenItsError() async throws {
+        var iterator = flakyNumbers.remote(board, "failing", tries: 9, crashing: false).makeAsyncIterator()
+        for number in 0..<3 { #expect(try await iterator.next()?.value == number) }
+        let last = try #require(try await iterator.next())
+        await #expect(throws: Trouble.broken(code: 1)) { try await last.value }
+        #expect(try await iterator.next() == nil)
+    }
+
+    @Test func CORE_022_aCancelledStreamFailsThenEnds() async throws {
+        let stream = endlessNumbers.remote(board)
+        var iterator = stream.makeAsyncIterator()
+        #expect(try await iterator.next()?.value == 0)
+        stream.cancel()
+        let last = try #require(try await iterator.next())
+        await expectCode(.cancelled, of: last)
+        #expect(try await iterator.next() == nil)
+        try await noted("endless ended", on: board)
+    }
+
+    @Test func aProducerWaitsForItsConsumer() async throws {
+        var iterator = notedNumbers.remote(board, 20, pending: 3).makeAsyncIterator()
+        #expect(try await iterator.next()?.value == 0)
+        try await noted("made", on: board, times: 4)
+        #expect(try await echoInt.options(cpus: 2).remote(1).value == 1, "a producer that waits holds no CPU")
+        #expect(try await board.count("made").value <= 6)
+        var rest: [Int] = []
+        while let reference = try await iterator.next() { rest.append(try await reference.value) }
+        #expect(rest == Array(1..<20))
+    }
+
+    @Test func CORE_026_aDroppedStreamLetsItsProducerRunToTheEnd() async throws {
+        do {
+            var iterator = notedNumbers.remote(board, 10, pending: 1).makeAsyncIterator()
+            for number in 0..<6 { #expect(try await iterator.next()?.value == number) }
+        }
+        try await noted("ended", on: board)
+        #expect(try await board.count("made").value == 10)
+    }
+
+    @Test func CORE_023_aDroppedItemIsGoneWhileTheStreamGoesOn() async throws {
+        var iterator = texts.remote(50, bytes: 200_000).makeAsyncIterator()
+        var first: ObjectReference<String>? = try await iterator.next()
+        let id = try #require(first).id
+        #expect(try await first?.value.utf8.count == 200_000)
+        first = nil
+        var count = 1
+        while let reference = try await iterator.next() {
+            #expect(reference.id != id)
+            count += 1
+        }
+        #expect(count == 50)
+    }
+
+    @Test func aTaskConsumesAStream() async throws {
+        #expect(try await sumOfStream.remote(200).value == 19_900)
+    }
+
+    @Test func anActorsStreamSharesItsState() async throws {
+        let source = Source.remote()
+        #expect(try await collect(source.numbers(3)) == [0, 1, 2])
+        #expect(try await collect(source.numbers(2)) == [0, 1])
+        #expect(try await source.total().value == 5)
+    }
+
+    @Test func CORE_054_aStreamMustBeAllowedToHoldAnItem() async throws {
+        var iterator = notedNumbers.remote(board, 1, pending: 0).makeAsyncIterator()
+        let only = try #require(try await iterator.next())
+        await expectCode(.invalidArgument, of: only)
+        #expect(try await iterator.next() == nil)
+    }
+
+    @Test func aStreamThatCannotBeSubmittedSaysWhy() async throws {
+        var iterator = numbers.options(cpus: -1).remote(3).makeAsyncIterator()
+        let only = try #require(try await iterator.next())
+        await expectCode(.invalidArgument, of: only)
+        #expect(try await iterator.next() == nil)
+    }
+
+    @Test func streamsRunInTheSerialModeToo() async throws {
+        let values = try await Manta.serially { try await collect(numbers.remote(4)) }
+        #expect(values == [0, 1, 2, 3])
+    }
+}
+}
