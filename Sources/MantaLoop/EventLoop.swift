@@ -243,7 +243,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
         for source in sources where source.prepare() { mayRest = false }
         // `prepare` may have handed work over.
         guard mayRest, work.isEmpty, !hasRemote.load(ordering: .acquiring) else { return collect(waiting: 0) }
-        if spin() { return collect(waiting: 0) }
+        if !sources.contains(where: \.isBusy), spin() { return collect(waiting: 0) }
         let limit = restNanoseconds()
         sleeping.store(true, ordering: .sequentiallyConsistent)
         var isNeeded = hasRemote.load(ordering: .sequentiallyConsistent) || phase.load(ordering: .relaxed) != .running

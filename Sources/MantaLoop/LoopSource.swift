@@ -8,6 +8,8 @@ package protocol LoopSource: AnyObject {
     func announceSleep() -> Bool
     /// Whether something has come that no descriptor tells; looked at while the loop spins.
     var hasNews: Bool { get }
+    /// Whether several things came at once lately: the loop then does not spin, since sleeping lets more gather.
+    var isBusy: Bool { get }
     /// After the wait, descriptors' handlers and timers.
     func turn()
     /// At the end of a turn: send what it produced.
@@ -20,6 +22,7 @@ extension LoopSource {
     package func prepare() -> Bool { false }
     package func announceSleep() -> Bool { true }
     package var hasNews: Bool { false }
+    package var isBusy: Bool { false }
     package func flush() {}
     package func timeout() -> Duration? { nil }
 }

@@ -1,8 +1,8 @@
 // Spinner: looks for work for some microseconds before a thread sleeps, but only while that has paid off lately.
 //
-// A core that sleeps takes tens of microseconds to wake on a virtual machine, several times as long as the work of a call. Whoever spins keeps the core
-// awake; it gives the core away after every look, so that a thread that is ready to run is not kept from it. What always holds: of those who share a
-// spinner, one spins at a time.
+// A core that sleeps takes tens of microseconds to wake on a virtual machine, several times as long as the work of a call. Whoever spins keeps a core awake
+// and gives it away after every look, so that a thread that is ready to run is not kept from it. It is for what comes one by one: where much comes at once,
+// sleeping lets more gather and costs less, so callers do not spin then. What always holds: of those who share a spinner, one spins at a time.
 
 import Glibc
 import MantaModel
@@ -30,7 +30,8 @@ package final class Spinner: Sendable {
         change(by: duration <= limit * Self.promisingSleep ? 1 : -1)
     }
 
-    /// Calls `found` again and again until it says true, at most for the limit. False: nothing was found, or spinning is not worthwhile now.
+    /// Calls `found` again and again until it says true, at most for the limit. False: nothing was found, or spinning has not
+    /// paid off lately.
     package func spin(until found: () -> Bool) -> Bool {
         guard isEnabled, score.load(ordering: .relaxed) >= Self.threshold, !isTaken.exchange(true, ordering: .acquiring) else { return false }
         defer { isTaken.store(false, ordering: .releasing) }

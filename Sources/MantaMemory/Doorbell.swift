@@ -87,13 +87,14 @@ package struct Doorbell: ~Copyable {
 
     /// Announces that this process will sleep. False: a line was rung meanwhile, so it must not.
     package mutating func announceSleep() -> Bool {
+        // Before the announcement: a byte that answers it must not be taken away.
+        sleeps += 1
+        if sleeps >= Self.sleepsPerDrain { drain() }
         _ = page.sleeping.pointee.exchange(1, ordering: .sequentiallyConsistent)
         guard page.summary.pointee.load(ordering: .sequentiallyConsistent) == 0 else {
             awake()
             return false
         }
-        sleeps += 1
-        if sleeps >= Self.sleepsPerDrain { drain() }
         return true
     }
 

@@ -65,6 +65,7 @@ extension Transport {
         do throws(MantaError) {
             while !records.isAtEnd, !link.isClosed {
                 var (header, body) = try records.next()
+                recordsInTurn += 1
                 if header.flags.contains(.reply) {
                     link.receivedAnswer(header, &body)
                 } else if header.flags.contains(.goodbye) {

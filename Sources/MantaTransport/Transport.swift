@@ -66,6 +66,10 @@ package final class Transport: LoopSource, @unchecked Sendable {
     /// The link of each line of the doorbell.
     var linksByLine: [Link?] = []
     var rung: [Int] = []
+    var recordsInTurn = 0
+    /// Counts down the turns since one brought several records.
+    private var busyTurns = 0
+    private static let busyTurnsAfterSeveral = 32
 
     let frame = ZeroMQMessage()
     let routeFrame = ZeroMQMessage()
@@ -181,6 +185,8 @@ package final class Transport: LoopSource, @unchecked Sendable {
     }
 
     package func turn() {
+        busyTurns = recordsInTurn > 1 ? Self.busyTurnsAfterSeveral : max(0, busyTurns - 1)
+        recordsInTurn = 0
         turnRings()
         if !blockedIncoming.isEmpty, let router { activate(router) }
         guard !active.isEmpty else { return }
@@ -228,6 +234,8 @@ package final class Transport: LoopSource, @unchecked Sendable {
     }
 
     package var hasNews: Bool { doorbell?.isRung ?? false }
+
+    package var isBusy: Bool { busyTurns > 0 }
 
     package func announceSleep() -> Bool { doorbell?.announceSleep() ?? true }
 

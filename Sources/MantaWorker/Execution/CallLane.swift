@@ -28,6 +28,8 @@ final class CallLane: Sendable {
         /// Those that are not in use.
         var free: [Int] = []
         var running = 0
+        /// Calls since the mailbox was empty: several at once are not waited for (see `Spinner`).
+        var callsInRow = 0
         /// One of them looks for the next call.
         var isSpinning = false
         var idleSince: Int64 = 0
@@ -38,6 +40,7 @@ final class CallLane: Sendable {
         mutating func take(_ slot: Int) -> Item? {
             guard let item = queue.popFirst() else { return nil }
             runners[slot].call = item.call.task
+            callsInRow += 1
             return item
         }
 
@@ -159,7 +162,9 @@ final class CallLane: Sendable {
                 return .none
             }
             if let item = mailbox.take(slot) { return .item(item) }
-            guard mailbox.running == 1, !mailbox.runners[slot].isCancelled else {
+            let comeOneByOne = mailbox.callsInRow == 1
+            mailbox.callsInRow = 0
+            guard mailbox.running == 1, comeOneByOne, !mailbox.runners[slot].isCancelled else {
                 mailbox.end(slot)
                 return .none
             }
