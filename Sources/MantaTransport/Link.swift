@@ -91,6 +91,8 @@ package final class Link: @unchecked Sendable {
     private var closingError: MantaError? { if case .closed(let error) = state { error } else { nil } }
     /// Whether both directions have moved to shared memory.
     package var isShared: Bool { ring.map { $0.isReading && $0.isWriting } ?? false }
+    /// What is to be sent goes to the ring, and nothing before it to the socket.
+    var waitsForRing: Bool { ring?.isWriting == true && outbox.batchesForSocket == 0 }
     /// Bytes that wait to be sent.
     package var queuedBytes: Int { outbox.byteCount }
     package var pendingRequests: Int { pending.count }

@@ -242,7 +242,8 @@ package final class Transport: LoopSource, @unchecked Sendable {
     private func hasWork(_ channel: SocketChannel) -> Bool {
         let events = channel.socket.events
         if events & ZMQEvents.readable != 0 { return true }
-        if case .dealer(let link) = channel.role { return link.isBlocked && events & ZMQEvents.writable != 0 }
+        // A link that waits for room in its ring does not wait for the socket.
+        if case .dealer(let link) = channel.role { return link.isBlocked && !link.waitsForRing && events & ZMQEvents.writable != 0 }
         return false
     }
 
