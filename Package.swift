@@ -107,6 +107,7 @@ var targets: [Target] = [
         ["MantaMacros", .product(name: "SwiftSyntaxMacrosGenericTestSupport", package: "swift-syntax"), .product(name: "SwiftSyntaxMacroExpansion", package: "swift-syntax")]),
     tests("MantaTests", ["Manta"]),
     tests("IntegrationTests", ["Manta", "MantaModel", "MantaWire", "MantaWorker", "MantaLoop", "MantaTestKit"]),
+    tests("SchedulingTests", ["Manta", "MantaModel", "MantaWire", "MantaWorker", "MantaLoop", "MantaTestKit"]),
     tests("MantaServeTests", ["Manta", "MantaServe", "MantaModel", "MantaWire", "MantaWorker", "MantaTestKit"]),
     program("Probe", ["Manta", "MantaServe"], path: "Tests/Probe"),
     tests("ProcessTests", ["MantaJSON", "MantaTestKit", "PlainHTTP", "PostTitles", "manta", "DocumentClassifier", "Echo", "Quickstart", "Probe"]),

@@ -77,6 +77,7 @@ package final class AdminAPI: Sendable {
         case (.namedActor(let namespace, let name), _): return .json(try await row(try await source.actor(named: name, in: namespace).description, of: .actors))
         case (.traffic(let endpoint), _): return .json(try await setTraffic(of: endpoint, request))
         case (.call(let actor, let method), _): return .json(try await call(actor, method, request))
+        case (.explain(let id), _): return .json(["id": .string(id), "lines": .array(try await source.explain(id).map { .string($0) })])
         case (.events, _): return try await events(request)
         }
     }

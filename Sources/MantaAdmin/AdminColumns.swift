@@ -10,7 +10,7 @@ package struct AdminColumn: Sendable {
     package var member: String
     var style: Style
 
-    enum Style: Sendable { case plain, short, time, bytes, resources, inUse, shares, list, replicas }
+    enum Style: Sendable { case plain, short, time, bytes, resources, inUse, shares, list, replicas, bundles }
 
     init(_ title: String, _ member: String, _ style: Style = .plain) { (self.title, self.member, self.style) = (title, member, style) }
 }
@@ -38,6 +38,12 @@ extension AdminViews {
                 AdminColumn("ID", "id"), AdminColumn("NAME", "name"), AdminColumn("NAMESPACE", "namespace"), AdminColumn("TYPE", "type"),
                 AdminColumn("STATE", "state"), AdminColumn("DETACHED", "detached"), AdminColumn("NODE", "node", .short), AdminColumn("PID", "pid"),
                 AdminColumn("RESTARTS", "restarts"),
+            ]
+        case .placementGroups:
+            [
+                AdminColumn("ID", "id"), AdminColumn("NAME", "name"), AdminColumn("STATE", "state"), AdminColumn("STRATEGY", "strategy"),
+                AdminColumn("BUNDLES", "bundles", .bundles), AdminColumn("JOB", "job", .short), AdminColumn("DETACHED", "detached"),
+                AdminColumn("CREATED", "createdAt", .time), AdminColumn("REASON", "reason"),
             ]
         case .objects:
             [
@@ -88,6 +94,12 @@ extension AdminViews {
         case (.shares, .object(let members)):
             return joined(members.map { "\($0.key) \(number(((($0.value.double ?? 0) * 10_000).rounded()) / 100))%" })
         case (.list, .array(let elements)): return joined(elements.map { $0.string ?? "\($0)" })
+        case (.bundles, .array(let bundles)):
+            return joined(
+                bundles.map { bundle in
+                    let amounts = (bundle["resources"].object ?? JSONObject()).map { "\($0.key) \($0.value)" }.joined(separator: " ")
+                    return "\(amounts) on \(bundle["node"].string.map { String($0.prefix(8)) } ?? "-")"
+                })
         case (.replicas, .integer(let ready)): return "\(ready)/\(row["replicas"])"
         case (_, .string(let text)): return text.isEmpty ? "-" : text
         case (_, .bool(let value)): return value ? "yes" : "no"

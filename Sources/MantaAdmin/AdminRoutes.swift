@@ -8,6 +8,7 @@ enum AdminRoute: Hashable, Sendable {
     case cluster, version, events
     case list(AdminTable)
     case row(AdminTable, key: String)
+    case explain(String)
     case traffic(endpoint: String)
     case namedActor(namespace: String, name: String)
     case call(AdminActor, method: String)
@@ -15,7 +16,7 @@ enum AdminRoute: Hashable, Sendable {
     /// The methods that it answers.
     var methods: [HTTPMethod] {
         switch self {
-        case .cluster, .version, .events, .list: [.get, .head]
+        case .cluster, .version, .events, .list, .explain: [.get, .head]
         case .row(.actors, _), .namedActor: [.get, .head, .delete]
         case .row: [.get, .head]
         case .traffic: [.put]
@@ -40,6 +41,7 @@ enum AdminRoute: Hashable, Sendable {
                 guard let table = AdminTable(rawValue: parts[0]) else { return nil }
                 self = .list(table)
             }
+        case 2 where parts[0] == "explain": self = .explain(parts[1])
         case 2:
             guard let table = AdminTable(rawValue: parts[0]) else { return nil }
             self = .row(table, key: parts[1])

@@ -15,6 +15,8 @@ package protocol AdminSource: Sendable {
     func actor(named name: String, in namespace: String) async throws -> ActorID
     /// Calls a method with one MessagePack value: an array of arguments by position, or a map by label. Returns the encoded results.
     func call(_ actor: ActorID, method: String, arguments: [UInt8]) async throws -> [[UInt8]]
+    /// Sentences about an actor, task, placement group, node or job. Throws `notFound`.
+    func explain(_ id: String) async throws -> [String]
     /// Returns when the actor is dead for good.
     func kill(_ actor: ActorID) async throws
 }

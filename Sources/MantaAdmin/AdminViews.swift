@@ -20,6 +20,7 @@ package enum AdminViews {
         case .jobs: try state.head.jobs.map { try encode($0) }
         case .tasks: try state.head.tasks.map { try encode($0) }
         case .actors: try state.head.actors.map { try encode($0) }
+        case .placementGroups: try (state.head.placementGroups ?? []).map(placementGroup)
         case .objects: try state.head.objects.map { try encode($0) }
         case .errors: try errors(state.head.errors)
         case .endpoints: try state.serve.endpoints.sorted { $0.name < $1.name }.map { try endpoint($0) }
@@ -35,6 +36,7 @@ package enum AdminViews {
         case .jobs: JobRow.members.map(\.name)
         case .tasks: TaskRow.members.map(\.name)
         case .actors: ActorRow.members.map(\.name)
+        case .placementGroups: PlacementGroupRow.members.map(\.name)
         case .objects: ObjectRow.members.map(\.name)
         case .errors: ["id", "at", "code", "message", "source", "job", "task", "actor", "node", "requestId"]
         case .endpoints: ["name", "route", "methods", "traffic", "shadows"]
@@ -55,6 +57,17 @@ package enum AdminViews {
         } catch {
             throw error.mantaError
         }
+    }
+
+    private static func placementGroup(_ row: PlacementGroupRow) throws -> JSONValue {
+        var value = try encode(row)
+        value["bundles"] = .array(
+            row.bundles.map { bundle in
+                var value: JSONValue = ["resources": resources(bundle.resources)]
+                if let node = bundle.node { value["node"] = .string(node.description) }
+                return value
+            })
+        return value
     }
 
     /// Errors have no identifier of their own; equal ones of one millisecond are counted, the oldest first.

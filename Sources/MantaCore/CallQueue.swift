@@ -49,6 +49,9 @@ package struct CallQueue<Payload> {
 
     package init(actor: ActorID) { self.actor = actor }
 
+    /// Whether it was ever known to be alive.
+    package var hasLived: Bool { incarnation >= 0 }
+    package var isDead: Bool { state == .dead }
     package var waitingCount: Int { waiting.count }
     package var inFlightCount: Int { inFlight.count }
 
@@ -158,12 +161,12 @@ package struct CallQueue<Payload> {
         }
         for sent in calls where status.state == .dead || !hasRetry(sent.call) {
             let tries = sent.call.attempt > 1 ? "; it was tried \(sent.call.attempt) times" : ""
-            perform(.fail(sent.call.task, sent.call.payload, MantaError(.actorDied, "\(reason); the call may have run\(tries)")))
+            perform(.fail(sent.call.task, sent.call.payload, MantaError(status.death?.errorCode ?? .actorDied, "\(reason); the call may have run\(tries)")))
         }
     }
 
     private func died() -> MantaError {
-        MantaError(.actorDied, "actor \(actor.short) is dead: \(death?.detail ?? "it was ended")")
+        MantaError(death?.errorCode ?? .actorDied, "actor \(actor.short) is dead: \(death?.detail ?? "it was ended")")
     }
 }
 
@@ -177,5 +180,16 @@ package struct ActorStatusView: Hashable, Sendable {
     package var maxTaskRetries: Int
     package init(state: ActorState, incarnation: Int, death: DeathCause?, maxTaskRetries: Int = 0) {
         (self.state, self.incarnation, self.death, self.maxTaskRetries) = (state, incarnation, death, maxTaskRetries)
+    }
+}
+
+extension DeathCause {
+    /// What callers of an actor that died so see.
+    fileprivate var errorCode: MantaError.Code {
+        switch kind {
+        case .unschedulable: .unschedulable
+        case .outOfMemory: .outOfMemory
+        default: .actorDied
+        }
     }
 }

@@ -31,11 +31,14 @@ package struct Membership: Sendable {
         package var workers = 0
         /// Tells its process apart from others that had or get its number, where that is known.
         package var incarnation: String?
+        package var labels: [String: String] = [:]
         package var startedAt: WallTime
         package internal(set) var state = NodeState.alive
         /// Why it is dead.
         package internal(set) var reason: String?
         var lastHeard = Instant.zero
+        /// Since when its link is known to be broken.
+        var brokenAt: Instant?
         package init(id: NodeID, process: ProcessID, endpoint: String, host: String, pid: Int32, total: Resources, available: Resources, startedAt: WallTime) {
             (self.id, self.process, self.endpoint, self.host, self.pid) = (id, process, endpoint, host, pid)
             (self.total, self.available, self.startedAt) = (total, available, startedAt)
@@ -98,23 +101,34 @@ package struct Membership: Sendable {
     }
 
     /// Whether the node is known and not dead; if it is not, it must register (again).
-    package mutating func heartbeat(_ id: NodeID, available: Resources, workers: Int, at now: Instant, _ sink: (Action) -> Void) -> Bool {
+    /// `total` is what it has now, when that is not what it registered with.
+    package mutating func heartbeat(
+        _ id: NodeID, available: Resources, total: Resources? = nil, workers: Int, at now: Instant, _ sink: (Action) -> Void
+    ) -> Bool {
         guard var node = nodes[id], node.state != .dead else { return false }
         let wasSuspect = node.state == .suspect
         if node.available != available { isViewStale = true }
-        (node.available, node.workers, node.state, node.lastHeard) = (available, workers, .alive, now)
+        let present = total ?? node.total.plain
+        // Work for a new bundle waits until the others know of it.
+        let hasNewBundles = node.total != present
+        node.total = present
+        (node.available, node.workers, node.state, node.lastHeard, node.brokenAt) = (available, workers, .alive, now, nil)
         nodes[id] = node
         if wasSuspect {
             sink(.nodeBecameAlive(id))
+        }
+        if wasSuspect || hasNewBundles {
+            isViewStale = false
             sink(.publishView)
         }
         return true
     }
 
-    /// Its link broke: the network or the process, which is not known yet.
+    /// Its link broke and did not come back within the grace of links: the process or the way to it is gone.
     package mutating func disconnected(_ id: NodeID, at now: Instant, _ sink: (Action) -> Void) {
-        guard nodes[id]?.state == .alive else { return }
-        becomeSuspect(id, sink)
+        guard let node = nodes[id], node.state != .dead else { return }
+        nodes[id]!.brokenAt = now
+        if node.state == .alive { becomeSuspect(id, sink) }
     }
 
     /// Its process has ended for sure.
@@ -141,7 +155,9 @@ package struct Membership: Sendable {
         }
         for node in all where node.state != .dead {
             let silence = now - node.lastHeard
-            if silence >= timing.deadAfter {
+            if let brokenAt = node.brokenAt, now - brokenAt >= Limits.brokenNodePatience {
+                die(node.id, reason: "the connection to node \(node.id.short) on \(node.host) broke and did not come back", sink)
+            } else if silence >= timing.deadAfter {
                 die(node.id, reason: "nothing was heard of node \(node.id.short) on \(node.host) for \(silence.inMilliseconds) ms", sink)
             } else if silence >= timing.suspectAfter, node.state == .alive {
                 becomeSuspect(node.id, sink)

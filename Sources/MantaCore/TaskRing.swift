@@ -110,12 +110,14 @@ package struct TaskRing: Sendable {
     }
 
     private static func merged(_ known: TaskRow, _ report: TaskRow) -> TaskRow {
+        guard report.attempt == known.attempt else { return folded(known, report) }
         let isNews = (report.attempt, rank(report.state)) >= (known.attempt, rank(known.state))
         let (first, second) = isNews ? (report, known) : (known, report)
         var row = first
         row.actor = first.actor ?? second.actor
         row.parent = first.parent ?? second.parent
         row.submittedAt = min(first.submittedAt, second.submittedAt)
+        row.attempts = known.attempts
         if first.attempt == second.attempt {
             row.node = first.node ?? second.node
             row.worker = first.worker ?? second.worker
@@ -125,6 +127,21 @@ package struct TaskRing: Sendable {
         }
         return row
     }
+
+    /// Another attempt than the known one: the later one is the task's record, and remembers the earlier one.
+    private static func folded(_ known: TaskRow, _ report: TaskRow) -> TaskRow {
+        let (later, earlier) = report.attempt > known.attempt ? (report, known) : (known, report)
+        var row = later
+        row.actor = later.actor ?? earlier.actor
+        row.parent = later.parent ?? earlier.parent
+        row.submittedAt = min(later.submittedAt, earlier.submittedAt)
+        var attempts = (known.attempts ?? []).filter { $0.attempt != earlier.attempt }
+        attempts.append(TaskAttempt(attempt: earlier.attempt, state: earlier.state, worker: earlier.worker ?? attempt(earlier.attempt, of: known)?.worker, error: earlier.error))
+        row.attempts = attempts.sorted { $0.attempt < $1.attempt }.suffix(Limits.rememberedAttempts)
+        return row
+    }
+
+    private static func attempt(_ number: Int, of row: TaskRow) -> TaskAttempt? { row.attempts?.first { $0.attempt == number } }
 
     /// How far a task in this state has come.
     private static func rank(_ state: TaskState) -> Int {

@@ -22,21 +22,26 @@ extension Head {
             switch action {
             case .persist(let node):
                 journal?.record([.putNode(StoredNode(id: node.id, host: node.host, pid: node.pid, incarnation: node.incarnation))])
-            case .forget(let id): journal?.record([.removeNode(id)])
+            case .forget(let id):
+                journal?.record([.removeNode(id)])
+                for (other, link) in nodeLinks where other != id { link.send(NodeLost(node: id)) }
             case .publishView:
                 let view = clusterView
                 for peer in peers.values where peer.hello.role == .node || peer.hello.role == .proxy { peer.link.send(view) }
             case .nodeBecameSuspect(let id):
                 log.warning("a node is suspect", metadata: ["node": "\(id)"])
                 actorEvent { $0.nodeUsable(id, false, at: loop.now, $1) }
+                groupEvent { $0.nodeUsable(id, false, at: loop.now, $1) }
             case .nodeBecameAlive(let id):
                 actorEvent { $0.nodeUsable(id, true, at: loop.now, $1) }
+                groupEvent { $0.nodeUsable(id, true, at: loop.now, $1) }
             case .nodeDied(let id, let reason):
                 log.error("a node died", metadata: ["node": "\(id)", "reason": "\(reason)"])
                 note(ErrorRow(at: .now, code: MantaError.Code.nodeDied.rawValue, message: "node \(id.short) died: \(reason)", source: "node", node: id))
                 nodeLinks[id] = nil
                 nodeWatches.removeValue(forKey: id)?.cancel()
                 actorEvent { $0.nodeDied(id, reason: reason, at: loop.now, $1) }
+                groupEvent { $0.nodeDied(id, at: loop.now, $1) }
             }
         }
     }
@@ -51,6 +56,7 @@ extension Head {
             id: id, process: peer.hello.process, endpoint: message.endpoint, host: message.host, pid: message.pid, total: message.total,
             available: message.available, startedAt: process?.startedAt ?? .now)
         node.incarnation = process?.incarnation
+        node.labels = message.labels ?? [:]
         try membership.register(node, at: loop.now) { actions.append($0) }
         peer.node = id
         nodeLinks[id] = link
@@ -60,7 +66,8 @@ extension Head {
         let running = message.actors.map { ActorDirectory.Running($0) }
         var consequences: [ActorDirectory.Action] = []
         directory.nodeJoined(
-            id, total: message.total, available: message.available, running: running, jobHasEnded: { jobs.hasEnded($0) }, at: loop.now, time: .now
+            id, total: message.total, available: message.available, labels: message.labels ?? [:], running: running,
+            jobHasEnded: { jobs.hasEnded($0) }, at: loop.now, time: .now
         ) { consequences.append($0) }
         // What it must end goes with the answer.
         var ends: [ActorID] = []
@@ -74,6 +81,8 @@ extension Head {
         for job in message.jobs where jobs.hasEnded(job.id) { link.send(JobEnded(job: job.id)) }
         perform(actions)
         perform(consequences)
+        let held = (message.bundles ?? []).map { HeldBundles($0) }
+        groupEvent { $0.nodeJoined(id, total: message.total, available: message.available, held: held, at: loop.now, $1) }
         settleRecovery()
         armDueTimer()
     }
@@ -93,14 +102,26 @@ extension Head {
     func heartbeat(_ message: Heartbeat, on link: Link) {
         var isMember = false
         if nodeLinks[message.node] === link {
-            membershipEvent { isMember = $0.heartbeat(message.node, available: message.available, workers: message.workers, at: loop.now, $1) }
+            membershipEvent {
+                isMember = $0.heartbeat(
+                    message.node, available: message.available, total: message.total, workers: message.workers, at: loop.now, $1)
+            }
         }
         guard isMember else {
             // It was given up, or this head is new: it begins again, with everything it runs.
             link.send(HelloRequired())
             return
         }
-        actorEvent { $0.nodeUpdated(message.node, available: message.available, at: loop.now, $1) }
+        actorEvent { $0.nodeUpdated(message.node, available: message.available, total: message.total, at: loop.now, $1) }
+        groupEvent { $0.nodeUpdated(message.node, available: message.available, at: loop.now, $1) }
+    }
+
+    /// A worker or driver is gone, and so is what it owned: its actors, and leases on other nodes.
+    func processEnded(_ message: ProcessEnded, _ correlation: Correlation, on link: Link) {
+        actorEvent { $0.ownerDied(message.process, at: loop.now, $1) }
+        groupEvent { $0.ownerDied(message.process, at: loop.now, $1) }
+        if message.hadLeasesElsewhere { for other in nodeLinks.values where other !== link { other.send(OwnerDied(process: message.process)) } }
+        link.reply(to: correlation, Acknowledged())
     }
 
     private var clusterView: ClusterView { ClusterView(nodes: membership.all.filter { $0.state != .dead }.map { NodeSummary($0) }) }
@@ -133,6 +154,7 @@ extension Head {
                 for link in nodeLinks.values { link.send(JobEnded(job: job.id)) }
                 tasks.jobEnded(job.id, at: job.endedAt ?? .now)
                 actorEvent { $0.jobEnded(job.id, at: loop.now, $1) }
+                groupEvent { $0.jobEnded(job.id, at: loop.now, $1) }
             }
         }
     }
@@ -141,6 +163,7 @@ extension Head {
     func settleRecovery() {
         guard directory.isRecovering, !membership.isAwaiting else { return }
         actorEvent { $0.recoveryIsComplete(at: loop.now, time: .now, $1) }
+        groupEvent { $0.recoveryIsComplete(at: loop.now, $1) }
     }
 
     func registerJob(_ message: RegisterJob, _ correlation: Correlation, on link: Link) throws(MantaError) {

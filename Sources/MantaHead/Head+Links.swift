@@ -62,12 +62,13 @@ extension Head: TransportDelegate {
 
     private func dispatch(_ message: inout InboundMessage, on link: Link) throws(MantaError) {
         switch message.kind {
-        case .registerJob, .createActor, .tablePut, .tableDelete: if let refusal = journal?.refusal { throw refusal }
+        case .registerJob, .createActor, .createGroup, .tablePut, .tableDelete: if let refusal = journal?.refusal { throw refusal }
         default: break
         }
         switch message.kind {
         // Cluster
         case .registerNode: try registerNode(message.decode(), try message.required(), on: link)
+        case .processEnded: processEnded(try message.decode(), try message.required(), on: link)
         case .heartbeat: heartbeat(try message.decode(), on: link)
         case .registerJob: try registerJob(message.decode(), try message.required(), on: link)
         case .finishJob: finishJob(try message.decode(), try message.required(), on: link)
@@ -78,6 +79,13 @@ extension Head: TransportDelegate {
         case .watchActor: watchActor(try message.decode(), try message.required(), on: link)
         case .killActor: killActor(try message.decode(), try message.required(), on: link)
         case .actorReport: actorReport(try message.decode(), try message.required(), on: link)
+        // Placement groups
+        case .createGroup: try createGroup(message.decode(), try message.required(), on: link)
+        case .awaitGroup: askGroups(.ready(try message.decode(AwaitGroup.self).group), try message.required(), on: link)
+        case .findGroup:
+            let name = try message.decode(FindGroup.self)
+            askGroups(.named(name.name, namespace: name.namespace), try message.required(), on: link)
+        case .removeGroup: askGroups(.remove(try message.decode(RemoveGroup.self).group), try message.required(), on: link)
         // Tables
         case .tablePut: try putRow(message.decode(), try message.required(), on: link)
         case .tableDelete: deleteRow(try message.decode(), try message.required(), on: link)
@@ -87,6 +95,7 @@ extension Head: TransportDelegate {
         case .reportTasks: reportTasks(try message.decode())
         case .reportErrors: reportErrors(try message.decode())
         case .workerOutput: passOn(try message.decode())
+        case .explain: try explain(message.decode(), try message.required(), on: link)
         case .queryState: queryState(try message.decode(), try message.required(), on: link)
         default: throw MantaError(.malformed, "a head does not take \(message.kind) messages")
         }

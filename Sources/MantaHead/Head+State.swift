@@ -71,6 +71,8 @@ extension Head {
         case .errors:
             answer.errors = errors.latest(selection.limit)
             answer.totals[table.rawValue] = errors.count
+        case .placementGroups:
+            answer.placementGroups = try answer.take(table, selection.select(placementGroups.rows(limit: .max)))
         case .objects: break
         }
     }

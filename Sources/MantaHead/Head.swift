@@ -30,6 +30,7 @@ package final class Head {
     var membership: Membership
     var jobs: JobBook
     var directory = ActorDirectory()
+    var placementGroups = PlacementGroupBook()
     var tables = TableBook()
     var tasks = TaskRing()
     var errors = Ring<ErrorRow>(capacity: Limits.errorRecords)
@@ -45,6 +46,9 @@ package final class Head {
     // Questions to the actor directory that have no answer yet
     var questions: [ActorDirectory.Token: (Result<ActorDirectory.Status, MantaError>) -> Void] = [:]
     var lastToken: ActorDirectory.Token = 0
+    var groupQuestions: [PlacementGroupBook.Token: (Result<PlacementGroupBook.Status, MantaError>) -> Void] = [:]
+    /// Of the latest change of the store's rows of groups.
+    var groupVersion: UInt64 = 0
 
     private var timers: [TimerID] = []
     private var dueTimer: TimerID?
@@ -100,7 +104,7 @@ package final class Head {
         dueTimer.map(loop.cancel)
         (timers, dueTimer, due) = ([], nil, nil)
         for watch in Array(nodeWatches.values) + Array(jobWatches.values) { watch.cancel() }
-        (nodeWatches, jobWatches, nodeLinks, peers, questions) = ([:], [:], [:], [:], [:])
+        (nodeWatches, jobWatches, nodeLinks, peers, questions, groupQuestions) = ([:], [:], [:], [:], [:], [:])
         // No goodbye: the others keep their links for the head that follows.
         transport?.close(saysGoodbye: false)
         journal?.close()
@@ -117,7 +121,10 @@ package final class Head {
         var actors: [ActorDirectory.Row] = []
         for stored in state.actors { actors.append(try stored.row()) }
         directory.restore(actors, at: now, grace: configuration.timing.deadAfter)
-        tables.restore(state.rows.map { TableBook.Row(table: $0.table, key: $0.key, value: $0.value, version: $0.version) }, versions: state.tableVersions)
+        let groups = state.rows.filter { $0.table == Self.groupTable }
+        try restoreGroups(groups)
+        groupVersion = state.tableVersions[Self.groupTable] ?? 0
+        tables.restore(state.rows.filter { $0.table != Self.groupTable }.map { TableBook.Row(table: $0.table, key: $0.key, value: $0.value, version: $0.version) }, versions: state.tableVersions.filter { $0.key != Self.groupTable })
     }
 
     private func storeFailed(_ error: MantaError) {
@@ -144,11 +151,12 @@ package final class Head {
     private func timePassed() {
         jobEvent { $0.tick(at: loop.now, time: .now, $1) }
         actorEvent { $0.tick(at: loop.now, time: .now, $1) }
+        groupEvent { $0.tick(at: loop.now, $1) }
     }
 
     /// Back-offs and graces end between two ticks.
     func armDueTimer() {
-        let next = directory.nextDeadline
+        let next = [directory.nextDeadline, placementGroups.nextDeadline].compactMap { $0 }.min()
         guard next != due else { return }
         dueTimer.map(loop.cancel)
         (dueTimer, due) = (nil, next)

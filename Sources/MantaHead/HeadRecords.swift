@@ -7,7 +7,9 @@ import MantaWire
 
 extension NodeSummary {
     init(_ node: Membership.Node) {
-        self.init(id: node.id, endpoint: node.endpoint, host: node.host, state: node.state, total: node.total, available: node.available)
+        self.init(
+            id: node.id, endpoint: node.endpoint, host: node.host, state: node.state, total: node.total, available: node.available,
+            labels: node.labels.isEmpty ? nil : node.labels)
     }
 }
 
@@ -15,8 +17,9 @@ extension NodeRow {
     init(_ node: Membership.Node) {
         let isDead = node.state == .dead
         self.init(
-            id: node.id, state: node.state, host: node.host, endpoint: node.endpoint, pid: node.pid, total: node.total,
-            available: isDead ? Resources() : node.available, workers: isDead ? 0 : node.workers, startedAt: node.startedAt)
+            id: node.id, state: node.state, host: node.host, endpoint: node.endpoint, pid: node.pid, total: node.total.plain,
+            available: isDead ? Resources() : node.available.plain, workers: isDead ? 0 : node.workers, startedAt: node.startedAt,
+            labels: node.labels.isEmpty ? nil : node.labels)
     }
 }
 

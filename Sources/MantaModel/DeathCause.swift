@@ -23,6 +23,8 @@ public struct DeathCause: Hashable, Sendable, Codable, CustomStringConvertible {
         case outOfMemory
         /// The process that wanted its work is gone.
         case ownerDied
+        /// No node may ever run it.
+        case unschedulable
         /// The placement group that it ran in was removed.
         case groupRemoved
     }
@@ -57,6 +59,9 @@ public struct DeathCause: Hashable, Sendable, Codable, CustomStringConvertible {
 
     public init(_ kind: Kind, _ detail: String, facts: Facts? = nil) { (self.kind, self.detail, self.facts) = (kind, detail, facts) }
     public var description: String { detail }
+
+    /// Whether it follows from what somebody did, rather than from something that went wrong.
+    package var isWanted: Bool { [.killed, .jobEnded, .ownerDied, .groupRemoved].contains(kind) }
 
     /// What was decided to happen, with what is known of the process it happened to.
     package static func decided(_ cause: DeathCause, facts: Facts) -> DeathCause { DeathCause(cause.kind, cause.detail, facts: facts) }

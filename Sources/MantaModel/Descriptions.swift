@@ -55,15 +55,17 @@ package struct ActorSpecification: Hashable, Sendable, Codable {
     package var maxTaskRetries: Int?
     /// How many calls may run at once in each group that methods and callers name; `maxConcurrency` is that of all others.
     package var concurrencyGroups: [String: Int]?
+    /// Where it may run; nil is anywhere. A group's part is in `resources` already.
+    package var scheduling: Scheduling?
 
     package init(
         id: ActorID, job: JobID, program: Program, type: String, initializer: UInt32, arguments: [[UInt8]], name: String?, namespace: String,
         lifetime: ActorLifetime, resources: Resources, placementResources: Resources, maxRestarts: Int, maxConcurrency: Int, owner: ProcessAddress,
-        maxTaskRetries: Int? = nil, concurrencyGroups: [String: Int]? = nil
+        maxTaskRetries: Int? = nil, concurrencyGroups: [String: Int]? = nil, scheduling: Scheduling? = nil
     ) {
         (self.id, self.job, self.program, self.type, self.initializer, self.arguments) = (id, job, program, type, initializer, arguments)
         (self.name, self.namespace, self.lifetime, self.resources) = (name, namespace, lifetime, resources)
         (self.placementResources, self.maxRestarts, self.maxConcurrency, self.owner) = (placementResources, maxRestarts, maxConcurrency, owner)
-        (self.maxTaskRetries, self.concurrencyGroups) = (maxTaskRetries, concurrencyGroups)
+        (self.maxTaskRetries, self.concurrencyGroups, self.scheduling) = (maxTaskRetries, concurrencyGroups, scheduling)
     }
 }

@@ -25,6 +25,8 @@ package enum Limits {
     package static let heartbeatPeriod: Duration = .seconds(1)
     package static let suspectAfter: Duration = .seconds(3)
     package static let deadAfter: Duration = .seconds(10)
+    /// A node whose link is gone for good is dead after so long, unless it is heard of again.
+    package static let brokenNodePatience: Duration = .seconds(3)
 
     /// A worker that no lease uses for so long ends, beyond one per CPU kept ready.
     package static let idleWorkerLifetime: Duration = .seconds(60)
@@ -47,18 +49,27 @@ package enum Limits {
     package static let taskRecords = 100_000
     package static let errorRecords = 10_000
     /// Task records one process sends to the head in a second; it counts the rest.
+    /// Earlier attempts that a task's record remembers.
+    package static let rememberedAttempts = 10
     package static let taskRecordsPerSecond = 2_000
     /// Rows of one listing.
     package static let listRows = 10_000
     /// Dead actors the head remembers.
     package static let deadActors = 10_000
 
+    /// A node looks at the memory of its machine and workers this often.
+    package static let memoryPeriod: Duration = .milliseconds(250)
     /// What workers print is collected for so long before it goes to the driver: few reads, and still at once for a person.
     package static let outputPeriod: Duration = .milliseconds(50)
     /// Lines of workers that a driver prints in a second; it counts the rest.
     package static let outputLinesPerSecond = 1_000
     /// The same line of several workers is printed once in so long, with the number of its repetitions.
     package static let outputRepeatPeriod: Duration = .seconds(5)
+
+    /// Bundles of one placement group.
+    package static let bundlesPerGroup = 1_000
+    /// Placement groups that are not removed.
+    package static let placementGroups = 100_000
 
     /// Names of actors, namespaces, endpoints, backends: bytes of UTF-8.
     package static let nameBytes = 256

@@ -39,6 +39,7 @@ extension NodeRow: ListedRow {
         RowMember("id") { $0.id.description }, RowMember("state") { $0.state.rawValue }, RowMember("host") { $0.host }, RowMember("endpoint") { $0.endpoint },
         RowMember("pid") { "\($0.pid)" }, RowMember("total") { $0.total.description }, RowMember("available") { $0.available.description },
         RowMember("workers") { "\($0.workers)" }, RowMember("startedAt") { "\($0.startedAt.milliseconds)" },
+        RowMember("labels") { $0.labels?.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",") },
     ]
     package var key: String { id.description }
     package var stateName: String { state.rawValue }
@@ -59,7 +60,7 @@ extension TaskRow: ListedRow {
         RowMember("actor") { $0.actor?.description }, RowMember("node") { $0.node?.description }, RowMember("worker") { $0.worker?.description },
         RowMember("parent") { $0.parent?.description }, RowMember("attempt") { "\($0.attempt)" }, RowMember("submittedAt") { "\($0.submittedAt.milliseconds)" },
         RowMember("startedAt") { $0.startedAt.map { "\($0.milliseconds)" } }, RowMember("endedAt") { $0.endedAt.map { "\($0.milliseconds)" } },
-        RowMember("error") { $0.error },
+        RowMember("error") { $0.error }, RowMember("attempts") { $0.attempts.map { "\($0.count)" } },
     ]
     package var key: String { id.description }
     package var stateName: String { state.rawValue }
@@ -71,6 +72,16 @@ extension ActorRow: ListedRow {
         RowMember("detached") { "\($0.detached)" }, RowMember("state") { $0.state.rawValue }, RowMember("pid") { $0.pid.map { "\($0)" } },
         RowMember("node") { $0.node?.description }, RowMember("job") { $0.job.description }, RowMember("restarts") { "\($0.restarts)" },
         RowMember("createdAt") { "\($0.createdAt.milliseconds)" }, RowMember("death") { $0.death?.kind.rawValue }, RowMember("reason") { $0.reason },
+    ]
+    package var key: String { id.description }
+    package var stateName: String { state.rawValue }
+}
+
+extension PlacementGroupRow: ListedRow {
+    package static let members: [RowMember<Self>] = [
+        RowMember("id") { $0.id.description }, RowMember("name") { $0.name }, RowMember("namespace") { $0.namespace }, RowMember("state") { $0.state.rawValue },
+        RowMember("strategy") { $0.strategy.rawValue }, RowMember("bundles") { "\($0.bundles.count)" }, RowMember("job") { $0.job.description },
+        RowMember("detached") { "\($0.detached)" }, RowMember("createdAt") { "\($0.createdAt.milliseconds)" }, RowMember("reason") { $0.reason },
     ]
     package var key: String { id.description }
     package var stateName: String { state.rawValue }

@@ -42,6 +42,8 @@ public struct MantaError: Error, Hashable, Sendable, Codable, CustomStringConver
         public static let cancelled = Code(rawValue: "cancelled")
         /// No node can ever satisfy the demand.
         public static let unschedulable = Code(rawValue: "unschedulable")
+        /// The placement group that it was to run in was removed.
+        public static let placementGroupRemoved = Code(rawValue: "placementGroupRemoved")
         /// A queue or buffer is full: try later.
         public static let overloaded = Code(rawValue: "overloaded")
         /// A message, value or body is over its limit.

@@ -58,6 +58,7 @@ public struct Resources: Hashable, Sendable, Codable, CustomStringConvertible {
     public var complaint: String? {
         for (name, amount) in amounts.sorted(by: { $0.key < $1.key }) {
             if name.isEmpty { return "a resource has an empty name; give it one" }
+            if name.utf8.count > 128 { return "a resource has a name of \(name.utf8.count) bytes; expected at most 128" }
             if amount.units < 0 { return "resource \"\(name)\" is \(amount); expected 0 or more" }
             if name == Self.gpu, amount.units > 10_000, amount.units % 10_000 != 0 {
                 return "resource \"GPU\" is \(amount); above 1 it must be a whole number"

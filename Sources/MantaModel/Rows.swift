@@ -12,9 +12,11 @@ public struct NodeRow: Codable, Sendable, Hashable {
     public var available: Resources
     public var workers: Int
     public var startedAt: WallTime
-    public init(id: NodeID, state: NodeState, host: String, endpoint: String, pid: Int32, total: Resources, available: Resources, workers: Int, startedAt: WallTime) {
+    /// As the node was started with.
+    public var labels: [String: String]?
+    public init(id: NodeID, state: NodeState, host: String, endpoint: String, pid: Int32, total: Resources, available: Resources, workers: Int, startedAt: WallTime, labels: [String: String]? = nil) {
         (self.id, self.state, self.host, self.endpoint, self.pid) = (id, state, host, endpoint, pid)
-        (self.total, self.available, self.workers, self.startedAt) = (total, available, workers, startedAt)
+        (self.total, self.available, self.workers, self.startedAt, self.labels) = (total, available, workers, startedAt, labels)
     }
 }
 
@@ -47,9 +49,23 @@ public struct TaskRow: Codable, Sendable, Hashable {
     public var startedAt: WallTime?
     public var endedAt: WallTime?
     public var error: String?
+    /// The attempts before this one, the earliest first; nil when this is the first.
+    public var attempts: [TaskAttempt]?
     public init(id: TaskID, job: JobID, function: String, state: TaskState, actor: ActorID? = nil, node: NodeID? = nil, worker: ProcessID? = nil, parent: TaskID? = nil, attempt: Int, submittedAt: WallTime, startedAt: WallTime? = nil, endedAt: WallTime? = nil, error: String? = nil) {
         (self.id, self.job, self.function, self.state, self.actor, self.node, self.worker) = (id, job, function, state, actor, node, worker)
         (self.parent, self.attempt, self.submittedAt, self.startedAt, self.endedAt, self.error) = (parent, attempt, submittedAt, startedAt, endedAt, error)
+    }
+}
+
+/// An earlier attempt of a task.
+public struct TaskAttempt: Codable, Sendable, Hashable {
+    /// From 1.
+    public var attempt: Int
+    public var state: TaskState
+    public var worker: ProcessID?
+    public var error: String?
+    public init(attempt: Int, state: TaskState, worker: ProcessID?, error: String?) {
+        (self.attempt, self.state, self.worker, self.error) = (attempt, state, worker, error)
     }
 }
 
@@ -71,6 +87,35 @@ public struct ActorRow: Codable, Sendable, Hashable {
     public init(id: ActorID, type: String, name: String?, namespace: String, detached: Bool, state: ActorState, pid: Int32?, node: NodeID?, job: JobID, restarts: Int, createdAt: WallTime, death: DeathCause?, reason: String?) {
         (self.id, self.type, self.name, self.namespace, self.detached, self.state) = (id, type, name, namespace, detached, state)
         (self.pid, self.node, self.job, self.restarts, self.createdAt, self.death, self.reason) = (pid, node, job, restarts, createdAt, death, reason)
+    }
+}
+
+public struct PlacementGroupRow: Codable, Sendable, Hashable {
+    public var id: PlacementGroupID
+    public var name: String?
+    public var namespace: String
+    public var state: PlacementGroupState
+    public var strategy: PlacementStrategy
+    /// What each bundle holds, and where it is reserved.
+    public var bundles: [Bundle]
+    public var job: JobID
+    public var detached: Bool
+    public var createdAt: WallTime
+    /// Why it is not reserved, when it is not.
+    public var reason: String?
+
+    public struct Bundle: Codable, Sendable, Hashable {
+        public var resources: Resources
+        public var node: NodeID?
+        public init(resources: Resources, node: NodeID?) { (self.resources, self.node) = (resources, node) }
+    }
+
+    public init(
+        id: PlacementGroupID, name: String?, namespace: String, state: PlacementGroupState, strategy: PlacementStrategy, bundles: [Bundle], job: JobID,
+        detached: Bool, createdAt: WallTime, reason: String?
+    ) {
+        (self.id, self.name, self.namespace, self.state, self.strategy) = (id, name, namespace, state, strategy)
+        (self.bundles, self.job, self.detached, self.createdAt, self.reason) = (bundles, job, detached, createdAt, reason)
     }
 }
 

@@ -54,3 +54,16 @@ public enum ActorState: String, LifeCycle {
         }
     }
 }
+
+/// pending (waits until all bundles fit) → created → rescheduling when a node was lost → created again; removed at the end.
+public enum PlacementGroupState: String, LifeCycle {
+    case pending, created, rescheduling, removed
+    package var successors: Set<PlacementGroupState> {
+        switch self {
+        case .pending: [.created, .removed]
+        case .created: [.rescheduling, .removed]
+        case .rescheduling: [.created, .removed]
+        case .removed: []
+        }
+    }
+}

@@ -1,16 +1,19 @@
 // MemoryLimit: the memory limit that the kernel holds this process and its children to (its control group's), and how often it has struck.
 
 import Glibc
+import MantaCore
 
 /// Confined to the node's loop.
 final class MemoryLimit {
     /// The limit in bytes; nil when there is none.
     let bytes: Int64?
+    private let folder: String?
     private let events: String?
     private var strikes: Int64
 
     /// `folder`: of the control group; nil when there is none.
     init(folder: String?) {
+        self.folder = folder
         events = folder.map { "\($0)/memory.events" }
         bytes = folder.flatMap { KernelFile.read("\($0)/memory.max") }.flatMap { Int64($0.prefix { $0 != "\n" }) }
         strikes = events.flatMap { Self.count(in: $0) } ?? 0
@@ -27,6 +30,14 @@ final class MemoryLimit {
         guard let events, let count = Self.count(in: events) else { return false }
         defer { strikes = count }
         return count > strikes
+    }
+
+    /// What the control group holds, without the caches of files, which the kernel takes back by itself; nil without a limit.
+    var usage: MemoryPolicy.Usage? {
+        guard let bytes, let folder, let held = KernelFile.read("\(folder)/memory.current").flatMap({ Int64($0.prefix { $0 != "\n" }) }) else { return nil }
+        let statistics = KernelFile.read("\(folder)/memory.stat") ?? ""
+        let caches = statistics.split(separator: "\n").first { $0.hasPrefix("inactive_file ") }?.split(separator: " ").last.flatMap { Int64($0) } ?? 0
+        return MemoryPolicy.Usage(used: held - caches, limit: bytes, of: "the memory limit of its control group")
     }
 
     private static func count(in path: String) -> Int64? {

@@ -20,6 +20,7 @@ package final class Node: @unchecked Sendable {
     let logger: Logger
     let processes: WorkerProcesses
     let outputs: WorkerOutputs
+    private let memory: MemoryMonitor
     var book: LeaseBook
     var transport: Transport!
     var head: Link!
@@ -31,6 +32,8 @@ package final class Node: @unchecked Sendable {
     var actors: [ActorID: HostedActor] = [:]
     /// The last incarnation of actors that ended here.
     var endedActors: [ActorID: (restarts: Int, cause: DeathCause)] = [:]
+    /// Processes of this node that were sent to other nodes for leases.
+    private var sentElsewhere: Set<ProcessID> = []
     /// The worker whose end is being dealt with.
     private(set) var ending: WorkerProcess?
     private var lastHeartbeat: Heartbeat?
@@ -39,7 +42,8 @@ package final class Node: @unchecked Sendable {
         (self.configuration, self.loop, self.logger) = (configuration, loop, logger)
         processes = WorkerProcesses(configuration: configuration, loop: loop)
         outputs = WorkerOutputs(loop: loop)
-        book = LeaseBook(node: configuration.node, total: configuration.total)
+        memory = MemoryMonitor(node: configuration.node, workerLimit: configuration.workerMemory)
+        book = LeaseBook(node: configuration.node, total: configuration.total, labels: configuration.labels)
         address = ProcessAddress(process: ProcessID(high: configuration.node.high, low: configuration.node.low), endpoint: configuration.endpoint)
         processes.ended = { [unowned self] worker, cause in workerEnded(worker, cause) }
         outputs.running = { [unowned self] in processes.processes[$0]?.function }
@@ -57,7 +61,23 @@ package final class Node: @unchecked Sendable {
         outputs.start()
         loop.schedule(after: Limits.tickPeriod, repeating: Limits.tickPeriod) { [unowned self] in tick() }
         loop.schedule(after: Limits.heartbeatPeriod, repeating: Limits.heartbeatPeriod) { [unowned self] in heartbeat() }
+        loop.schedule(after: Limits.memoryPeriod, repeating: Limits.memoryPeriod) { [unowned self] in watchMemory() }
         return endpoint
+    }
+
+    /// Ends a worker when memory is about to run out; the next one only when that one is gone.
+    private func watchMemory() {
+        guard !processes.processes.values.contains(where: { $0.killCause?.kind == .outOfMemory }) else { return }
+        let victim = memory.victim { [unowned self] in
+            processes.processes.values.filter { worker in
+                guard worker.isRegistered, worker.killCause == nil else { return false }
+                if case .actor = worker.purpose { return true }
+                return !book.isIdle(worker.id)
+            }
+        }
+        guard let victim else { return }
+        logger.error("memory is about to run out", metadata: ["worker": "\(victim.process)", "cause": "\(victim.cause)"])
+        processes.end(victim.process, because: victim.cause)
     }
 
     /// Ends every worker.
@@ -73,7 +93,7 @@ package final class Node: @unchecked Sendable {
         let running = actors.values.compactMap(\.running)
         let registration = RegisterNode(
             node: configuration.node, endpoint: address.endpoint, host: Host.name, pid: getpid(), total: book.total, available: book.available,
-            actors: running, jobs: Array(jobs.values))
+            actors: running, jobs: Array(jobs.values), labels: configuration.labels, bundles: heldBundles)
         head.request(registration, deadline: .seconds(3600)) { [self] result in
             switch result {
             case .success(let answer):
@@ -84,7 +104,9 @@ package final class Node: @unchecked Sendable {
     }
 
     private func heartbeat() {
-        let now = Heartbeat(node: configuration.node, available: book.available, workers: processes.processes.count, waiting: book.counts.waiting)
+        let now = Heartbeat(
+            node: configuration.node, available: book.available, workers: processes.processes.count, waiting: book.counts.waiting,
+            total: book.total == configuration.total ? nil : book.total)
         head.send(now)
         lastHeartbeat = now
     }
@@ -102,10 +124,11 @@ package final class Node: @unchecked Sendable {
         switch action {
         case .startWorker(let program): startWorker(program)
         case .stopWorker(let worker): links[worker]?.send(StopWorker())
-        case .killWorker(let worker, let reason): processes.end(worker, because: DeathCause(.killed, reason))
+        case .killWorker(let worker, let cause): processes.end(worker, because: cause)
         case .grant(let lease, let worker, let owner):
             send(LeaseAnswer(lease: lease, decision: .granted(worker: worker, node: configuration.node)), to: owner)
         case .move(let lease, let node, let owner):
+            sentElsewhere.insert(owner.process)
             send(LeaseAnswer(lease: lease, decision: .move(to: node.node, endpoint: node.endpoint)), to: owner)
         case .refuse(let lease, let error, let owner): send(LeaseAnswer(lease: lease, decision: .refused(error)), to: owner)
         case .reclaim(let lease, let owner): send(ReclaimLease(lease: lease), to: owner)
@@ -145,12 +168,20 @@ package final class Node: @unchecked Sendable {
         case .actor(let actor): actorEnded(actor, worker.id, cause)
         }
         book.workerDied(worker.id, cause, at: loop.now) { perform($0) }
+        if worker.isRegistered { reportEnd(of: worker.id) }
+    }
+
+    /// What the process owned elsewhere must go with it.
+    private func reportEnd(of process: ProcessID) {
+        let message = ProcessEnded(process: process, hadLeasesElsewhere: sentElsewhere.remove(process) != nil)
+        head.request(message, deadline: .seconds(3600)) { _ in }
     }
 
     /// A process of this machine that is no worker of ours, a driver above all, is gone.
     private func peerDied(_ process: ProcessID) {
         links[process] = nil
         book.ownerDied(process, at: loop.now) { perform($0) }
+        reportEnd(of: process)
         for (job, description) in jobs where description.driver.process == process {
             head.send(DriverDied(job: job))
             jobs[job] = nil
@@ -177,6 +208,23 @@ package final class Node: @unchecked Sendable {
             id: configuration.node, endpoint: address.endpoint, host: Host.name, state: .alive, total: book.total, available: book.available)
         link.reply(to: correlation, JobRegistered(cluster: transport.identity.cluster ?? ClusterID(high: 0, low: 0), node: summary))
         book.prestart(message.job.program, count: configuration.prestart ?? book.cpuCount, at: loop.now) { perform($0) }
+    }
+
+    /// Asks the owners on this machine.
+    private func explainTask(_ message: ExplainTask, correlation: Correlation, on link: Link) {
+        let owners = links.values.filter { $0.peer?.role == .worker || $0.peer?.role == .driver }
+        var (missing, lines): (Int, [String]) = (owners.count, [])
+        guard missing > 0 else {
+            link.reply(to: correlation, Explanation(lines: []))
+            return
+        }
+        for owner in owners {
+            owner.request(message, deadline: .milliseconds(500)) { result in
+                lines += (try? result.get())?.lines ?? []
+                missing -= 1
+                if missing == 0 { link.reply(to: correlation, Explanation(lines: lines)) }
+            }
+        }
     }
 
     private func listObjects(_ message: ListObjects, correlation: Correlation, on link: Link) {
@@ -253,7 +301,7 @@ extension Node: TransportDelegate {
             links[request.owner.process] = links[request.owner.process] ?? link
             let lease = LeaseRequest(
                 lease: request.lease, owner: request.owner, job: request.job, program: request.program, resources: request.resources,
-                mayMove: request.mayMove)
+                mayMove: request.mayMove, rule: request.rule ?? .standard, home: request.home)
             book.requestLease(lease, at: now) { perform($0) }
         case .returnLease: book.returnLease(try ReturnLease(from: &message.body).lease, at: now) { perform($0) }
         case .cancelLease: book.cancelRequest(try CancelLease(from: &message.body).lease, at: now) { perform($0) }
@@ -275,15 +323,27 @@ extension Node: TransportDelegate {
             let end = try EndActor(from: &message.body)
             endActor(end.actor, restarts: end.restarts, end.cause)
             link.reply(to: try message.required(), Acknowledged())
+        case .ownerDied: book.ownerDied(try OwnerDied(from: &message.body).process, at: now) { perform($0) }
+        case .nodeLost: book.nodeLost(try NodeLost(from: &message.body).node, at: now) { perform($0) }
+        case .prepareBundles: try prepareBundles(PrepareBundles(from: &message.body), correlation: try message.required(), on: link)
+        case .commitBundles: try commitBundles(CommitBundles(from: &message.body), correlation: try message.required(), on: link)
+        case .abandonBundles:
+            let abandoned = try AbandonBundles(from: &message.body)
+            book.abandon(abandoned.group, attempt: abandoned.attempt, at: now) { perform($0) }
+        case .groupRemoved: book.groupRemoved(try GroupRemoved(from: &message.body).group, at: now) { perform($0) }
         case .jobEnded: jobEnded(try JobEnded(from: &message.body).job)
         case .clusterView: clusterView(try ClusterView(from: &message.body))
+        case .explainTask: explainTask(try ExplainTask(from: &message.body), correlation: try message.required(), on: link)
+        case .explainLease:
+            let lease = try ExplainLease(from: &message.body).lease
+            link.reply(to: try message.required(), Explanation(lines: [book.explain(lease)].compactMap { $0 }))
         case .listObjects: listObjects(try ListObjects(from: &message.body), correlation: try message.required(), on: link)
         default: throw MantaError(.malformed, "a node does not take \(message.kind) messages")
         }
     }
 
     private func clusterView(_ view: ClusterView) {
-        let views = view.nodes.map { NodeView(id: $0.id, endpoint: $0.endpoint, total: $0.total, available: $0.available, state: $0.state) }
+        let views = view.nodes.map { NodeView(id: $0.id, endpoint: $0.endpoint, total: $0.total, available: $0.available, state: $0.state, labels: $0.labels ?? [:]) }
         book.clusterView(views, at: loop.now) { perform($0) }
     }
 

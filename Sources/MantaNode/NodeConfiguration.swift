@@ -14,14 +14,19 @@ package struct NodeConfiguration: Sendable {
     package var logDirectory: String
     package var total: Resources
     package var node: NodeID
+    /// By which rules of scheduling find it.
+    package var labels: [String: String]
+    /// What the workers may hold together, in bytes; nil: what the machine has.
+    package var workerMemory: Int64?
     /// An idle node keeps this many workers of a driver's program ready; nil is one per CPU.
     package var prestart: Int?
 
     package init(
-        head: String, endpoint: String, runtimeDirectory: String, logDirectory: String, total: Resources, node: NodeID = .random(), prestart: Int? = nil
+        head: String, endpoint: String, runtimeDirectory: String, logDirectory: String, total: Resources, node: NodeID = .random(), labels: [String: String] = [:],
+        workerMemory: Int64? = nil, prestart: Int? = nil
     ) {
         (self.head, self.endpoint, self.runtimeDirectory, self.logDirectory) = (head, endpoint, runtimeDirectory, logDirectory)
-        (self.total, self.node, self.prestart) = (total, node, prestart)
+        (self.total, self.node, self.labels, self.workerMemory, self.prestart) = (total, node, labels, workerMemory, prestart)
     }
 
     /// What this machine has: its processors and its memory in bytes.

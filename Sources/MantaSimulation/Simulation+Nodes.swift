@@ -42,8 +42,8 @@ extension Simulation {
             timeline.add(fails ? .workerStartFailed(node: index) : .workerStarted(node: index), at: now + .milliseconds(2) + (soon(.milliseconds(20)) - now))
         case .stopWorker(let worker):
             if let number = numbers[worker] { timeline.add(.stopAsked(process: number), at: soon(.milliseconds(1))) }
-        case .killWorker(let worker, let reason):
-            if let number = numbers[worker] { timeline.add(.processEnds(number, because: reason), at: soon(.milliseconds(5))) }
+        case .killWorker(let worker, let cause):
+            if let number = numbers[worker] { timeline.add(.processEnds(number, because: cause.detail), at: soon(.milliseconds(5))) }
         case .grant(let lease, let worker, let owner):
             ledger.granted(lease, on: worker.process, node: index)
             send(.granted(lease, worker: worker, node: nodes[index].address), from: party, to: owner)

@@ -16,7 +16,7 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     // Answers
     case acknowledged = 8, failed = 9
     // Node and head
-    case registerNode = 10, nodeRegistered, heartbeat, clusterView, jobEnded
+    case registerNode = 10, nodeRegistered, heartbeat, clusterView, jobEnded, processEnded, ownerDied, nodeLost
     // Jobs
     case registerJob = 20, jobRegistered, finishJob, driverDied
     // Leases
@@ -39,6 +39,10 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     case workerOutput = 100
     // Links that move to shared memory
     case offerRing = 110, ringAnswer, ringBegins
+    // Explaining
+    case explain = 170, explanation, explainTask, explainLease
+    // Placement groups
+    case createGroup = 150, groupFound, awaitGroup, findGroup, removeGroup, prepareBundles, commitBundles, abandonBundles, groupRemoved
 
     /// Between the transports of two processes, not for what runs on them.
     package var isOfLink: Bool {

@@ -167,8 +167,10 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     }
 
     package func submit(function: String, arguments: [ArgumentSource], resultCount: Int, options: TaskOptions) -> [ObjectHandle] {
+        var options = options
+        options.scheduling = options.scheduling ?? TaskContext.current?.group.map { Scheduling(rule: .standard, group: $0) }
         let submission = makeSubmission(.function(options), function: function, methodName: "", arguments, resultCount)
-        if let complaint = options.resources.complaint {
+        if let complaint = options.resources.complaint ?? options.scheduling?.group?.complaint(about: options.resources) {
             for handle in submission.results { handle.fail(MantaError(.invalidArgument, "\(function): \(complaint)")) }
             return submission.results
         }
@@ -234,12 +236,15 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     package func createActor(type: String, initializer: UInt32, arguments: [ArgumentSource], options: ActorOptions) -> ActorID {
         let id = ActorID.random()
         let context = TaskContext.current
+        let scheduling = options.scheduling ?? context?.group.map { Scheduling(rule: .standard, group: $0) }
+        let group = scheduling?.group
         let specification = ActorSpecification(
             id: id, job: context?.job ?? configuration.job, program: options.program ?? configuration.program, type: type, initializer: initializer,
-            arguments: [], name: options.name, namespace: options.namespace ?? namespace, lifetime: options.lifetime, resources: options.resources,
-            placementResources: options.placementResources, maxRestarts: options.maxRestarts, maxConcurrency: options.maxConcurrency, owner: address,
-            maxTaskRetries: options.maxTaskRetries == 0 ? nil : options.maxTaskRetries,
-            concurrencyGroups: options.concurrencyGroups.isEmpty ? nil : options.concurrencyGroups)
+            arguments: [], name: options.name, namespace: options.namespace ?? namespace, lifetime: options.lifetime,
+            resources: group?.demand(for: options.resources) ?? options.resources,
+            placementResources: group?.demand(for: options.placementResources) ?? options.placementResources, maxRestarts: options.maxRestarts,
+            maxConcurrency: options.maxConcurrency, owner: address, maxTaskRetries: options.maxTaskRetries == 0 ? nil : options.maxTaskRetries,
+            concurrencyGroups: options.concurrencyGroups.isEmpty ? nil : options.concurrencyGroups, scheduling: scheduling)
         post(.create(ActorCreation(specification: specification, arguments: arguments, getIfExists: options.getIfExists)))
         return id
     }
@@ -250,6 +255,36 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         let found = try await head(GetActor(name: key.name, namespace: key.namespace))
         try await onLoop { owner in owner.found(key, found.status) }
         return (found.status.id, found.status.type)
+    }
+
+    // MARK: Placement groups
+
+    package func createGroup(
+        bundles: [Resources], strategy: PlacementStrategy, name: String?, namespace: String?, lifetime: ActorLifetime
+    ) async throws -> PlacementGroupSpecification {
+        let isOwnedByActor = try await onLoop { $0.execution.hostsDetachedActor }
+        let specification = PlacementGroupSpecification(
+            id: .random(), bundles: bundles, strategy: strategy, name: name, namespace: namespace ?? self.namespace, lifetime: lifetime, job: job,
+            owner: address, isOwnedByActor: isOwnedByActor)
+        let created = try await head(CreateGroup(specification: specification)).specification
+        if lifetime == .job { try await onLoop { _ = $0.ownedGroups.insert(created.id) } }
+        return created
+    }
+
+    package func findGroup(name: String, namespace: String?) async throws -> PlacementGroupSpecification {
+        try await head(FindGroup(name: name, namespace: namespace ?? self.namespace)).specification
+    }
+
+    package func removeGroup(_ id: PlacementGroupID) async throws {
+        _ = try await head(RemoveGroup(group: id))
+        try await onLoop { _ = $0.ownedGroups.remove(id) }
+    }
+
+    /// A handle that is settled with the value when the group is created, or fails when it is removed.
+    package func whenReady(_ id: PlacementGroupID, value: [UInt8]) -> ObjectHandle {
+        let handle = ObjectHandle(id: ObjectID(task: nextTaskID(), index: 0), owner: address, keeper: self)
+        loop.execute { self.owner.awaitGroup(id, value, handle) }
+        return handle
     }
 
     package func kill(actor: ActorID, mayRestart: Bool = false) async throws {

@@ -18,11 +18,15 @@ package struct TaskOptions: Sendable, Hashable {
     package var name: String?
     /// It delivers its results one after the other.
     package var isStream = false
+    /// Nil is anywhere, in a group that is captured too.
+    package var scheduling: Scheduling?
 
     package init(
-        resources: Resources = Resources([Resources.cpu: 1]), retries: Int = 3, retryOn: RetryCondition = .never, timeout: Duration? = nil, name: String? = nil
+        resources: Resources = Resources([Resources.cpu: 1]), retries: Int = 3, retryOn: RetryCondition = .never, timeout: Duration? = nil,
+        name: String? = nil, scheduling: Scheduling? = nil
     ) {
         (self.resources, self.retries, self.retryOn, self.timeout, self.name) = (resources, retries, retryOn, timeout, name)
+        self.scheduling = scheduling
     }
 }
 
@@ -73,16 +77,18 @@ package struct ActorOptions: Sendable, Hashable {
     package var getIfExists: Bool
     /// The executable that holds the type, when it is not this one.
     package var program: Program?
+    /// Nil is anywhere, in a group that is captured too.
+    package var scheduling: Scheduling?
 
     package init(
         name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime = .job, resources: Resources = Resources(),
         placementResources: Resources = Resources([Resources.cpu: 1]), maxRestarts: Int = 0, maxTaskRetries: Int = 0, maxConcurrency: Int = 1,
-        concurrencyGroups: [String: Int] = [:], getIfExists: Bool = false, program: Program? = nil
+        concurrencyGroups: [String: Int] = [:], getIfExists: Bool = false, program: Program? = nil, scheduling: Scheduling? = nil
     ) {
         (self.name, self.namespace, self.lifetime, self.resources) = (name, namespace, lifetime, resources)
         (self.placementResources, self.maxRestarts, self.maxConcurrency) = (placementResources, maxRestarts, maxConcurrency)
         (self.maxTaskRetries, self.concurrencyGroups) = (maxTaskRetries, concurrencyGroups)
-        (self.getIfExists, self.program) = (getIfExists, program)
+        (self.getIfExists, self.program, self.scheduling) = (getIfExists, program, scheduling)
     }
 }
 
@@ -114,6 +120,15 @@ package protocol RuntimeInterface: AnyObject, Sendable {
     func streamSink(for context: TaskContext) -> any StreamSink
     /// Throws `notFound` when no living actor has the name.
     func lookUpActor(name: String, namespace: String?) async throws -> (id: ActorID, type: String)
+    /// Registers a placement group; it is created later. Throws `alreadyExists` when its name is taken.
+    func createGroup(
+        bundles: [Resources], strategy: PlacementStrategy, name: String?, namespace: String?, lifetime: ActorLifetime
+    ) async throws -> PlacementGroupSpecification
+    /// Throws `notFound` when no placement group has the name.
+    func findGroup(name: String, namespace: String?) async throws -> PlacementGroupSpecification
+    func removeGroup(_ id: PlacementGroupID) async throws
+    /// A handle that is settled with the value when the group is created, or fails when it is removed.
+    func whenReady(_ id: PlacementGroupID, value: [UInt8]) -> ObjectHandle
     /// Returns when the actor is dead for good; with `mayRestart`, when its process is told to end.
     func kill(actor: ActorID, mayRestart: Bool) async throws
     /// Returns when the actor has ended the calls that came before, and itself.
@@ -130,6 +145,18 @@ package protocol RuntimeInterface: AnyObject, Sendable {
 
 extension RuntimeInterface {
     package func resolved(_ id: ActorID) -> ActorID { id }
+
+    // A runtime without a cluster has no placement groups.
+    package func createGroup(
+        bundles: [Resources], strategy: PlacementStrategy, name: String?, namespace: String?, lifetime: ActorLifetime
+    ) async throws -> PlacementGroupSpecification { throw CurrentRuntime.noGroups }
+    package func findGroup(name: String, namespace: String?) async throws -> PlacementGroupSpecification { throw CurrentRuntime.noGroups }
+    package func removeGroup(_ id: PlacementGroupID) async throws { throw CurrentRuntime.noGroups }
+    package func whenReady(_ id: PlacementGroupID, value: [UInt8]) -> ObjectHandle {
+        ObjectHandle(
+            id: ObjectID(task: TaskID(high: 0, low: 0), index: 0), owner: ProcessAddress(process: ProcessID(high: 0, low: 0), endpoint: ""), keeper: nil,
+            outcome: .failed(CurrentRuntime.noGroups))
+    }
 }
 
 /// The runtime of this process.
@@ -165,6 +192,8 @@ package enum CurrentRuntime {
         }
         _ = removed
     }
+
+    fileprivate static var noGroups: MantaError { MantaError(.unavailable, "placement groups need a cluster; this session runs everything in its own process") }
 
     /// What every call answers when there is no runtime.
     package static var missing: MantaError { MantaError(.notConnected, "call Manta.start() or Manta.connect() first") }

@@ -19,6 +19,8 @@ package final class TaskContext: Sendable {
     package let attempt: Int
     /// When it must have ended, on this process's monotonic clock; what it submits has the same, or an earlier one.
     package let deadline: Instant?
+    /// The placement group that what it submits is put into, when nothing else is said; nil for none.
+    package let group: GroupMembership?
     /// Calls of the actor run one by one: a call that waits for another one of the same actor waits for ever.
     let runsAlone: Bool
     /// Where the answer goes; nil in the serial mode.
@@ -29,20 +31,21 @@ package final class TaskContext: Sendable {
     package let didUnblock: @Sendable () async throws -> Void
 
     package convenience init(
-        job: JobID, task: TaskID, node: NodeID, actor: ActorID?, function: String, attempt: Int,
+        job: JobID, task: TaskID, node: NodeID, actor: ActorID?, function: String, attempt: Int, group: GroupMembership? = nil,
         willBlock: @escaping @Sendable () -> Void, didUnblock: @escaping @Sendable () async throws -> Void
     ) {
         self.init(
-            job: job, task: task, node: node, actor: actor, function: function, attempt: attempt, deadline: nil, runsAlone: false, route: nil,
+            job: job, task: task, node: node, actor: actor, function: function, attempt: attempt, deadline: nil, group: group, runsAlone: false, route: nil,
             willBlock: willBlock, didUnblock: didUnblock)
     }
 
     init(
         job: JobID, task: TaskID, node: NodeID, actor: ActorID?, function: String, attempt: Int, deadline: Instant?,
-        runsAlone: Bool, route: ReplyRoute?, willBlock: @escaping @Sendable () -> Void, didUnblock: @escaping @Sendable () async throws -> Void
+        group: GroupMembership?, runsAlone: Bool, route: ReplyRoute?, willBlock: @escaping @Sendable () -> Void, didUnblock: @escaping @Sendable () async throws -> Void
     ) {
         (self.job, self.task, self.node, self.actor) = (job, task, node, actor)
         (self.function, self.attempt, self.deadline, self.runsAlone, self.route) = (function, attempt, deadline, runsAlone, route)
+        self.group = group
         (self.willBlock, self.didUnblock) = (willBlock, didUnblock)
     }
 }

@@ -15,13 +15,14 @@ struct MantaCommand: AsyncParsableCommand {
               manta start --address tcp://10.0.0.1:6380  this machine joins a cluster
               manta serve deploy config/serve.yaml       backends and endpoints
               manta list actors --output json
+              manta explain 5f0c2ab1                     why it waits, or why it died
               manta stop
 
             Commands that talk to a cluster take --address, else MANTA_ADDRESS, else the cluster that was last started here.
             """,
         version: Version.text,
         subcommands: [
-            StartCommand.self, StopCommand.self, StatusCommand.self, ListCommand.self, ServeCommand.self, MicrobenchmarkCommand.self, VersionCommand.self,
+            StartCommand.self, StopCommand.self, StatusCommand.self, ListCommand.self, ExplainCommand.self, ServeCommand.self, MicrobenchmarkCommand.self, VersionCommand.self,
         ])
 }
 

@@ -28,6 +28,7 @@ struct StartCommand: AsyncParsableCommand {
     @Option(help: "CPUs that remote code may hold on this node; this machine's by default.") var cpus: Double?
     @Option(help: "GPUs of this node; those of this machine by default.") var gpus: Double?
     @Option(help: "Custom resources of this node: name=amount,name=amount.") var resources: String?
+    @Option(help: "Labels of this node, by which scheduling finds it: key=value,key=value.") var labels: String?
     @Option(help: "Folder of durable files and logs; ~/.local/state/manta/<port> by default.") var directory: String?
     @Flag(help: "Stay until Ctrl-C, start again what dies, and stop everything at the end.") var block = false
     @OptionGroup var output: OutputOptions
@@ -41,6 +42,9 @@ struct StartCommand: AsyncParsableCommand {
         if Set(ports).count < ports.count { throw ValidationError("--port, --admin-port and --http-port must differ") }
         for (name, value) in [("--cpus", cpus), ("--gpus", gpus)] {
             if let value, !(value >= 0 && value <= 100_000) { throw ValidationError("\(name) is \(value); expected 0 to 100000") }
+        }
+        if let labels {
+            do { _ = try parseLabels(labels) } catch { throw ValidationError("--labels: \(error.message)") }
         }
         if let resources {
             do { _ = try parseResources(resources) } catch { throw ValidationError("--resources: \(error.message)") }
@@ -65,6 +69,7 @@ struct StartCommand: AsyncParsableCommand {
         if let cpus { variables[Variable.cpus] = "\(cpus)" }
         if let gpus { variables[Variable.gpus] = "\(gpus)" }
         if let resources { variables[Variable.resources] = resources }
+        if let labels { variables[Variable.labels] = labels }
         if let directory { variables[Variable.directory] = absolutePath(directory) }
         return variables
     }

@@ -75,6 +75,7 @@ final class ShopCluster: AdminSource {
         content.withLock { $0.arguments = value }
         return [JSONMessagePack.encode(["count": 42])]
     }
+    func explain(_ id: String) async throws -> [String] { ["\(id) is alive"] }
     func kill(_ actor: ActorID) async throws {
         content.withLock { content in
             content.removed.append(actor)

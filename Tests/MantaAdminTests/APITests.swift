@@ -136,6 +136,11 @@ struct APITests {
         #expect(response.failure?.code == "invalidArgument")
     }
 
+    @Test func explanationsAreSentences() async {
+        let answer = await api.ask(.get, "/api/v1/explain/5f0c2ab1").json
+        #expect(answer == ["id": "5f0c2ab1", "lines": ["it waits", "for a node"]])
+    }
+
     @Test func oneRowIsAsInItsList() async {
         let list = await api.ask(.get, "/api/v1/actors").json
         for path in ["/api/v1/actors/\(hits)", "/api/v1/actors/shop/hits"] {

@@ -79,6 +79,8 @@ final class FakeCluster: AdminSource {
         }
     }
 
+    func explain(_ id: String) async throws -> [String] { try answer("explain \(id)") { _ in ["it waits", "for a node"] } }
+
     func kill(_ actor: ActorID) async throws { try answer("kill \(actor.short)") { _ in } }
 }
 

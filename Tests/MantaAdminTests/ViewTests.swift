@@ -17,7 +17,13 @@ struct ViewTests {
         state.head.nodes = [
             NodeRow(
                 id: node, state: .alive, host: "reef", endpoint: "tcp://h:1", pid: 5, total: Resources(["CPU": 2, "GPU": 1]), available: Resources(["CPU": 0.5]),
-                workers: 3, startedAt: time)
+                workers: 3, startedAt: time, labels: ["zone": "a"])
+        ]
+        state.head.placementGroups = [
+            PlacementGroupRow(
+                id: PlacementGroupID(high: 0, low: 9), name: "gang", namespace: "shop", state: .rescheduling, strategy: .strictSpread,
+                bundles: [.init(resources: Resources(["CPU": 2]), node: node), .init(resources: Resources(["CPU": 1]), node: nil)], job: job, detached: true,
+                createdAt: time, reason: "waits")
         ]
         state.head.jobs = [JobRow(id: job, state: .failed, program: "/bin/p", namespace: "shop", pid: 6, startedAt: time, endedAt: time)]
         state.head.tasks = [
@@ -25,6 +31,7 @@ struct ViewTests {
                 id: task, job: job, function: "f(x:)", state: .failed, actor: actor, node: node, worker: process, parent: task, attempt: 2, submittedAt: time,
                 startedAt: time, endedAt: time, error: "broken")
         ]
+        state.head.tasks[0].attempts = [TaskAttempt(attempt: 1, state: .failed, worker: process, error: "crashed")]
         var row = actorRow(actor, name: "hits", state: .dead)
         (row.node, row.death, row.reason) = (node, DeathCause(.signaled, "signal 9"), "waits")
         state.head.actors = [row]

@@ -57,11 +57,21 @@ import Testing
         let id = h.add()
         h.membership.disconnected(id, at: h.now) { h.actions.append($0) }
         #expect(h.state(id) == .suspect)
-        h.pass(seconds: 5)
+        h.pass(seconds: 2)
         #expect(h.beat(id))
         #expect(h.state(id) == .alive)
         #expect(h.actions.contains(.nodeBecameAlive(id)))
         #expect(!h.actions.contains { if case .nodeDied = $0 { true } else { false } })
+    }
+
+    @Test func aNodeWhoseLinkStaysBrokenIsDeadSoonerThanASilentOne() {
+        let h = Harness()
+        let (broken, silent) = (h.add(), h.add())
+        h.membership.disconnected(broken, at: h.now) { h.actions.append($0) }
+        h.pass(seconds: 3)
+        #expect(h.state(broken) == .dead)
+        #expect(h.membership[broken]?.reason?.contains("connection") == true)
+        #expect(h.state(silent) == .suspect)
     }
 
     /// F12.

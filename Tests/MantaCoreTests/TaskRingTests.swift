@@ -43,6 +43,7 @@ import Testing
         #expect(ring.rows(limit: 1)[0].endedAt == nil)
         ring.record([failed], dropped: 0)
         #expect(ring.rows(limit: 1)[0].attempt == 2)
+        #expect(ring.rows(limit: 1)[0].attempts == [TaskAttempt(attempt: 1, state: .failed, worker: nil, error: "crash")])
     }
 
     @Test func theOldestGoAndAreCounted() {

@@ -69,6 +69,24 @@ extension ProcessTests {
             }
         }
 
+        @Test func whyAnActorWaitsAndWhyOneDiedIsExplained() async throws {
+            try await Platform.run { platform in
+                #expect(try await probe(platform, "create", "ledger").output == "1\n")
+                let row = try #require(try await platform.list("actors").first { $0["name"].string == "ledger" })
+                let id = try #require(row["id"].string)
+                let alive = try await platform.manta("explain", String(id.prefix(8)))
+                for part in ["is alive", "it was put on node", "named \"ledger\""] { #expect(alive.contains(part), "\(alive)") }
+                kill(Int32(try #require(row["pid"].integer)), SIGKILL)
+                try await eventually("the death in the explanation", within: .seconds(30)) {
+                    let (status, answer) = try await platform.admin("GET", "explain/\(id)")
+                    let text = "\(answer)"
+                    return status == 200 && text.contains("it died (signaled)") && text.contains("signal 9 (SIGKILL") && text.contains("peak memory")
+                }
+                #expect(try await platform.admin("GET", "explain/\(String(repeating: "0", count: 32))").status == 404)
+                #expect(try await platform.admin("GET", "explain/nothing").status == 400)
+            }
+        }
+
         @Test func twoNodesShareTheWork() async throws {
             try await Platform.run(cpus: 1) { platform in
                 try await platform.manta("start", "--address", platform.address, "--cpus", "1")

@@ -61,17 +61,18 @@ extension RemoteActor {
     ///     `maxConcurrency`, nor wait for others. Not for a class.
     ///   - getIfExists: take the living actor with this name if there is one.
     ///   - program: the executable that holds the type, when it is not this one.
+    ///   - scheduling: which nodes may host it; see `Scheduling`.
     public nonisolated static func options(
         name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime? = nil, cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil,
         resources: [String: Double]? = nil, maxRestarts: Int? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, maxConcurrency: Int? = nil,
-        concurrencyGroups: [String: Int]? = nil, getIfExists: Bool? = nil, program: Program? = nil
+        concurrencyGroups: [String: Int]? = nil, getIfExists: Bool? = nil, program: Program? = nil, scheduling: Scheduling? = nil
     ) -> Factory {
         Factory(
             _options: _defaults.overridden(
                 by: ActorCreationOptions(
                     name: name, namespace: namespace, lifetime: lifetime, cpus: cpus, gpus: gpus, memory: memory, resources: resources,
                     maxRestarts: maxRestarts, maxTaskRetries: maxTaskRetries, retryOn: retryOn, maxConcurrency: maxConcurrency,
-                    concurrencyGroups: concurrencyGroups, getIfExists: getIfExists, program: program)))
+                    concurrencyGroups: concurrencyGroups, getIfExists: getIfExists, program: program, scheduling: scheduling)))
     }
 
     /// The living actor of this type with a name.

@@ -19,6 +19,8 @@ extension Manta {
         public var timeLeft: Duration?
         /// The node, when the process is on one.
         public var node: NodeID?
+        /// The placement group that what the code submits is put into; nil when none is captured.
+        public var placementGroup: PlacementGroupID?
         /// The namespace of actors that are named without one.
         public var namespace: String
         /// This process.
@@ -32,7 +34,8 @@ extension Manta {
             let task = TaskContext.current
             return Context(
                 job: task?.job ?? runtime.job, task: task?.task, actor: task?.actor, function: task?.function, attempt: task?.attempt ?? 1,
-                timeLeft: task?.deadline.map { max(.zero, $0 - EventLoop.clock()) }, node: task?.node ?? runtime.node, namespace: runtime.namespace, pid: getpid())
+                timeLeft: task?.deadline.map { max(.zero, $0 - EventLoop.clock()) }, node: task?.node ?? runtime.node, placementGroup: task?.group?.group,
+                namespace: runtime.namespace, pid: getpid())
         }
     }
 }

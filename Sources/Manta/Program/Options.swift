@@ -12,14 +12,15 @@ public struct FunctionOptions: Sendable {
     var retryOn: RetryCondition?
     var timeout: Duration?
     var name: String?
+    var scheduling: Scheduling?
 
     /// See `@Remote` for what each means.
     public init(
         cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil, resources: [String: Double]? = nil, retries: Int? = nil,
-        retryOn: RetryCondition? = nil, timeout: Duration? = nil, name: String? = nil
+        retryOn: RetryCondition? = nil, timeout: Duration? = nil, name: String? = nil, scheduling: Scheduling? = nil
     ) {
         demand = ResourceDemand(cpus: cpus, gpus: gpus, memory: memory, resources: resources)
-        (self.retries, self.retryOn, self.timeout, self.name) = (retries, retryOn, timeout, name)
+        (self.retries, self.retryOn, self.timeout, self.name, self.scheduling) = (retries, retryOn, timeout, name, scheduling)
     }
 
     /// These options with what `other` says put over them.
@@ -30,14 +31,16 @@ public struct FunctionOptions: Sendable {
         result.retryOn = other.retryOn ?? retryOn
         result.timeout = other.timeout ?? timeout
         result.name = other.name ?? name
+        result.scheduling = other.scheduling ?? scheduling
         return result
     }
 
     func checked() throws(MantaError) -> TaskOptions {
         if let retries, retries < -1 { throw MantaError(.invalidArgument, "retries is \(retries); expected -1 (without end) or more") }
         try check(timeout: timeout)
-        return TaskOptions(
-            resources: try demand.checked(defaultCPUs: 1), retries: retries ?? 3, retryOn: retryOn ?? .never, timeout: timeout, name: name)
+        let resources = try demand.checked(defaultCPUs: 1)
+        if let complaint = scheduling?.group?.complaint(about: resources) { throw MantaError(.invalidArgument, complaint) }
+        return TaskOptions(resources: resources, retries: retries ?? 3, retryOn: retryOn ?? .never, timeout: timeout, name: name, scheduling: scheduling)
     }
 }
 
@@ -90,16 +93,17 @@ public struct ActorCreationOptions: Sendable {
     var concurrencyGroups: [String: Int]?
     var getIfExists: Bool?
     var program: Program?
+    var scheduling: Scheduling?
 
     public init(
         name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime? = nil, cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil,
         resources: [String: Double]? = nil, maxRestarts: Int? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, maxConcurrency: Int? = nil,
-        concurrencyGroups: [String: Int]? = nil, getIfExists: Bool? = nil, program: Program? = nil
+        concurrencyGroups: [String: Int]? = nil, getIfExists: Bool? = nil, program: Program? = nil, scheduling: Scheduling? = nil
     ) {
         demand = ResourceDemand(cpus: cpus, gpus: gpus, memory: memory, resources: resources)
         (self.maxTaskRetries, self.retryOn, self.concurrencyGroups) = (maxTaskRetries, retryOn, concurrencyGroups)
         (self.name, self.namespace, self.lifetime, self.maxRestarts) = (name, namespace, lifetime, maxRestarts)
-        (self.maxConcurrency, self.getIfExists, self.program) = (maxConcurrency, getIfExists, program)
+        (self.maxConcurrency, self.getIfExists, self.program, self.scheduling) = (maxConcurrency, getIfExists, program, scheduling)
     }
 
     /// These options with what `other` says put over them.
@@ -116,6 +120,7 @@ public struct ActorCreationOptions: Sendable {
         result.concurrencyGroups = other.concurrencyGroups ?? concurrencyGroups
         result.getIfExists = other.getIfExists ?? getIfExists
         result.program = other.program ?? program
+        result.scheduling = other.scheduling ?? scheduling
         return result
     }
 
@@ -140,9 +145,11 @@ public struct ActorCreationOptions: Sendable {
         let held = try demand.checked(defaultCPUs: 0)
         // An actor that says nothing needs a CPU to be placed and none to live, so that a node can host more actors than it has CPUs.
         let forPlacing = demand.isEmpty ? Resources([Resources.cpu: 1]) : held
+        if let complaint = scheduling?.group?.complaint(about: held) { throw MantaError(.invalidArgument, complaint) }
         return ActorOptions(
             name: name, namespace: namespace, lifetime: lifetime ?? .job, resources: held, placementResources: forPlacing, maxRestarts: maxRestarts ?? 0,
-            maxTaskRetries: maxTaskRetries ?? 0, maxConcurrency: maxConcurrency ?? defaultConcurrency, concurrencyGroups: concurrencyGroups ?? [:], getIfExists: getIfExists ?? false, program: program)
+            maxTaskRetries: maxTaskRetries ?? 0, maxConcurrency: maxConcurrency ?? defaultConcurrency, concurrencyGroups: concurrencyGroups ?? [:],
+            getIfExists: getIfExists ?? false, program: program, scheduling: scheduling)
     }
 }
 
@@ -165,6 +172,9 @@ struct ResourceDemand: Sendable {
         var amounts = resources ?? [:]
         for reserved in [Resources.cpu, Resources.gpu, Resources.memory] where amounts[reserved] != nil {
             throw MantaError(.invalidArgument, "resources contains \"\(reserved)\"; use the parameter cpus, gpus or memory for it")
+        }
+        if let taken = amounts.keys.first(where: BundleResource.isReserved) {
+            throw MantaError(.invalidArgument, "the resource \"\(taken)\" begins with \(BundleResource.prefix), which names bundles; use scheduling: .group(...) instead")
         }
         amounts[Resources.cpu] = cpus ?? defaultCPUs
         amounts[Resources.gpu] = gpus

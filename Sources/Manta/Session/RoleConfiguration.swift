@@ -20,6 +20,10 @@ package enum Variable {
     package static let cpus = "MANTA_CPUS"
     package static let gpus = "MANTA_GPUS"
     package static let resources = "MANTA_RESOURCES"
+    /// `key=value,key=value`.
+    package static let labels = "MANTA_LABELS"
+    /// Bytes that the workers of a node may hold together; the one that holds most is ended beyond that.
+    package static let workerMemory = "MANTA_WORKER_MEMORY"
     package static let readyDescriptor = "MANTA_READY_FD"
     package static let namespace = "MANTA_NAMESPACE"
     package static let program = "MANTA_PROGRAM"
@@ -76,6 +80,19 @@ package func headEndpoint(_ address: String) throws(MantaError) -> String {
     return "tcp://\(host):\(port)"
 }
 
+/// Reads `zone=a,disk=fast`.
+package func parseLabels(_ text: String) throws(MantaError) -> [String: String] {
+    var result: [String: String] = [:]
+    for part in text.split(separator: ",") {
+        let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        guard pair.count == 2, !pair[0].isEmpty, pair.allSatisfy({ $0.utf8.count <= Limits.nameBytes }) else {
+            throw MantaError(.invalidArgument, "the label \"\(part.prefix(64))\" is not understood; expected key=value, for example zone=a")
+        }
+        result[String(pair[0])] = String(pair[1])
+    }
+    return result
+}
+
 /// Reads `a=1,b=0.5`.
 package func parseResources(_ text: String) throws(MantaError) -> [String: Double] {
     var result: [String: Double] = [:]
@@ -83,6 +100,9 @@ package func parseResources(_ text: String) throws(MantaError) -> [String: Doubl
         let pair = part.split(separator: "=", maxSplits: 1)
         guard pair.count == 2, let amount = Double(pair[1]), amount.isFinite, amount >= 0, amount < 1e12 else {
             throw MantaError(.invalidArgument, "the resource \"\(part)\" is not understood; expected name=amount with an amount of 0 or more, for example disk=2")
+        }
+        guard !BundleResource.isReserved(String(pair[0])) else {
+            throw MantaError(.invalidArgument, "the resource \"\(part.prefix(64))\" begins with \(BundleResource.prefix), which names bundles of placement groups; choose another name")
         }
         result[String(pair[0])] = amount
     }

@@ -66,7 +66,8 @@ private func startNode(_ loop: EventLoop, _ logger: Logger) throws -> (String, (
     let logs = try folder(Variable.logDirectory, default: "\(durableFolder())/logs")
     let id = NodeID.random()
     let configuration = NodeConfiguration(
-        head: head, endpoint: "ipc://\(sockets)/\(id.short).sock", runtimeDirectory: sockets, logDirectory: logs, total: total, node: id)
+        head: head, endpoint: "ipc://\(sockets)/\(id.short).sock", runtimeDirectory: sockets, logDirectory: logs, total: total, node: id,
+        labels: try parseLabels(ProcessEnvironment[Variable.labels] ?? ""), workerMemory: try number(Variable.workerMemory).map { Int64($0) })
     let node = Node(configuration: configuration, loop: loop, logger: logger)
     return (try node.start(), { node.stop() })
 }

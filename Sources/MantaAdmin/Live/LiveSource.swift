@@ -110,5 +110,7 @@ package final class LiveSource: AdminSource {
         return [try await handles[0].bytes()]
     }
 
+    package func explain(_ id: String) async throws -> [String] { try await runtime().head(Explain(id: id), deadline: Self.deadline).lines }
+
     package func kill(_ actor: ActorID) async throws { try await runtime().kill(actor: actor) }
 }

@@ -7,7 +7,8 @@ package import MantaModel
 
 /// A node, as a placement policy sees it.
 package struct NodeLoad: Hashable, Sendable {
-    package let total: Resources
+    package private(set) var total: Resources
+    package let labels: [String: String]
     /// As the node said last.
     package private(set) var available: Resources
     package var isUsable = true
@@ -19,7 +20,9 @@ package struct NodeLoad: Hashable, Sendable {
     private var held = Resources()
     private var heldUncounted = Resources()
 
-    init(total: Resources, available: Resources) { (self.total, self.available) = (total, available) }
+    init(total: Resources, available: Resources, labels: [String: String] = [:]) {
+        (self.total, self.available, self.labels) = (total, available, labels)
+    }
 
     package var actorCount: Int { actors.count }
 
@@ -53,9 +56,16 @@ package struct NodeLoad: Hashable, Sendable {
         if uncounted.removeValue(forKey: actor) != nil { heldUncounted -= resources }
     }
 
-    /// A heartbeat.
-    mutating func update(available: Resources) {
+    /// It has more, and nobody holds that.
+    mutating func gain(_ resources: Resources) {
+        total += resources
+        available += resources
+    }
+
+    /// A heartbeat; `total`: what the node has, when that is not what it registered with.
+    mutating func update(available: Resources, total: Resources? = nil) {
         self.available = available
+        self.total = total ?? self.total.plain
         for (actor, isAccepted) in uncounted where isAccepted {
             uncounted[actor] = nil
             heldUncounted -= actors[actor] ?? Resources()
@@ -72,6 +82,8 @@ package protocol ActorPlacement: Sendable {
 package enum ActorChoice: Hashable, Sendable {
     case node(NodeID)
     case wait(reason: String)
+    /// No node may ever run it.
+    case never(reason: String)
 }
 
 /// Nodes where the actor fits now come first, then those where it fits beside the other actors; among them the one with the fewest actors, then the
@@ -81,32 +93,52 @@ package struct LeastLoadedPlacement: ActorPlacement {
 
     private struct Candidate {
         var id: NodeID
+        var isPreferred: Bool
         var fitsNow: Bool
         var actors: Int
         var free: Int64
 
         func isBetter(than other: Candidate) -> Bool {
-            (fitsNow ? 0 : 1, actors, -free, id) < (other.fitsNow ? 0 : 1, other.actors, -other.free, other.id)
+            if isPreferred != other.isPreferred { return isPreferred }
+            return (fitsNow ? 0 : 1, actors, -free, id) < (other.fitsNow ? 0 : 1, other.actors, -other.free, other.id)
         }
     }
 
     package func choose(for specification: ActorSpecification, among nodes: [NodeID: NodeLoad]) -> ActorChoice {
         var best: Candidate?
         var couldEver = false
-        for (id, node) in nodes where node.total.covers(specification.resources) && node.total.covers(specification.placementResources) {
+        let rule = specification.scheduling?.rule ?? .standard
+        let isBound = Self.isBound(rule, specification, nodes)
+        for (id, node) in nodes where rule.allows(id, labels: node.labels) && (!isBound || rule.prefers(id, labels: node.labels)) && node.total.covers(specification.resources) && node.total.covers(specification.placementResources) {
             couldEver = true
             guard node.isUsable, node.hasFreeOfActors(specification.resources) else { continue }
             let candidate = Candidate(
-                id: id, fitsNow: node.hasFree(specification.resources) && node.hasFree(specification.placementResources), actors: node.actorCount,
+                id: id, isPreferred: rule.prefers(id, labels: node.labels), fitsNow: node.hasFree(specification.resources) && node.hasFree(specification.placementResources), actors: node.actorCount,
                 free: node.free(Resources.cpu).units)
             if best.map(candidate.isBetter) ?? true { best = candidate }
         }
         if let best { return .node(best.id) }
+        if case .node(let wanted, soft: false) = rule, !couldEver {
+            let place = nodes[wanted].map { "has \($0.total.plain) and can never meet \(specification.resources)" } ?? "is not a living node of this cluster"
+            return .never(reason: "it may run on node \(wanted.short) only, which \(place)")
+        }
         let needs = specification.resources.isEmpty ? specification.placementResources : specification.resources
         if !nodes.values.contains(where: \.isUsable) { return .wait(reason: "no node is alive") }
+        if case .labels = rule, !nodes.contains(where: { rule.allows($0.key, labels: $0.value.labels) }) {
+            return .wait(reason: "it may run on \(rule.sentence), and there is none; start one, or ask for other labels")
+        }
+        if let group = needs.group { return .wait(reason: "its placement group \(group.short) is not ready, or its bundles are full") }
         return couldEver
             ? .wait(reason: "it needs \(needs), which other actors hold on every node that has it")
             : .wait(reason: "it needs \(needs), which no node of the cluster has at all; add such a node or ask for less")
+    }
+}
+
+extension LeastLoadedPlacement {
+    /// A soft wish for a node that could hold the actor: it waits for that node also while it is busy.
+    private static func isBound(_ rule: PlacementRule, _ specification: ActorSpecification, _ nodes: [NodeID: NodeLoad]) -> Bool {
+        guard case .node(let wanted, soft: true) = rule, let node = nodes[wanted] else { return false }
+        return node.isUsable && node.total.covers(specification.resources) && node.total.covers(specification.placementResources)
     }
 }
 
@@ -116,10 +148,14 @@ extension ActorDirectory {
         guard let entry = entries[id], case .waiting(let notBefore) = entry.phase, notBefore <= now else { return }
         switch placement.choose(for: entry.specification, among: nodes) {
         case .node(let node):
+            let reason = choice(of: node, for: entry.specification)
+            entries[id]?.choice = reason
             move(id, to: .placing(on: node, accepted: false))
             nodes[node]?.assign(id, entry.specification.resources)
             sink(.place(entry.specification, restarts: entry.restarts, on: node))
-        case .wait(let reason):
+        case .never(let reason) where !isRecovering:
+            lost(id, DeathCause(.unschedulable, reason), at: now, sink)
+        case .wait(let reason), .never(let reason):
             entries[id]?.reason = reason
             timers[id] = nil
         }
@@ -131,13 +167,15 @@ extension ActorDirectory {
         struct Shape: Hashable {
             var resources: Resources
             var placementResources: Resources
+            var scheduling: Scheduling?
         }
         var reasons: [Shape: String] = [:]
         var seen: Set<ActorID> = []
         defer { waiting = waiting.filter { if case .waiting = entries[$0]?.phase { seen.insert($0).inserted } else { false } } }
         for id in waiting {
             guard let specification = entries[id]?.specification, case .waiting = entries[id]?.phase else { continue }
-            let shape = Shape(resources: specification.resources, placementResources: specification.placementResources)
+            let shape = Shape(
+                resources: specification.resources, placementResources: specification.placementResources, scheduling: specification.scheduling)
             if let reason = reasons[shape] {
                 entries[id]?.reason = reason
                 continue

@@ -25,10 +25,10 @@ extension ActorDirectory {
 
     /// A node registered, with everything it runs. `jobHasEnded` tells about the jobs of actors that are not known here.
     package mutating func nodeJoined(
-        _ id: NodeID, total: Resources, available: Resources, running: [Running], jobHasEnded: (JobID) -> Bool, at now: Instant, time: WallTime,
+        _ id: NodeID, total: Resources, available: Resources, labels: [String: String] = [:], running: [Running], jobHasEnded: (JobID) -> Bool, at now: Instant, time: WallTime,
         _ sink: (Action) -> Void
     ) {
-        nodes[id] = NodeLoad(total: total, available: available)
+        nodes[id] = NodeLoad(total: total, available: available, labels: labels)
         for actor in running { found(actor, on: id, jobHasEnded: jobHasEnded, at: now, time: time, sink) }
         let listed = Set(running.map(\.specification.id))
         // In the order of creation: equal events have equal consequences.
@@ -95,9 +95,9 @@ extension ActorDirectory {
     }
 
     /// A node's heartbeat: what it has free now.
-    package mutating func nodeUpdated(_ id: NodeID, available: Resources, at now: Instant, _ sink: (Action) -> Void) {
+    package mutating func nodeUpdated(_ id: NodeID, available: Resources, total: Resources? = nil, at now: Instant, _ sink: (Action) -> Void) {
         guard nodes[id] != nil else { return }
-        nodes[id]?.update(available: available)
+        nodes[id]?.update(available: available, total: total)
         placeWaiting(at: now, sink)
     }
 
@@ -119,6 +119,31 @@ extension ActorDirectory {
             } else {
                 lost(actor, DeathCause(.nodeDied, "the node of actor \(actor.short) died: \(reason)"), at: now, sink)
             }
+        }
+        placeWaiting(at: now, sink)
+    }
+
+    /// Bundles of a placement group are ready on the node: actors may go there before its next heartbeat says so.
+    package mutating func nodeGained(_ id: NodeID, _ resources: Resources, at now: Instant, _ sink: (Action) -> Void) {
+        nodes[id]?.gain(resources)
+        placeWaiting(at: now, sink)
+    }
+
+    /// A placement group was removed, and with it the actors that ran in it or were to.
+    package mutating func groupRemoved(_ group: PlacementGroupID, at now: Instant, _ sink: (Action) -> Void) {
+        let gone = entries.values.filter { !$0.phase.isDead && ($0.specification.resources.group == group || $0.specification.placementResources.group == group) }
+        for entry in gone.sorted(by: { $0.number < $1.number }) {
+            bury(entry.specification.id, DeathCause(.groupRemoved, "placement group \(group.short), in which actor \(entry.specification.id.short) ran, was removed"), sink)
+        }
+        placeWaiting(at: now, sink)
+    }
+
+    /// A process is gone: the actors that it made go too, except for the detached ones.
+    package mutating func ownerDied(_ process: ProcessID, at now: Instant, _ sink: (Action) -> Void) {
+        let orphans = entries.values.filter { $0.specification.owner.process == process && $0.specification.lifetime == .job && !$0.phase.isDead }
+        for entry in orphans.sorted(by: { $0.number < $1.number }) {
+            let id = entry.specification.id
+            bury(id, DeathCause(.ownerDied, "process \(process.short), which made actor \(id.short), is gone"), sink)
         }
         placeWaiting(at: now, sink)
     }
@@ -177,8 +202,10 @@ extension ActorDirectory {
         guard let entry = entries[id], !entry.phase.isDead else { return }
         if cause.kind == .nodeDied { entries[id]?.mayLinger = true }
         let allowed = entry.specification.maxRestarts
-        let willRestart = cause.kind != .constructorThrew && cause.kind != .jobEnded && (allowed < 0 || entry.restarts < allowed)
-        if cause.kind != .killed && cause.kind != .jobEnded {
+        let isFinal = [.constructorThrew, .jobEnded, .ownerDied, .groupRemoved, .unschedulable].contains(cause.kind)
+        let willRestart = !isFinal && (allowed < 0 || entry.restarts < allowed)
+        entries[id]?.ends = (entry.ends + [cause.detail]).suffix(Self.rememberedEnds)
+        if !cause.isWanted {
             var report = status(entry)
             report.death = cause
             sink(.died(report, willRestart: willRestart))
@@ -197,7 +224,7 @@ extension ActorDirectory {
     /// The end of an actor, wherever it stood.
     mutating func bury(_ id: ActorID, _ cause: DeathCause, _ sink: (Action) -> Void) {
         guard let entry = entries[id], !entry.phase.isDead else { return }
-        if let node = entry.phase.node, nodes[node] != nil, cause.kind == .killed || cause.kind == .jobEnded {
+        if let node = entry.phase.node, nodes[node] != nil, cause.isWanted {
             sink(.end(id, on: node, restarts: entry.restarts, cause: cause))
         }
         freeName(of: entry)
@@ -205,7 +232,7 @@ extension ActorDirectory {
         if entry.specification.lifetime == .detached {
             // A detached actor that a node reports and the store does not have was given up.
             sink(.forget(id))
-        } else if entry.mayLinger || (cause.kind == .killed && entry.phase.node != nil), let buried = entries[id] {
+        } else if entry.mayLinger || (cause.isWanted && cause.kind != .jobEnded && entry.phase.node != nil), let buried = entries[id] {
             tombstones.insert(id)
             sink(.persist(storedRow(buried)))
         }

@@ -84,6 +84,10 @@ package struct ActorDirectory: Sendable {
         var restarts = 0
         /// Why it waits.
         var reason: String?
+        /// Why it was put where it is.
+        var choice: String?
+        /// How the latest incarnations ended.
+        var ends: [String] = []
         /// The next back-off.
         var backOff = ActorDirectory.firstBackOff
         var watchers: Set<WatcherID> = []

@@ -28,11 +28,14 @@ extension LeaseBook {
     package func reason(for id: LeaseID) -> String? {
         guard let lease = leases[id], lease.state == .waiting, let group = groups[lease.group] else { return nil }
         let demand = group.key.resources
+        if group.isForeign { return "no node that its scheduling rule allows has room for it: \(group.key.rule.sentence)" }
+        if let group = demand.group, !total.covers(demand) {
+            return "placement group \(group.short) has no bundle on this node that can hold it; it waits until the group is created"
+        }
         if !total.covers(demand) {
             let others = views.filter { $0.canHold(demand) }
             if others.isEmpty {
-                let own = NodeView(id: node, endpoint: "", total: total, available: available)
-                return "no node can ever serve it: " + Placement.shortfall(of: demand, among: views + [own])
+                return "no node can ever serve it: " + Placement.shortfall(of: demand, among: views + [ownView])
             }
             return "this node has \(total), it needs \(demand)" + (lease.mayMove ? "" : "; it was moved here and may not move again")
         }
@@ -51,7 +54,7 @@ extension LeaseBook {
 
     /// What waiting requests need, by demand, for reports to the head.
     package var demands: [Resources: Int] {
-        waitingGroups.reduce(into: [:]) { demands, index in
+        (Array(waitingGroups) + Array(foreignGroups)).reduce(into: [:]) { demands, index in
             if let group = groups[index] { demands[group.key.resources, default: 0] += group.waiting }
         }
     }

@@ -9,17 +9,19 @@ internal import OrderedCollections
 extension LeaseBook {
     /// Puts a new request at the end of its group's queue.
     mutating func enqueue(_ request: LeaseRequest, at now: Instant) {
-        let key = GroupKey(owner: request.owner.process, job: request.job, program: request.program, resources: request.resources)
+        let key = GroupKey(
+            owner: request.owner.process, job: request.job, program: request.program, resources: request.resources, rule: request.rule)
         let index = self.index(of: key)
         sequence += 1
         groups[index]?.queue.append(Entry(lease: request.lease, sequence: sequence, since: now))
         groups[index]?.waiting += 1
         groups[index]?.members += 1
-        waitingGroups.append(index)
+        if groups[index]!.isForeign { foreignGroups.append(index) } else { waitingGroups.append(index) }
         waitingCount += 1
         leases[request.lease] = Lease(
             state: .waiting, owner: request.owner, group: index, mayMove: request.mayMove, worker: nil, since: now, confirmedAt: now)
         owned[request.owner.process, default: []].insert(request.lease)
+        if let home = request.home, home != node { homes[request.owner.process] = home }
     }
 
     private mutating func index(of key: GroupKey) -> Int {
@@ -27,10 +29,10 @@ extension LeaseBook {
         let index: Int
         if let free = freeGroups.popLast() {
             index = free
-            groups[index] = Group(key: key)
+            groups[index] = Group(key: key, isForeign: !key.rule.allows(node, labels: labels))
         } else {
             index = groups.count
-            groups.append(Group(key: key))
+            groups.append(Group(key: key, isForeign: !key.rule.allows(node, labels: labels)))
         }
         groupIndex[key] = index
         return index
@@ -44,6 +46,7 @@ extension LeaseBook {
         if group.waiting == 0 {
             group.queue.removeAll()
             waitingGroups.remove(index)
+            foreignGroups.remove(index)
         } else if group.queue.count > 2 * group.waiting + 16 {
             group.queue.removeAll { leases[$0.lease]?.state != .waiting }
         }
@@ -132,7 +135,7 @@ extension LeaseBook {
 
     private mutating func leaveOwner(_ id: LeaseID, _ owner: ProcessID) {
         owned[owner]?.remove(id)
-        if owned[owner]?.isEmpty == true { owned[owner] = nil }
+        if owned[owner]?.isEmpty == true { (owned[owner], homes[owner]) = (nil, nil) }
     }
 
     /// Drops the leases of a dead owner.
@@ -153,28 +156,11 @@ extension LeaseBook {
     }
 
     /// Kills a worker, once. What it carries ends when it is dead.
-    mutating func kill(_ process: ProcessID, because reason: String, _ perform: (Action) -> Void) {
+    mutating func kill(_ process: ProcessID, because reason: String, as kind: DeathCause.Kind = .killed, _ perform: (Action) -> Void) {
         guard let program = workers[process]?.program, workers[process]?.isKilled == false else { return }
         workers[process]?.isKilled = true
         workers[process]?.isLeaving = true
         leaveIdle(process, of: program)
-        perform(.killWorker(process, reason: reason))
-    }
-
-    /// Sends a waiting request to a node that has room now, or that can hold it when this node never can. False when it stays.
-    mutating func move(_ id: LeaseID, _ perform: (Action) -> Void) -> Bool {
-        guard let lease = leases[id], lease.state == .waiting, lease.mayMove, !views.isEmpty else { return false }
-        guard let demand = groups[lease.group]?.key.resources, !demand.isEmpty else { return false }
-        if available.covers(demand), total.covers(demand) { return false }
-        let target: NodeView
-        switch Placement.hybrid(preferring: nil).choose(for: demand, among: views) {
-        case .room(let view): target = view
-        case .later(let view) where !total.covers(demand): target = view
-        case .later, .nowhere: return false
-        }
-        if let index = views.firstIndex(where: { $0.id == target.id }) { views[index].available -= demand }
-        end(id, .moved(target.address), at: lease.since)
-        perform(.move(id, to: target.address, owner: lease.owner))
-        return true
+        perform(.killWorker(process, DeathCause(kind, reason)))
     }
 }

@@ -18,6 +18,7 @@ extension LeaseBook {
     }
 
     mutating func serve(at now: Instant, _ perform: (Action) -> Void) {
+        if !closingGroups.isEmpty { settleClosing() }
         guard !waitingGroups.isEmpty || !resumingWorkers.isEmpty || !waitingActors.isEmpty else { return }
         var free = available
         var shortage = Shortage()

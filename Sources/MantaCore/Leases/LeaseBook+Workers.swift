@@ -82,6 +82,7 @@ extension LeaseBook {
 
     /// Time passes: overdue requests, workers idle for too long, leases whose owners are silent. Call it every `Limits.tickPeriod`.
     package mutating func tick(at now: Instant, perform: (Action) -> Void) {
+        moveWaiting(foreignGroups, at: now, perform)
         serve(at: now, perform)
         stopIdleWorkers(at: now, perform)
         audit(at: now, perform)

@@ -23,6 +23,7 @@ internal import OrderedCollections
 /// The leases, workers and resources of one node.
 package struct LeaseBook: Sendable {
     package let node: NodeID
+    package let labels: [String: String]
     package internal(set) var total: Resources
     /// What is not held by active leases and actors.
     package internal(set) var available: Resources
@@ -31,8 +32,10 @@ package struct LeaseBook: Sendable {
     var groups: [Group?] = []
     var freeGroups: [Int] = []
     var groupIndex: [GroupKey: Int] = [:]
-    /// The groups with requests that wait.
+    /// The groups with requests that wait to be served here.
     var waitingGroups: OrderedSet<Int> = []
+    /// The groups with requests that wait for a node they may run on.
+    var foreignGroups: OrderedSet<Int> = []
     var waitingCount = 0
 
     var workers: [ProcessID: Worker] = [:]
@@ -46,17 +49,25 @@ package struct LeaseBook: Sendable {
     var waitingActors: Deque<ActorID> = []
     var heldByActors = Resources()
 
+    /// Placement groups with bundles here.
+    var heldGroups: [PlacementGroupID: HeldGroup] = [:]
+    var closingGroups: OrderedSet<PlacementGroupID> = []
+    var removedGroups = Remembered<PlacementGroupID, Bool>(limit: Limits.rememberedLeases)
+
     /// Every lease of an owner, in any state.
     var owned: [ProcessID: Set<LeaseID>] = [:]
+    /// The nodes of owners that live elsewhere.
+    var homes: [ProcessID: NodeID] = [:]
     var views: [NodeView] = []
     var endings = Remembered<LeaseID, Ending>(limit: Limits.rememberedLeases)
     var departed = Remembered<ProcessID, Bool>(limit: Limits.rememberedProcesses)
     var sequence: UInt64 = 0
+    var spreadTurn = 0
     var askedBackAt: Instant?
     var auditedAt: Instant?
 
-    package init(node: NodeID, total: Resources) {
-        (self.node, self.total, self.available) = (node, total, total)
+    package init(node: NodeID, total: Resources, labels: [String: String] = [:]) {
+        (self.node, self.total, self.available, self.labels) = (node, total, total, labels)
     }
 
     /// Workers of one program kept ready, and started at once: one per CPU, at least one.
@@ -73,12 +84,18 @@ package struct LeaseBook: Sendable {
     /// The other nodes, as last reported. Requests that wait and may move go where there is room.
     package mutating func clusterView(_ views: [NodeView], at now: Instant, perform: (Action) -> Void) {
         self.views = views.filter { $0.id != node }
-        for index in Array(waitingGroups) {
-            guard let group = groups[index] else { continue }
-            for entry in group.queue where leases[entry.lease]?.state == .waiting {
-                guard move(entry.lease, perform) else { break }
-            }
+        moveWaiting(waitingGroups, at: now, perform)
+        moveWaiting(foreignGroups, at: now, perform)
+    }
+
+    /// A node is lost, and with it every owner that lived there.
+    package mutating func nodeLost(_ lost: NodeID, at now: Instant, perform: (Action) -> Void) {
+        views.removeAll { $0.id == lost }
+        for owner in homes.filter({ $0.value == lost }).keys.sorted() {
+            departed.remember(owner, true)
+            dropLeases(of: owner, at: now, perform)
         }
+        serve(at: now, perform)
     }
 
     // MARK: Owners
@@ -104,9 +121,15 @@ package struct LeaseBook: Sendable {
             let message = "node \(node.short) has \(waitingCount) lease requests waiting, its limit; ask again later"
             return perform(.refuse(request.lease, MantaError(.overloaded, message), owner: request.owner))
         }
+        if let group = request.resources.group, removedGroups[group] != nil {
+            let error = Self.removed(group)
+            endings.remember(request.lease, .refused(error))
+            return perform(.refuse(request.lease, error, owner: request.owner))
+        }
+        if passOn(request, perform) { return }
         enqueue(request, at: now)
         serve(at: now, perform)
-        if leases[request.lease]?.state == .waiting { _ = move(request.lease, perform) }
+        if leases[request.lease]?.state == .waiting { _ = move(request.lease, at: now, perform) }
     }
 
     /// The owner gives a lease back: nothing of it runs any more. Also when it was never granted, or is not known.

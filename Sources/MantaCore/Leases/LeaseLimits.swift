@@ -7,6 +7,8 @@ extension Limits {
     package static let tickPeriod: Duration = .milliseconds(50)
     /// A request that waited so long is served before every younger one that wants what it is short of.
     package static let leasePatience: Duration = .seconds(1)
+    /// A request for one node only waits so long for that node to become known.
+    package static let unknownNodePatience: Duration = .seconds(1)
     /// A lease is left alone for so long after it was granted before it is asked back for others: shorter, and leases would circle without work.
     package static let leaseSlice: Duration = .milliseconds(5)
     /// A lease that was asked back is asked again after so long: the message may be lost.

@@ -39,11 +39,14 @@ extension LeaseBook {
         let job: JobID
         let program: Program
         let resources: Resources
+        let rule: PlacementRule
     }
 
     /// The leases of one owner that are alike: one queue, first come, first served.
     struct Group: Sendable {
         let key: GroupKey
+        /// The rule forbids this node: its requests wait here for another one to be known, and are never served.
+        let isForeign: Bool
         /// Entries of requests; those of cancelled ones stay until they are met or outnumber the others.
         var queue: Deque<Entry> = []
         var waiting = 0

@@ -12,9 +12,17 @@ package struct LeaseRequest: Hashable, Sendable {
     package var resources: Resources
     /// Whether the node may name a better node. False once it was moved, so that requests never circle.
     package var mayMove: Bool
+    /// Which nodes may serve it.
+    package var rule: PlacementRule
+    /// The owner's node: when it is lost, so is the owner.
+    package var home: NodeID?
 
-    package init(lease: LeaseID, owner: ProcessAddress, job: JobID, program: Program, resources: Resources, mayMove: Bool) {
+    package init(
+        lease: LeaseID, owner: ProcessAddress, job: JobID, program: Program, resources: Resources, mayMove: Bool, rule: PlacementRule = .standard,
+        home: NodeID? = nil
+    ) {
         (self.lease, self.owner, self.job, self.program, self.resources, self.mayMove) = (lease, owner, job, program, resources, mayMove)
+        (self.rule, self.home) = (rule, home)
     }
 }
 
@@ -26,7 +34,7 @@ extension LeaseBook {
         /// Ask an unused worker to leave. It exits (then `workerDied` follows), or stays because others need objects it owns (`workerStays`).
         case stopWorker(ProcessID)
         /// Kill a worker: the process that wanted its work is gone. `workerDied` must follow.
-        case killWorker(ProcessID, reason: String)
+        case killWorker(ProcessID, DeathCause)
         /// Tell the owner that the lease is granted, on this worker. Repeated when the owner asks again.
         case grant(LeaseID, worker: ProcessAddress, owner: ProcessAddress)
         /// Tell the owner to ask that node instead, with the same lease and `mayMove` false.

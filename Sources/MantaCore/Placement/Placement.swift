@@ -20,9 +20,10 @@ package struct NodeView: Hashable, Sendable {
     package var total: Resources
     package var available: Resources
     package var state: NodeState
+    package var labels: [String: String]
 
-    package init(id: NodeID, endpoint: String, total: Resources, available: Resources, state: NodeState = .alive) {
-        (self.id, self.endpoint, self.total, self.available, self.state) = (id, endpoint, total, available, state)
+    package init(id: NodeID, endpoint: String, total: Resources, available: Resources, state: NodeState = .alive, labels: [String: String] = [:]) {
+        (self.id, self.endpoint, self.total, self.available, self.state, self.labels) = (id, endpoint, total, available, state, labels)
     }
 
     package var address: NodeAddress { NodeAddress(node: id, endpoint: endpoint) }

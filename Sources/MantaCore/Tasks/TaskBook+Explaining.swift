@@ -29,6 +29,15 @@ extension TaskBook {
         return (worker, lease.node)
     }
 
+    /// The request for a lease that has waited longest for tasks of this shape, and the node it waits at; nil when the task waits for no lease.
+    package func oldestRequest(of task: TaskID) -> (lease: LeaseID, node: NodeAddress)? {
+        guard let record = tasks[task], record.stage == .waitingForLease else { return nil }
+        for number in shapes[Int(record.shape)]!.leases {
+            if let lease = leases[number], lease.worker == nil { return (id(of: number), lease.node) }
+        }
+        return nil
+    }
+
     /// One sentence about a task: where it is and what it waits for. Nil when it has ended.
     package func explain(_ task: TaskID) -> String? {
         guard let record = tasks[task] else { return nil }

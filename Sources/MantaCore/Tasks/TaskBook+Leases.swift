@@ -193,7 +193,8 @@ extension TaskBook {
         guard let lease = leases[number], let key = shapes[Int(lease.shape)]?.key else { return }
         leases[number]!.saidAt = now
         let request = LeaseRequest(
-            lease: id(of: number), owner: owner, job: key.job, program: key.program, resources: key.resources, mayMove: !lease.isMoved)
+            lease: id(of: number), owner: owner, job: key.job, program: key.program, resources: key.resources, mayMove: !lease.isMoved,
+            rule: key.rule, home: home.node)
         perform(.requestLease(request, node: lease.node))
     }
 

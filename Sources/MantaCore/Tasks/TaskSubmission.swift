@@ -2,12 +2,15 @@
 
 package import MantaModel
 
-/// Tasks of one shape may share leases: same job, program and resources.
+/// Tasks of one shape may share leases: same job, program, resources and rule.
 package struct TaskShape: Hashable, Sendable {
     package var job: JobID
     package var program: Program
     package var resources: Resources
-    package init(job: JobID, program: Program, resources: Resources) { (self.job, self.program, self.resources) = (job, program, resources) }
+    package var rule: PlacementRule
+    package init(job: JobID, program: Program, resources: Resources, rule: PlacementRule = .standard) {
+        (self.job, self.program, self.resources, self.rule) = (job, program, resources, rule)
+    }
 }
 
 /// How a task ended, for its owner.

@@ -10,8 +10,12 @@ package struct NodeSummary: Hashable, Sendable, Codable {
     package var state: NodeState
     package var total: Resources
     package var available: Resources
-    package init(id: NodeID, endpoint: String, host: String, state: NodeState, total: Resources, available: Resources) {
+    package var labels: [String: String]?
+    package init(
+        id: NodeID, endpoint: String, host: String, state: NodeState, total: Resources, available: Resources, labels: [String: String]? = nil
+    ) {
         (self.id, self.endpoint, self.host, self.state, self.total, self.available) = (id, endpoint, host, state, total, available)
+        self.labels = labels
     }
 }
 
@@ -39,9 +43,14 @@ package struct RegisterNode: WireRequest, CodedMessage, Hashable {
     package var actors: [RunningActor]
     /// Jobs that have a driver or a worker here.
     package var jobs: [JobDescription]
-    package init(node: NodeID, endpoint: String, host: String, pid: Int32, total: Resources, available: Resources, actors: [RunningActor], jobs: [JobDescription]) {
+    package var labels: [String: String]?
+    package var bundles: [HeldBundlesReport]?
+    package init(
+        node: NodeID, endpoint: String, host: String, pid: Int32, total: Resources, available: Resources, actors: [RunningActor], jobs: [JobDescription],
+        labels: [String: String]? = nil, bundles: [HeldBundlesReport]? = nil
+    ) {
         (self.node, self.endpoint, self.host, self.pid, self.total) = (node, endpoint, host, pid, total)
-        (self.available, self.actors, self.jobs) = (available, actors, jobs)
+        (self.available, self.actors, self.jobs, self.labels, self.bundles) = (available, actors, jobs, labels, bundles)
     }
 }
 
@@ -61,8 +70,10 @@ package struct Heartbeat: CodedMessage, Hashable {
     package var workers: Int
     /// Demands that no free resource of this node meets now, by shape.
     package var waiting: Int
-    package init(node: NodeID, available: Resources, workers: Int, waiting: Int) {
-        (self.node, self.available, self.workers, self.waiting) = (node, available, workers, waiting)
+    /// What the node has, when that is not what it registered with: bundles of placement groups come and go.
+    package var total: Resources?
+    package init(node: NodeID, available: Resources, workers: Int, waiting: Int, total: Resources? = nil) {
+        (self.node, self.available, self.workers, self.waiting, self.total) = (node, available, workers, waiting, total)
     }
 }
 
@@ -117,6 +128,30 @@ package struct DriverDied: CodedMessage, Hashable {
     package static var kind: MessageKind { .driverDied }
     package var job: JobID
     package init(job: JobID) { self.job = job }
+}
+
+/// Node → head: a worker or driver of this machine is gone; what it owned elsewhere must go too.
+package struct ProcessEnded: WireRequest, CodedMessage, Hashable {
+    package static var kind: MessageKind { .processEnded }
+    package typealias Reply = Acknowledged
+    package var process: ProcessID
+    /// Whether it was sent to other nodes for leases.
+    package var hadLeasesElsewhere: Bool
+    package init(process: ProcessID, hadLeasesElsewhere: Bool) { (self.process, self.hadLeasesElsewhere) = (process, hadLeasesElsewhere) }
+}
+
+/// Head → nodes: a process of another machine is gone: nobody wants its leases any more.
+package struct OwnerDied: CodedMessage, Hashable {
+    package static var kind: MessageKind { .ownerDied }
+    package var process: ProcessID
+    package init(process: ProcessID) { self.process = process }
+}
+
+/// Head → nodes: a node is lost, with every process on it.
+package struct NodeLost: CodedMessage, Hashable {
+    package static var kind: MessageKind { .nodeLost }
+    package var node: NodeID
+    package init(node: NodeID) { self.node = node }
 }
 
 /// Head → every node: end the workers and the actors of a job (not the detached ones).

@@ -15,8 +15,16 @@ package struct RequestLease: CodedMessage, Hashable {
     package var resources: Resources
     /// Whether the node may name another node; false after a first move.
     package var mayMove: Bool
-    package init(lease: LeaseID, owner: ProcessAddress, job: JobID, program: Program, resources: Resources, mayMove: Bool) {
+    /// Which nodes may serve it; nil is any.
+    package var rule: PlacementRule?
+    /// The owner's node.
+    package var home: NodeID?
+    package init(
+        lease: LeaseID, owner: ProcessAddress, job: JobID, program: Program, resources: Resources, mayMove: Bool, rule: PlacementRule? = nil,
+        home: NodeID? = nil
+    ) {
         (self.lease, self.owner, self.job, self.program, self.resources, self.mayMove) = (lease, owner, job, program, resources, mayMove)
+        (self.rule, self.home) = (rule, home)
     }
 }
 

@@ -24,18 +24,20 @@ package struct RunTask: WireMessage, Hashable {
     package var arguments: [ArgumentPayload]
     /// Nanoseconds until its deadline, when it has one: what it submits has the same.
     package var timeLeft: Int64?
+    /// The placement group that what the task submits is put into; most often none, and then not written.
+    package var group: GroupMembership?
 
     package init(
         task: TaskID, lease: LeaseID, job: JobID, parent: TaskID?, function: String, attempt: UInt32, resultCount: UInt32, arguments: [ArgumentPayload],
-        timeLeft: Int64? = nil
+        timeLeft: Int64? = nil, group: GroupMembership? = nil
     ) {
         (self.task, self.lease, self.job, self.parent) = (task, lease, job, parent)
         (self.function, self.attempt, self.resultCount, self.arguments) = (function, attempt, resultCount, arguments)
-        self.timeLeft = timeLeft
+        (self.timeLeft, self.group) = (timeLeft, group)
     }
 
-    package func encode(into writer: inout MessagePackWriter) {
-        writer.writeArrayHeader(timeLeft == nil ? 8 : 9)
+    package func encode(into writer: inout MessagePackWriter) throws(MantaError) {
+        writer.writeArrayHeader(group != nil ? 10 : timeLeft != nil ? 9 : 8)
         writer.write(task)
         writer.write(lease)
         writer.write(job)
@@ -44,7 +46,8 @@ package struct RunTask: WireMessage, Hashable {
         writer.write(attempt)
         writer.write(resultCount)
         writer.write(arguments)
-        if let timeLeft { writer.write(timeLeft) }
+        if let timeLeft { writer.write(timeLeft) } else if group != nil { writer.writeNil() }
+        if let group { try ValueEncoder.encode(group, into: &writer) }
     }
 
     package init(from reader: inout MessagePackReader) throws(MantaError) {
@@ -58,7 +61,8 @@ package struct RunTask: WireMessage, Hashable {
         resultCount = try reader.readUInt32()
         arguments = try reader.readArguments()
         if count > 8 { timeLeft = try reader.readOptionalInt64() }
-        try reader.skipFields(from: 9, to: count)
+        if count > 9 { group = try ValueDecoder.decode(GroupMembership.self, from: &reader) }
+        try reader.skipFields(from: 10, to: count)
     }
 }
 

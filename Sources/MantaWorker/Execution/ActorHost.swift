@@ -35,7 +35,8 @@ final class ActorHost: Sendable {
         }
         let context = TaskContext(
             job: specification.job, task: TaskID(high: specification.id.high, low: specification.id.low), node: runtime.node ?? NodeID(high: 0, low: 0),
-            actor: specification.id, function: "\(specification.type).init", attempt: restarts + 1, willBlock: {}, didUnblock: {})
+            actor: specification.id, function: "\(specification.type).init", attempt: restarts + 1,
+            group: specification.capturedGroup, willBlock: {}, didUnblock: {})
         let arguments = specification.arguments.map { ArgumentValue.value($0) }
         self.instance = try await TaskContext.$current.withValue(context) { try await entry.create(specification.initializer, arguments) }
         (self.specification, self.entry) = (specification, entry)
@@ -111,7 +112,8 @@ final class ActorHost: Sendable {
             arguments: call.arguments, actor: call.actor, route: route)
         let context = TaskContext(
             job: job, task: call.task, node: runtime.node ?? NodeID(high: 0, low: 0), actor: call.actor, function: run.function, attempt: Int(call.attempt),
-            deadline: call.timeLeft.map { EventLoop.clock() + .nanoseconds($0) }, runsAlone: alone, route: route, willBlock: {}, didUnblock: {})
+            deadline: call.timeLeft.map { EventLoop.clock() + .nanoseconds($0) }, group: specification.capturedGroup, runsAlone: alone, route: route,
+            willBlock: {}, didUnblock: {})
         return await run.carryOut(on: runtime, context: context) { arguments in
             guard call.method == .max else { return try await instance.dispatch(method: call.method, arguments: arguments) }
             let (index, signature) = try entry.method(named: call.methodName)
@@ -152,6 +154,11 @@ extension ReplyRoute {
     func refuse(_ call: CallActor, _ error: MantaError) {
         link.send(TaskDone(task: call.task, attempt: call.attempt, outcome: .failed(error), startedAt: .now, duration: 0))
     }
+}
+
+extension ActorSpecification {
+    /// What the actor's children are put into.
+    fileprivate var capturedGroup: GroupMembership? { scheduling?.group.flatMap { $0.captures ? $0.inherited : nil } }
 }
 
 extension ArgumentsByName {

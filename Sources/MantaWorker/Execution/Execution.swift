@@ -32,7 +32,7 @@ final class Execution {
     func run(_ message: RunTask, from link: Link, _ owner: Owner) {
         let run = Run(
             task: message.task, attempt: message.attempt, job: message.job, parent: message.parent, function: message.function,
-            resultCount: Int(message.resultCount), arguments: message.arguments, actor: nil, route: ReplyRoute(link: link),
+            resultCount: Int(message.resultCount), arguments: message.arguments, actor: nil, group: message.group, route: ReplyRoute(link: link),
             deadline: message.timeLeft.map { owner.loop.now + .nanoseconds($0) })
         let runner = runners[message.lease] ?? LeaseRunner(lease: message.lease)
         runners[message.lease] = runner
@@ -140,6 +140,8 @@ final class Execution {
 
     // MARK: The actor
 
+    var hostsDetachedActor: Bool { host?.specification.lifetime == .detached }
+
     func start(_ message: StartActor, correlation: Correlation, from link: Link, _ owner: Owner) {
         let id = message.specification.id
         if let host, host.specification.id == id {
@@ -205,6 +207,7 @@ final class Execution {
     /// The node has no use for this process. It stays while others may ask for its objects or it waits for tasks of its own.
     func stop(_ owner: Owner) {
         let isNeeded = owner.objects.hasExports || owner.objects.entries.values.contains { $0.state == .pending } || !runners.isEmpty || host != nil
+            || owner.ownsSomethingAlive
         guard !isNeeded else {
             owner.nodeLink?.send(WorkerStays())
             return

@@ -32,6 +32,8 @@ struct Run: Sendable {
     var resultCount: Int
     var arguments: [ArgumentPayload]
     var actor: ActorID?
+    /// What its children are put into.
+    var group: GroupMembership?
     var route: ReplyRoute
     /// When it must have ended.
     var deadline: Instant?

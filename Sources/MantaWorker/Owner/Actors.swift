@@ -14,6 +14,8 @@ struct ActorCalls {
     var queue: CallQueue<Submission>
     /// To the worker of the living incarnation.
     var link: Link?
+    /// This process made it, and it ends with this process.
+    var isOwned = false
     /// The head knows the actor: watching it makes sense.
     var isCreated: Bool
     /// Why it never came to be: later calls fail with the same.
@@ -32,6 +34,7 @@ extension Owner {
         let id = creation.specification.id
         if actors[id] == nil { actors[id] = ActorCalls(queue: CallQueue(actor: id), isCreated: false) }
         let missing = missingArguments(creation.arguments) { [runtime = runtime!] in runtime.post(.creationArgumentSettled(id)) }
+        actors[id]?.isOwned = creation.specification.lifetime == .job
         creations[id] = PendingCreation(creation: creation, missing: missing)
         if missing == 0 { finishCreation(id) }
     }
@@ -130,6 +133,9 @@ extension Owner {
         return true
     }
 
+    /// Whether actors or placement groups live that would end with this process.
+    var ownsSomethingAlive: Bool { !ownedGroups.isEmpty || actors.values.contains { $0.isOwned && !$0.queue.isDead } }
+
     // MARK: Names
 
     /// A name was looked up: it holds until the actor dies, of which the head tells this process from now on.
@@ -147,7 +153,10 @@ extension Owner {
             switch result {
             case .success(let found): actorChanged(found.status)
             case .failure(let error) where error.code == .notFound:
-                changed(actor, ActorStatusView(state: .dead, incarnation: 0, death: DeathCause(.killed, error.message)), error: error)
+                // One that lived died while the head was away, and took with it what a new head could know.
+                let hasLived = actors[actor]?.queue.hasLived ?? false
+                let failure = hasLived ? MantaError(.actorDied, "actor \(actor.short) died while the head was away: \(error.message)") : error
+                changed(actor, ActorStatusView(state: .dead, incarnation: .max, death: DeathCause(.killed, error.message)), error: failure)
             case .failure: loop.schedule(after: .seconds(1)) { [self] in watch(actor) }
             }
         }

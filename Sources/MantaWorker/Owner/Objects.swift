@@ -68,7 +68,43 @@ struct OwnedObjects {
     }
 }
 
+/// A handle that waits for a placement group.
+struct GroupWait {
+    weak var handle: ObjectHandle?
+    let value: [UInt8]
+}
+
 extension Owner {
+    /// Settles the handle when the placement group is created or removed. The question is asked again while the head is away.
+    func awaitGroup(_ id: PlacementGroupID, _ value: [UInt8], _ handle: ObjectHandle) {
+        objects.created(handle.id, source: "placement group \(id.short)")
+        let isFirst = groupWaits[id] == nil
+        // A handle may be released before the answer comes: nobody waits for it then.
+        groupWaits[id, default: []].removeAll { $0.handle == nil }
+        groupWaits[id]!.append(GroupWait(handle: handle, value: value))
+        if isFirst { askGroup(id) }
+    }
+
+    private func askGroup(_ id: PlacementGroupID) {
+        headLink.request(AwaitGroup(group: id), deadline: .seconds(3600)) { [self] result in
+            if case .failure(let error) = result, error.code == .timeout || error.code == .unavailable {
+                _ = loop.schedule(after: .seconds(1)) { [self] in askGroup(id) }
+                return
+            }
+            for wait in groupWaits.removeValue(forKey: id) ?? [] {
+                guard let handle = wait.handle else { continue }
+                switch result {
+                case .success:
+                    objects.settled(handle.id, size: wait.value.count)
+                    handle.fulfill(wait.value)
+                case .failure(let error):
+                    objects.settled(handle.id, size: nil)
+                    handle.fail(error)
+                }
+            }
+        }
+    }
+
     // MARK: Objects of this process, for others
 
     func answer(_ request: GetObject, correlation: Correlation, on link: Link) {

@@ -45,6 +45,9 @@ final class Owner: @unchecked Sendable {
     var deadlines: [TaskID: TimerID] = [:]
     var creations: [ActorID: PendingCreation] = [:]
     var objects = OwnedObjects()
+    /// Placement groups that this process made, that are not detached and were not removed by it.
+    var ownedGroups: Set<PlacementGroupID> = []
+    var groupWaits: [PlacementGroupID: [GroupWait]] = [:]
     var reports = TaskReports()
     var tables = TableWatches()
     let execution = Execution()
@@ -248,6 +251,7 @@ extension Owner: TransportDelegate {
         case .inquireTasks: execution.inquire(try InquireTasks(from: &message.body), from: link, self)
         case .tasksUnknown: tasksUnknown(try TasksUnknown(from: &message.body))
         case .leaseResumed: execution.resumed(try LeaseResumed(from: &message.body))
+        case .explainTask: explain(try ExplainTask(from: &message.body), correlation: try message.required(), on: link)
         case .workerOutput: console.show(try WorkerOutput(from: &message.body), at: loop.now)
         case .actorChanged: actorChanged(try ActorChanged(from: &message.body).status)
         case .tableChanged: tables.changed(try TableChanged(from: &message.body), self)

@@ -56,6 +56,12 @@ final class Submission: Sendable {
         }
     }
 
+    /// What the task's own submissions are put into.
+    var capturedGroup: GroupMembership? {
+        guard case .function(let options) = target, let group = options.scheduling?.group, group.captures else { return nil }
+        return group.inherited
+    }
+
     /// The same call to another actor.
     func redirected(to actor: ActorID) -> Submission {
         guard case .method(_, let index, let terms) = target else { preconditionFailure("only calls go to actors") }

@@ -12,21 +12,21 @@ struct TaskReports {
     private var errors: [ErrorRow] = []
     private var dropped = 0
     /// Tasks that were sent and have not ended: those that are still there when a report leaves are told as running, once.
-    private var running: [TaskID: (submission: Submission, sentAt: WallTime, attempt: Int, actor: ActorID?)] = [:]
+    private var running: [TaskID: (submission: Submission, sentAt: WallTime, attempt: Int, actor: ActorID?, worker: ProcessID?)] = [:]
 
     /// Half a second's share.
     private static let tasksPerReport = Limits.taskRecordsPerSecond / 2
     private static let errorsPerReport = 100
 
     /// A task or call was sent to its worker.
-    mutating func sent(_ submission: Submission, attempt: Int, actor: ActorID?) {
-        if running.count < Self.tasksPerReport { running[submission.task] = (submission, .now, attempt, actor) }
+    mutating func sent(_ submission: Submission, attempt: Int, actor: ActorID?, worker: ProcessID? = nil) {
+        if running.count < Self.tasksPerReport { running[submission.task] = (submission, .now, attempt, actor, worker) }
     }
 
     mutating func ended(
         _ submission: Submission, outcome: TaskOutcome, startedAt: WallTime, duration: UInt64, actor: ActorID?, node: NodeID?, worker: ProcessID?, attempt: Int
     ) {
-        running[submission.task] = nil
+        let worker = running.removeValue(forKey: submission.task)?.worker ?? worker
         guard tasks.count < Self.tasksPerReport else { return dropped += 1 }
         let (state, error): (TaskState, String?) =
             switch outcome {
@@ -43,7 +43,7 @@ struct TaskReports {
 
     /// A task or call runs again as this attempt: the one before failed for the reason, or with the answer.
     mutating func retried(_ submission: Submission, attempt: Int, reason: MantaError?, answer: TaskDone?, actor: ActorID?) {
-        running[submission.task] = nil
+        let sent = running.removeValue(forKey: submission.task)
         let text: String =
             switch answer?.outcome {
             case .thrown(let bytes) where reason == nil: String(describing: ThrownError.decoded(bytes))
@@ -53,8 +53,12 @@ struct TaskReports {
         if tasks.count < Self.tasksPerReport {
             tasks.append(
                 TaskRow(
+                    id: submission.task, job: submission.job, function: submission.function, state: .failed, actor: actor, worker: sent?.worker,
+                    parent: submission.parent, attempt: attempt - 1, submittedAt: submission.submittedAt, startedAt: sent?.sentAt, endedAt: .now, error: text))
+            tasks.append(
+                TaskRow(
                     id: submission.task, job: submission.job, function: submission.function, state: .waitingForLease, actor: actor, parent: submission.parent,
-                    attempt: attempt, submittedAt: submission.submittedAt, error: "attempt \(attempt - 1) failed: \(text)"))
+                    attempt: attempt, submittedAt: submission.submittedAt))
         } else {
             dropped += 1
         }
@@ -66,14 +70,14 @@ struct TaskReports {
     }
 
     /// The platform failed a task, or an argument of it did.
-    mutating func failed(_ submission: Submission, error: any Error, actor: ActorID?) {
-        running[submission.task] = nil
+    mutating func failed(_ submission: Submission, error: any Error, actor: ActorID?, attempt: Int = 1) {
+        let sent = running.removeValue(forKey: submission.task)
         guard tasks.count < Self.tasksPerReport else { return dropped += 1 }
         tasks.append(
             TaskRow(
                 id: submission.task, job: submission.job, function: submission.function,
-                state: (error as? MantaError)?.code == .cancelled ? .cancelled : .failed, actor: actor, parent: submission.parent, attempt: 1,
-                submittedAt: submission.submittedAt, endedAt: .now, error: String(describing: error)))
+                state: (error as? MantaError)?.code == .cancelled ? .cancelled : .failed, actor: actor, worker: sent?.worker, parent: submission.parent,
+                attempt: sent?.attempt ?? attempt, submittedAt: submission.submittedAt, endedAt: .now, error: String(describing: error)))
     }
 
     mutating func error(_ row: ErrorRow) {
@@ -81,10 +85,10 @@ struct TaskReports {
     }
 
     mutating func send(on link: Link) {
-        for (submission, sentAt, attempt, actor) in running.values {
+        for (submission, sentAt, attempt, actor, worker) in running.values {
             tasks.append(
                 TaskRow(
-                    id: submission.task, job: submission.job, function: submission.function, state: .running, actor: actor, parent: submission.parent,
+                    id: submission.task, job: submission.job, function: submission.function, state: .running, actor: actor, worker: worker, parent: submission.parent,
                     attempt: attempt, submittedAt: submission.submittedAt, startedAt: sentAt))
         }
         running.removeAll(keepingCapacity: true)

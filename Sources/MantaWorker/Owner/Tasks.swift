@@ -26,7 +26,9 @@ extension Owner {
             fail(submission, error)
             return reports.failed(submission, error: error, actor: nil)
         }
-        let shape = TaskShape(job: submission.job, program: runtime.configuration.program, resources: options.resources)
+        let shape = TaskShape(
+            job: submission.job, program: runtime.configuration.program,
+            resources: options.scheduling?.group?.demand(for: options.resources) ?? options.resources, rule: options.scheduling?.rule ?? .standard)
         tasks!.submitted(
             task, shape: shape, function: number(of: submission.function), missingArguments: missing, retries: options.retries, payload: submission,
             at: loop.now, perform: perform)
@@ -98,7 +100,7 @@ extension Owner {
             link(to: node).send(
                 RequestLease(
                     lease: request.lease, owner: request.owner, job: request.job, program: request.program, resources: request.resources,
-                    mayMove: request.mayMove))
+                    mayMove: request.mayMove, rule: request.rule == .standard ? nil : request.rule, home: request.home))
         case .cancelRequest(let lease, let node): link(to: node).send(CancelLease(lease: lease))
         case .returnLease(let lease, let node): link(to: node).send(ReturnLease(lease: lease))
         case .confirmLease(let lease, let node): link(to: node).send(ConfirmLease(lease: lease))
@@ -122,12 +124,12 @@ extension Owner {
                 taskDone(done, on: link(to: worker))
             }
         }
-        reports.sent(submission, attempt: attempt, actor: nil)
+        reports.sent(submission, attempt: attempt, actor: nil, worker: worker.process)
         link(to: worker).send(
             RunTask(
                 task: submission.task, lease: lease, job: submission.job, parent: submission.parent, function: submission.function,
                 attempt: UInt32(attempt), resultCount: UInt32(submission.results.count), arguments: payloads(of: submission.arguments),
-                timeLeft: timeLeft(of: submission)))
+                timeLeft: timeLeft(of: submission), group: submission.capturedGroup))
     }
 
     private func ended(_ task: TaskID, _ end: TaskEnd, _ submission: Submission) {
@@ -146,6 +148,26 @@ extension Owner {
         case (.failed(let error), _):
             fail(submission, error)
             reports.failed(submission, error: error, actor: nil)
+        }
+    }
+
+    // MARK: Explaining
+
+    /// What this process knows of a task of its own that has not ended, and what the node knows of the lease it waits for.
+    func explain(_ message: ExplainTask, correlation: Correlation, on link: Link) {
+        guard let book = tasks, let sentence = book.explain(message.task) else {
+            link.reply(to: correlation, Explanation(lines: []))
+            return
+        }
+        let place = book.place(of: message.task).map { " on node \($0.node.node.short)" } ?? ""
+        let known = ["its owner, process \(pid), says: it \(sentence)\(place)"]
+        guard let (lease, node) = book.oldestRequest(of: message.task) else {
+            link.reply(to: correlation, Explanation(lines: known))
+            return
+        }
+        self.link(to: node).request(ExplainLease(lease: lease), deadline: .milliseconds(400)) { result in
+            let more = (try? result.get())?.lines.map { "node \(node.node.short), which it asked for a worker, says: \($0)" } ?? []
+            link.reply(to: correlation, Explanation(lines: known + more))
         }
     }
 

@@ -11,10 +11,10 @@ struct LeaseBench {
     private var workers: UInt64 = 0
     private var requests: UInt64 = 0
 
-    init(cpus: Double = 2, _ others: [String: ResourceAmount] = [:]) {
+    init(cpus: Double = 2, _ others: [String: ResourceAmount] = [:], labels: [String: String] = [:]) {
         var total = Resources(others)
         total[Resources.cpu] = ResourceAmount(cpus)
-        book = LeaseBook(node: NodeID(high: 9, low: 1), total: total)
+        book = LeaseBook(node: NodeID(high: 9, low: 1), total: total, labels: labels)
     }
 
     static let program = Program(path: "/bin/program")
@@ -22,7 +22,6 @@ struct LeaseBench {
     static func process(_ low: UInt64) -> ProcessAddress { ProcessAddress(process: ProcessID(high: 1, low: low), endpoint: "ipc:///\(low)") }
     static let driver = process(1_000)
     static let other = process(2_000)
-
 
     /// Runs an event and returns its actions; after each, no resource is granted twice.
     mutating func on(_ event: (inout LeaseBook, Instant, (LeaseBook.Action) -> Void) -> Void) -> [LeaseBook.Action] {

@@ -1,0 +1,278 @@
+// PlacementGroupBook: which placement groups there are, and how their bundles come to be reserved on nodes: all of them or none.
+//
+// Life of a group: 1. pending: waits until all bundles fit 2. preparing: every node concerned was asked to set its bundles aside 3. when all have,
+// committing: they turn the bundles into resources of the group 4. created 5. rescheduling: a node was lost, its bundles go through 2 and 3 again
+// 6. removed. If one node refuses in 2, the others let go of what they set aside, and the group is pending again.
+// Always: nothing of a group can be used before all of its bundles are set aside; an answer to an attempt that was given up changes nothing; a name
+// belongs to at most one group that is not removed; a question is answered exactly once.
+
+package import MantaModel
+
+package struct PlacementGroupBook: Sendable {
+    package typealias Token = UInt64
+
+    /// A group, as its users see it.
+    package struct Status: Hashable, Sendable {
+        package var specification: PlacementGroupSpecification
+        package var state: PlacementGroupState
+        /// The nodes of the bundles that are reserved.
+        package var nodes: [NodeID?]
+        package var reason: String?
+    }
+
+    package enum Question: Hashable, Sendable {
+        case create(PlacementGroupSpecification)
+        /// Answered when the group is created or removed.
+        case ready(PlacementGroupID)
+        case named(String, namespace: String)
+        case remove(PlacementGroupID)
+    }
+
+    package enum Action: Hashable, Sendable {
+        case answer(Token, Result<Status, MantaError>)
+        /// Ask the node to set bundles (by index) aside at once, or to refuse.
+        case prepare(PlacementGroupSpecification, [Int], on: NodeID, attempt: UInt64)
+        /// Tell the node to turn what it set aside into resources of the group; answered by `committed`.
+        case commit(PlacementGroupID, [Int], on: NodeID, attempt: UInt64)
+        /// Tell the node to let go of what it set aside in this attempt.
+        case abandon(PlacementGroupID, on: NodeID, attempt: UInt64)
+        /// Tell every node that the group is gone: what runs in it ends, what it holds is free.
+        case removed(PlacementGroupSpecification)
+        case persist(PlacementGroupSpecification)
+        case forget(PlacementGroupID)
+    }
+
+    enum Bundle: Hashable, Sendable {
+        case unplaced
+        case preparing(NodeID, attempt: UInt64)
+        case prepared(NodeID, attempt: UInt64)
+        case committing(NodeID, attempt: UInt64)
+        case reserved(NodeID)
+
+        var node: NodeID? {
+            switch self {
+            case .unplaced: nil
+            case .preparing(let node, _), .prepared(let node, _), .committing(let node, _), .reserved(let node): node
+            }
+        }
+    }
+
+    struct Entry: Sendable {
+        let specification: PlacementGroupSpecification
+        let createdAt: WallTime
+        let number: UInt64
+        var state = PlacementGroupState.pending
+        var bundles: [Bundle]
+        var reason: String?
+        var notBefore = Instant.zero
+        var waiters: [Token] = []
+    }
+
+    struct NodeRoom: Sendable {
+        var total: Resources
+        var free: Resources
+        var isUsable = true
+    }
+
+    struct FullName: Hashable, Sendable {
+        var name: String
+        var namespace: String
+    }
+
+    /// Removed groups that are remembered.
+    static var removedLimit: Int { 1_000 }
+    /// How long a group waits after a node refused it.
+    static var refusalPause: Duration { .milliseconds(50) }
+
+    var entries: [PlacementGroupID: Entry] = [:]
+    var names: [FullName: PlacementGroupID] = [:]
+    var nodes: [NodeID: NodeRoom] = [:]
+    /// Groups with bundles to place, in the order of their creation.
+    var waiting: [PlacementGroupID] = []
+    var removed: [PlacementGroupID] = []
+    /// Groups with bundles that a node was asked for and has not answered.
+    var inPreparation: Set<PlacementGroupID> = []
+    private var created: UInt64 = 0
+    private var attempts: UInt64 = 0
+    /// Until then nodes may still say what they hold.
+    var recoveryEnd: Instant?
+
+    package init() {}
+
+    package var count: Int { entries.count }
+    package var nextDeadline: Instant? {
+        let due = waiting.compactMap { entries[$0]?.notBefore }.filter { $0 > .zero }.min()
+        guard let recoveryEnd else { return due }
+        return due.map { min($0, recoveryEnd) } ?? recoveryEnd
+    }
+
+    package func status(_ id: PlacementGroupID) -> Status? { entries[id].map(status) }
+
+    /// Newest first.
+    package func rows(limit: Int) -> [PlacementGroupRow] {
+        entries.values.sorted { $0.number > $1.number }.prefix(max(0, limit)).map { entry in
+            let specification = entry.specification
+            let nodes = status(entry).nodes
+            return PlacementGroupRow(
+                id: specification.id, name: specification.name, namespace: specification.namespace, state: entry.state, strategy: specification.strategy,
+                bundles: zip(specification.bundles, nodes).map { PlacementGroupRow.Bundle(resources: $0, node: $1) }, job: specification.job,
+                detached: specification.lifetime == .detached, createdAt: entry.createdAt, reason: entry.reason)
+        }
+    }
+
+    func status(_ entry: Entry) -> Status {
+        let nodes = entry.bundles.map { bundle -> NodeID? in if case .reserved(let node) = bundle { node } else { nil } }
+        return Status(specification: entry.specification, state: entry.state, nodes: nodes, reason: entry.reason)
+    }
+
+    // MARK: Questions
+
+    /// Answered by an `answer` action, now or later.
+    package mutating func ask(_ question: Question, token: Token, at now: Instant, time: WallTime, _ sink: (Action) -> Void) {
+        switch question {
+        case .create(let specification):
+            do throws(MantaError) { try create(specification, token, at: now, time: time, sink) } catch { sink(.answer(token, .failure(error))) }
+        case .ready(let id):
+            guard let entry = entries[id] else { return sink(.answer(token, .failure(Self.unknown(id)))) }
+            switch entry.state {
+            case .created: sink(.answer(token, .success(status(entry))))
+            case .removed: sink(.answer(token, .failure(Self.gone(id))))
+            case .pending, .rescheduling: entries[id]!.waiters.append(token)
+            }
+        case .named(let name, let namespace):
+            guard let id = names[FullName(name: name, namespace: namespace)], let entry = entries[id] else {
+                return sink(.answer(token, .failure(MantaError(.notFound, "no placement group is named \"\(name)\" in namespace \"\(namespace)\""))))
+            }
+            sink(.answer(token, .success(status(entry))))
+        case .remove(let id):
+            guard entries[id] != nil else { return sink(.answer(token, .failure(Self.unknown(id)))) }
+            remove(id, because: "it was removed", sink)
+            if let entry = entries[id] { sink(.answer(token, .success(status(entry)))) }
+            place(at: now, sink)
+        }
+    }
+
+    private mutating func create(
+        _ specification: PlacementGroupSpecification, _ token: Token, at now: Instant, time: WallTime, _ sink: (Action) -> Void
+    ) throws(MantaError) {
+        let id = specification.id
+        // Asked again, because the first answer was lost or is late.
+        if let entry = entries[id] { return sink(.answer(token, .success(status(entry)))) }
+        if let complaint = specification.complaint { throw MantaError(.invalidArgument, complaint) }
+        if let name = specification.name {
+            if let complaint = ActorDirectory.complaint(aboutName: name, of: "a placement group") { throw MantaError(.invalidArgument, complaint) }
+            if let holder = names[FullName(name: name, namespace: specification.namespace)] {
+                throw MantaError(.alreadyExists, "the name \"\(name)\" in namespace \"\(specification.namespace)\" is taken by placement group \(holder); choose another, or remove that one")
+            }
+        }
+        guard entries.count - removed.count < Limits.placementGroups else {
+            throw MantaError(.overloaded, "the cluster has \(Limits.placementGroups) placement groups; remove some first")
+        }
+        add(specification, createdAt: time)
+        sink(.persist(specification))
+        place(at: now, sink)
+        if let entry = entries[id] { sink(.answer(token, .success(status(entry)))) }
+    }
+
+    mutating func add(_ specification: PlacementGroupSpecification, createdAt: WallTime) {
+        created += 1
+        let id = specification.id
+        entries[id] = Entry(specification: specification, createdAt: createdAt, number: created, bundles: specification.bundles.map { _ in .unplaced })
+        if let name = specification.name { names[FullName(name: name, namespace: specification.namespace)] = id }
+        waiting.append(id)
+    }
+
+    static func unknown(_ id: PlacementGroupID) -> MantaError { MantaError(.notFound, "no placement group has the identifier \(id)") }
+    static func gone(_ id: PlacementGroupID) -> MantaError { MantaError(.placementGroupRemoved, "placement group \(id.short) was removed") }
+
+    // MARK: Placing
+
+    /// Tries every group that has bundles to place. One whose like did not fit in this round is not tried.
+    mutating func place(at now: Instant, _ sink: (Action) -> Void) {
+        guard !waiting.isEmpty, recoveryEnd == nil else { return }
+        struct Shape: Hashable {
+            var bundles: [Resources]
+            var strategy: PlacementStrategy
+        }
+        var failures: [Shape: String] = [:]
+        for id in waiting {
+            guard let entry = entries[id], entry.notBefore <= now, entry.bundles.contains(.unplaced) else { continue }
+            let isWhole = entry.bundles.allSatisfy { $0 == .unplaced }
+            let shape = Shape(bundles: entry.specification.bundles, strategy: entry.specification.strategy)
+            if isWhole, let reason = failures[shape] {
+                entries[id]!.reason = reason
+                continue
+            }
+            place(id, at: now, sink)
+            if isWhole, let reason = entries[id]?.reason { failures[shape] = reason }
+        }
+        waiting.removeAll { entries[$0]?.bundles.contains(.unplaced) != true }
+    }
+
+    private mutating func place(_ id: PlacementGroupID, at now: Instant, _ sink: (Action) -> Void) {
+        guard let entry = entries[id] else { return }
+        let open = entry.bundles.indices.filter { entry.bundles[$0] == .unplaced }
+        let demands = open.map { entry.specification.bundles[$0] }
+        let taken = entry.bundles.compactMap(\.node)
+        let usable = nodes.filter(\.value.isUsable)
+        let rooms = usable.map { BundleRoom(node: $0.key, free: $0.value.free) }
+        guard let places = BundlePlacement.assign(demands, entry.specification.strategy, taken: taken, rooms: rooms) else {
+            let empty = usable.map { BundleRoom(node: $0.key, free: $0.value.total) }
+            let couldEver = BundlePlacement.assign(demands, entry.specification.strategy, taken: taken, rooms: empty) != nil
+            let wish = "\(open.count) bundles (\(entry.specification.strategy.rawValue)) of \(Set(demands.map(\.description)).sorted().joined(separator: "; "))"
+            entries[id]!.reason =
+                couldEver ? "others hold what it needs for \(wish)" : "the nodes of the cluster can never hold \(wish); add nodes, or ask for less"
+            return
+        }
+        attempts += 1
+        var byNode: [NodeID: [Int]] = [:]
+        for (index, node) in zip(open, places) {
+            byNode[node, default: []].append(index)
+            nodes[node]!.free -= entry.specification.bundles[index]
+            entries[id]!.bundles[index] = .preparing(node, attempt: attempts)
+        }
+        entries[id]!.reason = nil
+        inPreparation.insert(id)
+        for (node, indices) in byNode.sorted(by: { $0.key < $1.key }) { sink(.prepare(entry.specification, indices, on: node, attempt: attempts)) }
+    }
+
+    // MARK: Removing
+
+    /// The job is over: its groups go, except for the detached ones and those of detached actors.
+    package mutating func jobEnded(_ job: JobID, at now: Instant, _ sink: (Action) -> Void) {
+        removeAll(because: "its job ended", at: now, sink) { $0.job == job && $0.lifetime == .job && !$0.isOwnedByActor }
+    }
+
+    /// A process is gone: the groups that it made go too, except for the detached ones.
+    package mutating func ownerDied(_ process: ProcessID, at now: Instant, _ sink: (Action) -> Void) {
+        removeAll(because: "the process that made it is gone", at: now, sink) { $0.owner.process == process && $0.lifetime == .job }
+    }
+
+    private mutating func removeAll(
+        because reason: String, at now: Instant, _ sink: (Action) -> Void, where isMeant: (PlacementGroupSpecification) -> Bool
+    ) {
+        let gone = entries.values.filter { $0.state != .removed && isMeant($0.specification) }.sorted { $0.number < $1.number }
+        guard !gone.isEmpty else { return }
+        for entry in gone { remove(entry.specification.id, because: reason, sink) }
+        place(at: now, sink)
+    }
+
+    mutating func remove(_ id: PlacementGroupID, because reason: String, _ sink: (Action) -> Void) {
+        guard let entry = entries[id], entry.state != .removed else { return }
+        if let name = entry.specification.name { names[FullName(name: name, namespace: entry.specification.namespace)] = nil }
+        for (index, bundle) in entry.bundles.enumerated() {
+            if let node = bundle.node { nodes[node]?.free += entry.specification.bundles[index] }
+        }
+        entries[id]!.state = .removed
+        entries[id]!.reason = reason
+        entries[id]!.bundles = entry.bundles.map { _ in .unplaced }
+        entries[id]!.waiters = []
+        waiting.removeAll { $0 == id }
+        inPreparation.remove(id)
+        sink(.forget(id))
+        sink(.removed(entry.specification))
+        for token in entry.waiters { sink(.answer(token, .failure(Self.gone(id)))) }
+        removed.append(id)
+        if removed.count > Self.removedLimit { entries[removed.removeFirst()] = nil }
+    }
+}

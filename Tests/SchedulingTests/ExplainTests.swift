@@ -1,0 +1,75 @@
+// Why tasks wait, and how their attempts ended, as the cluster explains it.
+
+import Glibc
+import Manta
+import MantaModel
+import MantaTestKit
+import MantaWire
+import MantaWorker
+import Testing
+
+extension SchedulingTests {
+    @Suite(.serialized) struct ExplainTests {
+        private func explain(_ id: some CustomStringConvertible, _ cluster: TestCluster) async throws -> String {
+            try await #require(cluster.session.runtime).head(Explain(id: id.description)).lines.joined(separator: "\n")
+        }
+
+        @Test func aPendingTaskAndActorSayWhatTheyWaitFor() async throws {
+            try await TestCluster.run(nodes: [1]) { cluster, _ in
+                let task = whereAmI.options(cpus: 64).remote()
+                try await eventually("the node's reason", within: .seconds(30)) {
+                    let text = try await explain(task.id.task, cluster)
+                    return text.contains("waits") && text.contains("no node can ever serve it: it needs CPU 64 and the largest node has 1")
+                }
+                let actor = Resident.options(name: "large", cpus: 64).remote()
+                try await eventually("the actor", within: .seconds(30)) { try await !cluster.state(.actors).actors.isEmpty }
+                let row = try #require(try await cluster.state(.actors).actors.first { $0.name == "large" })
+                let text = try await explain(row.id, cluster)
+                #expect(text.contains("it needs CPU 64, which no node of the cluster has at all"), "\(text)")
+                withExtendedLifetime(actor) {}
+            }
+        }
+
+        @Test func FAIL_009_everyAttemptIsListedWithItsWorkerAndItsEnd() async throws {
+            try await TestCluster.run(nodes: [1]) { cluster, _ in
+                let folder = TemporaryDirectory()
+                let task = dieAtFirst.options(retries: 3).remote(times: 3, noting: folder.file("pids"))
+                #expect(try await task.value == 4)
+                let pids = try String.lines(of: folder.file("pids"))
+                #expect(pids.count == 4)
+                var failed: [TaskAttempt] = []
+                try await eventually("the records of four attempts", within: .seconds(30)) {
+                    let row = try await cluster.state(.tasks).tasks.first { $0.id == task.id.task }
+                    failed = row?.attempts ?? []
+                    return row?.state == .finished && row?.attempt == 4 && failed.count == 3
+                }
+                #expect(failed.map(\.state) == [.failed, .failed, .failed])
+                for (attempt, pid) in zip(failed, pids) { #expect(attempt.error?.contains("worker \(pid)") == true, "\(attempt.error ?? "")") }
+                #expect(Set(failed.compactMap(\.worker)).count == 3)
+                let text = try await explain(task.id.task, cluster)
+                #expect(text.contains("attempt 3 failed") && text.contains("attempt 4 finished"), "\(text)")
+            }
+        }
+    }
+}
+
+/// Notes its process, and ends it in the first tries.
+@Remote func dieAtFirst(times: Int, noting path: String) throws -> Int {
+    guard let file = fopen(path, "ae") else { return -1 }
+    fputs("\(getpid())\n", file)
+    fclose(file)
+    let attempt = try Manta.context.attempt
+    if attempt <= times { kill(getpid(), SIGKILL) }
+    return attempt
+}
+
+extension String {
+    /// The lines of a file.
+    static func lines(of path: String) throws -> [String] {
+        guard let file = fopen(path, "re") else { throw DidNotHappen(description: "there is no file \(path)") }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 65_536)
+        let count = fread(&bytes, 1, bytes.count, file)
+        return String(decoding: bytes[..<count], as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+}

@@ -1,0 +1,105 @@
+// What becomes of work whose owner or node has died.
+
+import Glibc
+import Manta
+import MantaModel
+import MantaTestKit
+import MantaWire
+import Testing
+
+extension SchedulingTests {
+    @Suite(.serialized) struct OwnerTests {
+        /// The process that a task noted.
+        private func noted(in path: String) -> Int32? {
+            guard let file = fopen(path, "re") else { return nil }
+            defer { fclose(file) }
+            var bytes = [UInt8](repeating: 0, count: 512)
+            let count = fread(&bytes, 1, bytes.count, file)
+            return String(decoding: bytes[..<count], as: UTF8.self).split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int32($0) }
+        }
+
+        @Test(arguments: [false, true]) func FAIL_028_aChildEndsWithItsOwner(afterTheHeadsRestart: Bool) async throws {
+            try await TestCluster.run(nodes: [1, 1]) { cluster, nodes in
+                let folder = TemporaryDirectory()
+                let parent = Resident.options(scheduling: .node(nodes[0].id)).remote()
+                let child = try await parent.makeChild().value
+                let (parentProcess, childProcess) = (try await parent.process().value, try await child.process().value)
+                let references = try await Self.submit(folder.file("child"), on: nodes[1].id)
+                try await eventually("the child task", within: .seconds(30)) { noted(in: folder.file("child")) != nil }
+                let (owner, task) = (references.owner, try #require(noted(in: folder.file("child"))))
+                if afterTheHeadsRestart {
+                    try await cluster.restartHead()
+                    try await eventually("the nodes' registration", within: .seconds(30)) {
+                        try await cluster.state(.nodes).nodes.count { $0.state == .alive } == 2
+                    }
+                }
+                kill(parentProcess, SIGKILL)
+                kill(owner, SIGKILL)
+                try await eventually("the end of the child actor", within: .seconds(30)) { hasEnded(childProcess) }
+                try await eventually("the end of the child task", within: .seconds(30)) { hasEnded(task) }
+                let error = await #expect(throws: MantaError.self) { try await references.child.value }
+                #expect(error?.code == .ownerDied)
+                let call = await #expect(throws: MantaError.self) { try await child.node().value }
+                #expect(call?.code == .actorDied)
+            }
+        }
+
+        /// An actor that submits a child task for ever, its process, and the reference of the child.
+        private static func submit(_ path: String, on node: NodeID) async throws -> (owner: Int32, child: ObjectReference<String>) {
+            let owner = Submitter.options(scheduling: .node(node)).remote()
+            return (try await owner.process().value, try await owner.submit(noting: path).value[0])
+        }
+
+        @Test func FAIL_023_workersEndWithTheirNode() async throws {
+            try await TestCluster.run(nodes: [1, 1]) { cluster, nodes in
+                let worker = try await process.options(scheduling: .node(nodes[1].id)).remote().value
+                let resident = Resident.options(scheduling: .node(nodes[1].id)).remote()
+                let home = try await resident.process().value
+                nodes[1].kill()
+                try await eventually("the end of its workers", within: .seconds(30)) { hasEnded(worker) && hasEnded(home) }
+                let error = await #expect(throws: MantaError.self) {
+                    while true { _ = try await resident.process().value }
+                }
+                #expect(error?.code == .actorDied)
+            }
+        }
+
+        @Test func FAIL_038_aLostNodeIsOneError() async throws {
+            try await TestCluster.run(nodes: [1, 1]) { cluster, nodes in
+                nodes[1].kill()
+                try await eventually("the node's death", within: .seconds(30)) {
+                    try await cluster.state(.nodes).nodes.first { $0.id == nodes[1].id }?.state == .dead
+                }
+                let errors = try await cluster.state(.errors).errors
+                #expect(errors.count { $0.code == "nodeDied" && $0.node == nodes[1].id } == 1)
+            }
+        }
+
+        @Test func FAIL_027_whatDiedWhileTheHeadWasAwayIsKnownLater() async throws {
+            try await TestCluster.run(nodes: [2]) { cluster, _ in
+                let mortal = Resident.remote()
+                let lasting = Resident.options(name: "lasting", lifetime: .detached, maxRestarts: -1).remote()
+                let before = (try await mortal.process().value, try await lasting.process().value)
+                kill(cluster.head, SIGKILL)
+                kill(before.0, SIGKILL)
+                kill(before.1, SIGKILL)
+                try await cluster.restartHead()
+                let error = await #expect(throws: MantaError.self) {
+                    while true { _ = try await mortal.process().value }
+                }
+                #expect(error?.code == .actorDied)
+                try await eventually("the detached actor under another process", within: .seconds(60)) {
+                    guard let pid = try? await lasting.process().value else { return false }
+                    return pid != before.1
+                }
+                try await Manta.kill(lasting)
+            }
+        }
+    }
+}
+
+@RemoteActor(maxConcurrency: 10) actor Submitter {
+    init() {}
+    func process() -> Int32 { getpid() }
+    func submit(noting path: String) -> [ObjectReference<String>] { [hangOnce.options(cpus: 0, retries: 0).remote(noting: path)] }
+}

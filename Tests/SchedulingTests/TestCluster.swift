@@ -1,0 +1,132 @@
+// TestCluster: a head and nodes as processes of this test program, in a folder of their own, and a session that joined them. Ends with the test.
+
+import Glibc
+import Manta
+import MantaLoop
+import MantaModel
+import MantaTestKit
+import MantaWire
+import MantaWorker
+import Testing
+
+/// A node of a test's cluster.
+struct TestNode: Sendable {
+    let id: NodeID
+    let pid: Int32
+    func kill() { Glibc.kill(pid, SIGKILL) }
+}
+
+final class TestCluster {
+    let session: Session
+    private let launcher: ClusterLauncher
+    private let loop: EventLoop
+    private let folder: String
+    private let endpoint: String
+    private(set) var head: Int32
+    private var pids: [Int32]
+
+    /// Starts a head and one node for each of `cpus`, runs `body`, and ends everything.
+    static func run(nodes cpus: [Double], workerMemory: Int? = nil, _ body: (TestCluster, [TestNode]) async throws -> Void) async throws {
+        let folder = TemporaryDirectory()
+        let loop = EventLoop(name: "test-cluster")
+        loop.start()
+        defer { loop.stop() }
+        let launcher = ClusterLauncher(program: try Session.executable(), detached: false, loop: loop)
+        let variables = variables(in: folder.path, head: "tcp://127.0.0.1:0")
+        let head = try await launcher.start("head", variables, log: "\(folder.path)/head.out", deadline: .seconds(30))
+        var pids = [head.pid]
+        defer { for pid in pids { kill(pid, SIGKILL) } }
+        var started: [Int32] = []
+        for amount in cpus {
+            let node = try await startNode(launcher, folder.path, head.endpoint, cpus: amount, workerMemory: workerMemory)
+            pids.append(node)
+            started.append(node)
+        }
+        let session = try await Manta.connect(head.endpoint)
+        let cluster = TestCluster(session: session, launcher: launcher, loop: loop, folder: folder.path, endpoint: head.endpoint, head: head.pid, pids: pids)
+        do {
+            var nodes: [TestNode] = []
+            for pid in started { nodes.append(try await cluster.node(withProcess: pid)) }
+            try await body(cluster, nodes)
+        } catch {
+            pids = cluster.pids
+            await session.stop()
+            throw error
+        }
+        pids = cluster.pids
+        await session.stop()
+    }
+
+    private init(session: Session, launcher: ClusterLauncher, loop: EventLoop, folder: String, endpoint: String, head: Int32, pids: [Int32]) {
+        (self.session, self.launcher, self.loop, self.folder) = (session, launcher, loop, folder)
+        (self.endpoint, self.head, self.pids) = (endpoint, head, pids)
+    }
+
+    private static func variables(in folder: String, head: String) -> [String: String] {
+        ["MANTA_ADDRESS": head, "MANTA_DIRECTORY": folder, "MANTA_RUNTIME_DIRECTORY": folder, "MANTA_LOG_DIRECTORY": folder]
+    }
+
+    private static func startNode(
+        _ launcher: ClusterLauncher, _ folder: String, _ head: String, cpus: Double, resources: String = "", labels: String = "",
+        workerMemory: Int? = nil
+    ) async throws -> Int32 {
+        var variables = variables(in: folder, head: head)
+        variables["MANTA_CPUS"] = "\(cpus)"
+        variables["MANTA_RESOURCES"] = resources
+        variables["MANTA_LABELS"] = labels
+        if let workerMemory { variables["MANTA_WORKER_MEMORY"] = "\(workerMemory)" }
+        return try await launcher.start("node", variables, log: "\(folder)/node.out", deadline: .seconds(30)).pid
+    }
+
+    @discardableResult
+    func addNode(cpus: Double, resources: String = "", labels: String = "") async throws -> TestNode {
+        let pid = try await Self.startNode(launcher, folder, endpoint, cpus: cpus, resources: resources, labels: labels)
+        pids.append(pid)
+        return try await node(withProcess: pid)
+    }
+
+    /// Kills the head and starts another one on its port and store.
+    func restartHead() async throws {
+        kill(head, SIGKILL)
+        try await eventually("the end of the head", within: .seconds(30)) { [head] in kill(head, 0) != 0 || isZombie(head) }
+        _ = reap(head)
+        head = try await launcher.start("head", Self.variables(in: folder, head: endpoint), log: "\(folder)/head.out", deadline: .seconds(30)).pid
+        pids.append(head)
+    }
+
+    // MARK: What the cluster says
+
+    func state(_ tables: QueryState.Table...) async throws -> StateAnswer {
+        guard let runtime = session.runtime else { throw CurrentRuntime.missing }
+        return try await runtime.head(QueryState(tables: tables, limit: 10_000))
+    }
+
+    private func node(withProcess pid: Int32) async throws -> TestNode {
+        var found: NodeID?
+        try await eventually("the registration of node process \(pid)", within: .seconds(30)) {
+            found = try await state(.nodes).nodes.first { $0.pid == pid && $0.state == .alive }?.id
+            return found != nil
+        }
+        return TestNode(id: try #require(found), pid: pid)
+    }
+
+    /// Waits until nothing holds any resource of a living node.
+    func expectEverythingIsReturned() async throws {
+        try await eventually("the return of every resource", within: .seconds(30)) {
+            try await state(.nodes).nodes.filter { $0.state == .alive }.allSatisfy { $0.available == $0.total }
+        }
+    }
+}
+
+/// Whether the process has ended and nobody has asked how.
+func isZombie(_ pid: Int32) -> Bool {
+    guard let file = fopen("/proc/\(pid)/stat", "re") else { return true }
+    defer { fclose(file) }
+    var bytes = [UInt8](repeating: 0, count: 512)
+    let count = fread(&bytes, 1, bytes.count, file)
+    let text = String(decoding: bytes[..<count], as: UTF8.self)
+    return text.split(separator: ")").last?.hasPrefix(" Z") ?? true
+}
+
+/// Whether the process is gone.
+func hasEnded(_ pid: Int32) -> Bool { kill(pid, 0) != 0 || isZombie(pid) }
