@@ -65,6 +65,14 @@ package final class AdminAPI: Sendable {
         switch (route, request.method) {
         case (.version, _): return .json(["version": .string(version), "api": "v1", "protocol": JSONValue(Int(protocolVersion))])
         case (.cluster, _): return .json(AdminViews.cluster(try await everything(), version: version, now: clock()))
+        case (.list(.submissions), .post):
+            let row = try await source.submit(try SubmissionBody.specification(Self.json(request.body)))
+            return .json(["id": .string(row.id), "state": .string(row.state.rawValue)], status: 201)
+        case (.row(.submissions, let key), .delete):
+            try await source.deleteSubmission(key)
+            return HTTPResponse(status: 204)
+        case (.stopSubmission(let id), _): return .json(["stopped": .bool(try await source.stopSubmission(id))])
+        case (.submissionLogs(let id), _): return try await logs(of: id, request)
         case (.list(let table), _): return .json(try await list(table, request))
         case (.row(.actors, let key), .delete):
             guard let id = ActorID(key) else { throw MantaError(.notFound, "there is no actor \"\(key)\"; expected 32 hexadecimal digits, or NAMESPACE/NAME") }
@@ -116,6 +124,19 @@ package final class AdminAPI: Sendable {
         }
         if request.method == .head { return HTTPResponse(contentType: "text/event-stream") }
         return try await feed.response(tables: tables)
+    }
+
+    // MARK: Submitted programs
+
+    /// The output from `offset` on as text; the header says where the next part begins.
+    private func logs(of id: String, _ request: HTTPRequestCopy) async throws -> HTTPResponse {
+        let text = request.query("offset") ?? "0"
+        guard let offset = Int64(text), offset >= 0 else { throw MantaError(.invalidArgument, "offset is \"\(text.prefix(32))\"; expected a number of bytes") }
+        let log = try await source.submissionLog(id, offset: offset)
+        var response = HTTPResponse(contentType: "text/plain; charset=utf-8", body: .bytes(log.bytes))
+        response.headers.append(HTTPHeader("X-Next-Offset", "\(log.next)"))
+        response.headers.append(HTTPHeader("X-Complete", log.isComplete ? "true" : "false"))
+        return response
     }
 
     // MARK: Steering
@@ -189,5 +210,7 @@ package final class AdminAPI: Sendable {
 }
 
 extension HTTPResponse {
-    fileprivate static func json(_ value: JSONValue) -> HTTPResponse { .json(value.serialize() + [UInt8(ascii: "\n")]) }
+    fileprivate static func json(_ value: JSONValue, status: Int = 200) -> HTTPResponse {
+        .json(value.serialize() + [UInt8(ascii: "\n")], status: status)
+    }
 }

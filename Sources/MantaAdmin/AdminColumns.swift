@@ -45,6 +45,12 @@ extension AdminViews {
                 AdminColumn("BUNDLES", "bundles", .bundles), AdminColumn("JOB", "job", .short), AdminColumn("DETACHED", "detached"),
                 AdminColumn("CREATED", "createdAt", .time), AdminColumn("REASON", "reason"),
             ]
+        case .submissions:
+            [
+                AdminColumn("ID", "id"), AdminColumn("STATE", "state"), AdminColumn("ENTRYPOINT", "entrypoint", .list), AdminColumn("NODE", "node", .short),
+                AdminColumn("PID", "pid"), AdminColumn("SUBMITTED", "submittedAt", .time), AdminColumn("ENDED", "endedAt", .time),
+                AdminColumn("MESSAGE", "message"),
+            ]
         case .objects:
             [
                 AdminColumn("ID", "id"), AdminColumn("STATE", "state"), AdminColumn("SIZE", "size", .bytes), AdminColumn("MADE BY", "source"),

@@ -9,6 +9,7 @@ enum AdminRoute: Hashable, Sendable {
     case list(AdminTable)
     case row(AdminTable, key: String)
     case explain(String)
+    case submissionLogs(String), stopSubmission(String)
     case traffic(endpoint: String)
     case namedActor(namespace: String, name: String)
     case call(AdminActor, method: String)
@@ -16,8 +17,10 @@ enum AdminRoute: Hashable, Sendable {
     /// The methods that it answers.
     var methods: [HTTPMethod] {
         switch self {
-        case .cluster, .version, .events, .list, .explain: [.get, .head]
-        case .row(.actors, _), .namedActor: [.get, .head, .delete]
+        case .row(.actors, _), .row(.submissions, _), .namedActor: [.get, .head, .delete]
+        case .list(.submissions): [.get, .head, .post]
+        case .cluster, .version, .events, .list, .explain, .submissionLogs: [.get, .head]
+        case .stopSubmission: [.post]
         case .row: [.get, .head]
         case .traffic: [.put]
         case .call: [.post]
@@ -45,6 +48,8 @@ enum AdminRoute: Hashable, Sendable {
         case 2:
             guard let table = AdminTable(rawValue: parts[0]) else { return nil }
             self = .row(table, key: parts[1])
+        case 3 where parts[0] == "submissions" && parts[2] == "logs": self = .submissionLogs(parts[1])
+        case 3 where parts[0] == "submissions" && parts[2] == "stop": self = .stopSubmission(parts[1])
         case 3 where parts[0] == "endpoints" && parts[2] == "traffic": self = .traffic(endpoint: parts[1])
         case 3 where parts[0] == "actors": self = .namedActor(namespace: parts[1], name: parts[2])
         case 4 where parts[0] == "actors" && parts[2] == "call":

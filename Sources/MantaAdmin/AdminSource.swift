@@ -17,6 +17,14 @@ package protocol AdminSource: Sendable {
     func call(_ actor: ActorID, method: String, arguments: [UInt8]) async throws -> [[UInt8]]
     /// Sentences about an actor, task, placement group, node or job. Throws `notFound`.
     func explain(_ id: String) async throws -> [String]
+    /// Runs a program; an empty id is replaced by a new one. Throws `alreadyExists`.
+    func submit(_ specification: SubmissionSpecification) async throws -> SubmissionRow
+    /// Whether there was something to stop. Throws `notFound`.
+    func stopSubmission(_ id: String) async throws -> Bool
+    /// Throws `notFound`, or `conflict` while it has not ended.
+    func deleteSubmission(_ id: String) async throws
+    /// What it printed, from a byte on. Throws `notFound`.
+    func submissionLog(_ id: String, offset: Int64) async throws -> SubmissionLog
     /// Returns when the actor is dead for good.
     func kill(_ actor: ActorID) async throws
 }

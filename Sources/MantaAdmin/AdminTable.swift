@@ -5,7 +5,7 @@ package import MantaWire
 
 /// A table of the cluster.
 package enum AdminTable: String, Sendable, Hashable, CaseIterable {
-    case nodes, jobs, tasks, actors, placementGroups, objects, errors, endpoints, backends, replicas
+    case nodes, jobs, tasks, actors, placementGroups, submissions, objects, errors, endpoints, backends, replicas
 
     /// The head's own table of this name; nil for those of serving.
     package var state: QueryState.Table? { QueryState.Table(rawValue: rawValue) }
@@ -16,7 +16,7 @@ package enum AdminTable: String, Sendable, Hashable, CaseIterable {
     /// The member that names a row: `id`, else `tag` or `name`.
     package var key: String {
         switch self {
-        case .nodes, .jobs, .tasks, .actors, .placementGroups, .objects, .errors: "id"
+        case .nodes, .jobs, .tasks, .actors, .placementGroups, .submissions, .objects, .errors: "id"
         case .replicas: "tag"
         case .endpoints, .backends: "name"
         }
@@ -30,6 +30,7 @@ package enum AdminTable: String, Sendable, Hashable, CaseIterable {
         case .tasks: "task"
         case .actors: "actor"
         case .placementGroups: "placement group"
+        case .submissions: "submitted job"
         case .objects: "object"
         case .errors: "error"
         case .endpoints: "endpoint"
@@ -63,14 +64,14 @@ package struct AdminState: Sendable {
         case .endpoints: serve.endpoints.count
         case .backends: serve.backends.count
         case .replicas: serve.replicas.count
-        case .nodes, .jobs, .tasks, .actors, .placementGroups, .objects, .errors: head.totals[table.rawValue] ?? 0
+        case .nodes, .jobs, .tasks, .actors, .placementGroups, .submissions, .objects, .errors: head.totals[table.rawValue] ?? 0
         }
     }
 
     /// How many of all those rows are in which state; nil for tables whose rows have none.
     package func states(of table: AdminTable) -> [String: Int]? {
         switch table {
-        case .nodes, .jobs, .tasks, .actors, .placementGroups, .objects: head.states?[table.rawValue] ?? [:]
+        case .nodes, .jobs, .tasks, .actors, .placementGroups, .submissions, .objects: head.states?[table.rawValue] ?? [:]
         case .backends: serve.backends.reduce(into: [:]) { $0[$1.status.state.rawValue, default: 0] += 1 }
         case .replicas: serve.replicas.reduce(into: [:]) { $0[$1.state.rawValue, default: 0] += 1 }
         case .errors, .endpoints: nil

@@ -21,6 +21,7 @@ package enum AdminViews {
         case .tasks: try state.head.tasks.map { try encode($0) }
         case .actors: try state.head.actors.map { try encode($0) }
         case .placementGroups: try (state.head.placementGroups ?? []).map(placementGroup)
+        case .submissions: try (state.head.submissions ?? []).map { try encode($0) }
         case .objects: try state.head.objects.map { try encode($0) }
         case .errors: try errors(state.head.errors)
         case .endpoints: try state.serve.endpoints.sorted { $0.name < $1.name }.map { try endpoint($0) }
@@ -37,6 +38,7 @@ package enum AdminViews {
         case .tasks: TaskRow.members.map(\.name)
         case .actors: ActorRow.members.map(\.name)
         case .placementGroups: PlacementGroupRow.members.map(\.name)
+        case .submissions: SubmissionRow.members.map(\.name)
         case .objects: ObjectRow.members.map(\.name)
         case .errors: ["id", "at", "code", "message", "source", "job", "task", "actor", "node", "requestId"]
         case .endpoints: ["name", "route", "methods", "traffic", "shadows"]

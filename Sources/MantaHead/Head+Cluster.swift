@@ -42,6 +42,7 @@ extension Head {
                 nodeWatches.removeValue(forKey: id)?.cancel()
                 actorEvent { $0.nodeDied(id, reason: reason, at: loop.now, $1) }
                 groupEvent { $0.nodeDied(id, at: loop.now, $1) }
+                submissionEvent { $0.nodeDied(id, reason: reason, time: .now, $1) }
             }
         }
     }
@@ -81,6 +82,9 @@ extension Head {
         for job in message.jobs where jobs.hasEnded(job.id) { link.send(JobEnded(job: job.id)) }
         perform(actions)
         perform(consequences)
+        submissionEvent {
+            $0.nodeJoined(id, total: message.total, available: message.available, running: message.submissions ?? [], time: .now, $1)
+        }
         let held = (message.bundles ?? []).map { HeldBundles($0) }
         groupEvent { $0.nodeJoined(id, total: message.total, available: message.available, held: held, at: loop.now, $1) }
         settleRecovery()
@@ -113,6 +117,7 @@ extension Head {
             return
         }
         actorEvent { $0.nodeUpdated(message.node, available: message.available, total: message.total, at: loop.now, $1) }
+        submissionEvent { $0.nodeUpdated(message.node, available: message.available, $1) }
         groupEvent { $0.nodeUpdated(message.node, available: message.available, at: loop.now, $1) }
     }
 
@@ -164,6 +169,7 @@ extension Head {
         guard directory.isRecovering, !membership.isAwaiting else { return }
         actorEvent { $0.recoveryIsComplete(at: loop.now, time: .now, $1) }
         groupEvent { $0.recoveryIsComplete(at: loop.now, $1) }
+        submissionEvent { $0.recoveryIsComplete(time: .now, $1) }
     }
 
     func registerJob(_ message: RegisterJob, _ correlation: Correlation, on link: Link) throws(MantaError) {

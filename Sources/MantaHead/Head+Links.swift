@@ -62,7 +62,7 @@ extension Head: TransportDelegate {
 
     private func dispatch(_ message: inout InboundMessage, on link: Link) throws(MantaError) {
         switch message.kind {
-        case .registerJob, .createActor, .createGroup, .tablePut, .tableDelete: if let refusal = journal?.refusal { throw refusal }
+        case .registerJob, .createActor, .createGroup, .submitProgram, .tablePut, .tableDelete: if let refusal = journal?.refusal { throw refusal }
         default: break
         }
         switch message.kind {
@@ -86,6 +86,12 @@ extension Head: TransportDelegate {
             let name = try message.decode(FindGroup.self)
             askGroups(.named(name.name, namespace: name.namespace), try message.required(), on: link)
         case .removeGroup: askGroups(.remove(try message.decode(RemoveGroup.self).group), try message.required(), on: link)
+        // Submitted programs
+        case .submitProgram: try submit(message.decode(), try message.required(), on: link)
+        case .stopSubmission: try stopSubmission(message.decode(), try message.required(), on: link)
+        case .deleteSubmission: try deleteSubmission(message.decode(), try message.required(), on: link)
+        case .readSubmissionLog: try readLog(message.decode(), try message.required(), on: link)
+        case .entrypointReport: entrypointReport(try message.decode(), try message.required(), on: link)
         // Tables
         case .tablePut: try putRow(message.decode(), try message.required(), on: link)
         case .tableDelete: deleteRow(try message.decode(), try message.required(), on: link)

@@ -73,6 +73,7 @@ extension Head {
             answer.totals[table.rawValue] = errors.count
         case .placementGroups:
             answer.placementGroups = try answer.take(table, selection.select(placementGroups.rows(limit: .max)))
+        case .submissions: answer.submissions = try answer.take(table, selection.select(submissions.rows(limit: .max)))
         case .objects: break
         }
     }

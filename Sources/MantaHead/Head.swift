@@ -31,6 +31,7 @@ package final class Head {
     var jobs: JobBook
     var directory = ActorDirectory()
     var placementGroups = PlacementGroupBook()
+    var submissions = SubmissionBook()
     var tables = TableBook()
     var tasks = TaskRing()
     var errors = Ring<ErrorRow>(capacity: Limits.errorRecords)
@@ -49,6 +50,7 @@ package final class Head {
     var groupQuestions: [PlacementGroupBook.Token: (Result<PlacementGroupBook.Status, MantaError>) -> Void] = [:]
     /// Of the latest change of the store's rows of groups.
     var groupVersion: UInt64 = 0
+    var submissionVersion: UInt64 = 0
 
     private var timers: [TimerID] = []
     private var dueTimer: TimerID?
@@ -124,7 +126,10 @@ package final class Head {
         let groups = state.rows.filter { $0.table == Self.groupTable }
         try restoreGroups(groups)
         groupVersion = state.tableVersions[Self.groupTable] ?? 0
-        tables.restore(state.rows.filter { $0.table != Self.groupTable }.map { TableBook.Row(table: $0.table, key: $0.key, value: $0.value, version: $0.version) }, versions: state.tableVersions.filter { $0.key != Self.groupTable })
+        try restoreSubmissions(state.rows.filter { $0.table == Self.submissionTable })
+        submissionVersion = state.tableVersions[Self.submissionTable] ?? 0
+        let own: Set = [Self.groupTable, Self.submissionTable]
+        tables.restore(state.rows.filter { !own.contains($0.table) }.map { TableBook.Row(table: $0.table, key: $0.key, value: $0.value, version: $0.version) }, versions: state.tableVersions.filter { !own.contains($0.key) })
     }
 
     private func storeFailed(_ error: MantaError) {

@@ -87,6 +87,17 @@ extension PlacementGroupRow: ListedRow {
     package var stateName: String { state.rawValue }
 }
 
+extension SubmissionRow: ListedRow {
+    package static let members: [RowMember<Self>] = [
+        RowMember("id") { $0.id }, RowMember("state") { $0.state.rawValue }, RowMember("entrypoint") { $0.entrypoint.joined(separator: " ") },
+        RowMember("node") { $0.node?.description }, RowMember("pid") { $0.pid.map { "\($0)" } }, RowMember("exitCode") { $0.exitCode.map { "\($0)" } },
+        RowMember("message") { $0.message }, RowMember("metadata") { "\($0.metadata.count)" }, RowMember("submittedAt") { "\($0.submittedAt.milliseconds)" },
+        RowMember("startedAt") { $0.startedAt.map { "\($0.milliseconds)" } }, RowMember("endedAt") { $0.endedAt.map { "\($0.milliseconds)" } },
+    ]
+    package var key: String { id }
+    package var stateName: String { state.rawValue }
+}
+
 extension ObjectRow: ListedRow {
     package static let members: [RowMember<Self>] = [
         RowMember("id") { $0.id.description }, RowMember("state") { $0.state.rawValue }, RowMember("size") { "\($0.size)" }, RowMember("owner") { $0.owner.description },

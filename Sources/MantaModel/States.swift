@@ -67,3 +67,15 @@ public enum PlacementGroupState: String, LifeCycle {
         }
     }
 }
+
+/// pending (waits for a node with room) → running → succeeded (status 0), failed (another status, a signal, a lost node) or stopped (it was asked to).
+public enum SubmissionState: String, LifeCycle {
+    case pending, running, succeeded, failed, stopped
+    package var successors: Set<SubmissionState> {
+        switch self {
+        case .pending: [.running, .failed, .stopped]
+        case .running: [.succeeded, .failed, .stopped]
+        case .succeeded, .failed, .stopped: []
+        }
+    }
+}

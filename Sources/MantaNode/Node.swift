@@ -36,6 +36,9 @@ package final class Node: @unchecked Sendable {
     private var sentElsewhere: Set<ProcessID> = []
     /// The worker whose end is being dealt with.
     private(set) var ending: WorkerProcess?
+    /// Submitted programs, and the ids of those that have ended here.
+    var entrypoints: [String: Entrypoint] = [:]
+    var endedEntrypoints: Set<String> = []
     private var lastHeartbeat: Heartbeat?
 
     package init(configuration: NodeConfiguration, loop: EventLoop, logger: Logger) {
@@ -82,6 +85,7 @@ package final class Node: @unchecked Sendable {
 
     /// Ends every worker.
     package func stop() {
+        for pid in entrypoints.values.compactMap(\.pid) { kill(pid, SIGTERM) }
         for id in processes.processes.keys { processes.end(id, because: DeathCause(.killed, "its node was stopped")) }
         transport.close()
     }
@@ -93,7 +97,8 @@ package final class Node: @unchecked Sendable {
         let running = actors.values.compactMap(\.running)
         let registration = RegisterNode(
             node: configuration.node, endpoint: address.endpoint, host: Host.name, pid: getpid(), total: book.total, available: book.available,
-            actors: running, jobs: Array(jobs.values), labels: configuration.labels, bundles: heldBundles)
+            actors: running, jobs: Array(jobs.values), labels: configuration.labels, bundles: heldBundles,
+            submissions: Array(entrypoints.keys))
         head.request(registration, deadline: .seconds(3600)) { [self] result in
             switch result {
             case .success(let answer):
@@ -135,7 +140,10 @@ package final class Node: @unchecked Sendable {
         case .lost(let lease, let cause, let owner): send(LeaseLost(lease: lease, cause: cause), to: owner)
         case .resumed(let lease, let turn, let worker): send(LeaseResumed(lease: lease, turn: turn, exists: true), to: worker)
         case .ended(let lease, let worker): send(LeaseResumed(lease: lease, turn: 0, exists: false), to: worker)
-        case .reserved(let actor): loop.execute { [self] in startActor(actor) }
+        case .reserved(let claim):
+            loop.execute { [self] in
+                if actors[claim] != nil { startActor(claim) } else { runEntrypoint(claim: claim) }
+            }
         }
     }
 
@@ -323,6 +331,9 @@ extension Node: TransportDelegate {
             let end = try EndActor(from: &message.body)
             endActor(end.actor, restarts: end.restarts, end.cause)
             link.reply(to: try message.required(), Acknowledged())
+        case .startEntrypoint: startEntrypoint(try StartEntrypoint(from: &message.body), correlation: try message.required(), on: link)
+        case .stopEntrypoint: stopEntrypoint(try StopEntrypoint(from: &message.body), correlation: try message.required(), on: link)
+        case .readSubmissionLog: try readLog(ReadSubmissionLog(from: &message.body), correlation: try message.required(), on: link)
         case .ownerDied: book.ownerDied(try OwnerDied(from: &message.body).process, at: now) { perform($0) }
         case .nodeLost: book.nodeLost(try NodeLost(from: &message.body).node, at: now) { perform($0) }
         case .prepareBundles: try prepareBundles(PrepareBundles(from: &message.body), correlation: try message.required(), on: link)

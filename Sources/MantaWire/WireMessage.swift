@@ -39,6 +39,8 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     case workerOutput = 100
     // Links that move to shared memory
     case offerRing = 110, ringAnswer, ringBegins
+    // Submitted programs
+    case submitProgram = 130, submissionFound, stopSubmission, deleteSubmission, readSubmissionLog, submissionLog, startEntrypoint, stopEntrypoint, entrypointReport
     // Explaining
     case explain = 170, explanation, explainTask, explainLease
     // Placement groups

@@ -7,7 +7,7 @@ import MantaModel
 
 struct ListCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "Lists nodes, jobs, tasks, actors, placement groups, objects, errors, endpoints, backends or replicas.",
+        commandName: "list", abstract: "Lists nodes, jobs, tasks, actors, placement groups, submitted jobs, objects, errors, endpoints, backends or replicas.",
         discussion: """
             Below a table that does not show all rows stands how many there are, and how to go on. Filters name members as --output json shows them;
             several must all hold, and capitals count as small letters.

@@ -16,13 +16,14 @@ struct MantaCommand: AsyncParsableCommand {
               manta serve deploy config/serve.yaml       backends and endpoints
               manta list actors --output json
               manta explain 5f0c2ab1                     why it waits, or why it died
+              manta job submit -- ./train --epochs 5     a program that the cluster runs
               manta stop
 
             Commands that talk to a cluster take --address, else MANTA_ADDRESS, else the cluster that was last started here.
             """,
         version: Version.text,
         subcommands: [
-            StartCommand.self, StopCommand.self, StatusCommand.self, ListCommand.self, ExplainCommand.self, ServeCommand.self, MicrobenchmarkCommand.self, VersionCommand.self,
+            StartCommand.self, StopCommand.self, StatusCommand.self, ListCommand.self, ExplainCommand.self, JobCommand.self, ServeCommand.self, MicrobenchmarkCommand.self, VersionCommand.self,
         ])
 }
 

@@ -75,6 +75,10 @@ final class ShopCluster: AdminSource {
         content.withLock { $0.arguments = value }
         return [JSONMessagePack.encode(["count": 42])]
     }
+    func submit(_ specification: SubmissionSpecification) async throws -> SubmissionRow { throw MantaError(.unavailable, "the shop runs no programs") }
+    func stopSubmission(_ id: String) async throws -> Bool { false }
+    func deleteSubmission(_ id: String) async throws {}
+    func submissionLog(_ id: String, offset: Int64) async throws -> SubmissionLog { SubmissionLog(bytes: [], next: offset, isComplete: true) }
     func explain(_ id: String) async throws -> [String] { ["\(id) is alive"] }
     func kill(_ actor: ActorID) async throws {
         content.withLock { content in

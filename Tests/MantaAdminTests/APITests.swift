@@ -136,6 +136,17 @@ struct APITests {
         #expect(response.failure?.code == "invalidArgument")
     }
 
+    @Test func JOB_006_aBadSubmissionIsNamed() async {
+        for (body, complaint) in [
+            (#"{"entrypoint": "x", "colour": "red"}"#, "colour"), (#"{}"#, "entrypoint"), (#"{"entrypoint": []}"#, "entrypoint"),
+            (#"{"entrypoint": "x", "cpus": -1}"#, "cpus"), (#"{"entrypoint": "x", "environment": {"A": 1}}"#, "environment.A"), (#"[]"#, "object"),
+        ] {
+            let answer = await api.ask(.post, "/api/v1/submissions", json: body)
+            #expect(answer.status == 400, "\(body)")
+            #expect(answer.failure?.message.contains(complaint) == true, "\(body)")
+        }
+    }
+
     @Test func explanationsAreSentences() async {
         let answer = await api.ask(.get, "/api/v1/explain/5f0c2ab1").json
         #expect(answer == ["id": "5f0c2ab1", "lines": ["it waits", "for a node"]])

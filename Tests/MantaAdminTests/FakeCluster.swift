@@ -79,6 +79,16 @@ final class FakeCluster: AdminSource {
         }
     }
 
+    func submit(_ specification: SubmissionSpecification) async throws -> SubmissionRow {
+        try answer("submit \(specification.entrypoint.joined(separator: " "))") { _ in
+            SubmissionRow(id: "job-1", state: .pending, entrypoint: specification.entrypoint, submittedAt: now)
+        }
+    }
+    func stopSubmission(_ id: String) async throws -> Bool { try answer("stop \(id)") { _ in true } }
+    func deleteSubmission(_ id: String) async throws { try answer("delete \(id)") { _ in } }
+    func submissionLog(_ id: String, offset: Int64) async throws -> SubmissionLog {
+        try answer("log \(id) \(offset)") { _ in SubmissionLog(bytes: Array("hello".utf8), next: offset + 5, isComplete: true) }
+    }
     func explain(_ id: String) async throws -> [String] { try answer("explain \(id)") { _ in ["it waits", "for a node"] } }
 
     func kill(_ actor: ActorID) async throws { try answer("kill \(actor.short)") { _ in } }

@@ -37,6 +37,11 @@ struct ViewTests {
         state.head.actors = [row]
         state.head.objects = [ObjectRow(id: ObjectID(task: task, index: 1), state: .ready, size: 2048, owner: process, ownerPid: 7, node: node, source: "put")]
         state.head.errors = [ErrorRow(at: time, code: "timeout", message: "late", source: "http", job: job, task: task, actor: actor, node: node, requestId: "r1")]
+        state.head.submissions = [
+            SubmissionRow(
+                id: "nightly", state: .failed, entrypoint: ["make", "report"], node: node, pid: 9, exitCode: 2, message: "it exited with code 2",
+                metadata: ["team": "a"], submittedAt: time, startedAt: time, endedAt: time)
+        ]
         state.serve.endpoints = [EndpointDescription(name: "e", route: "/e", methods: [.get, .post], traffic: ["b": 0.25, "a": 0.75], shadows: ["b": 0.1])]
         state.serve.backends = [
             BackendRow(

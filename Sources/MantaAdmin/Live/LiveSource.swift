@@ -110,6 +110,15 @@ package final class LiveSource: AdminSource {
         return [try await handles[0].bytes()]
     }
 
+    package func submit(_ specification: SubmissionSpecification) async throws -> SubmissionRow {
+        try await runtime().head(SubmitProgram(specification: specification), deadline: Self.deadline).row
+    }
+    package func stopSubmission(_ id: String) async throws -> Bool { try await runtime().head(StopSubmission(id: id), deadline: Self.deadline).isStopping }
+    package func deleteSubmission(_ id: String) async throws { _ = try await runtime().head(DeleteSubmission(id: id), deadline: Self.deadline) }
+    package func submissionLog(_ id: String, offset: Int64) async throws -> SubmissionLog {
+        try await runtime().head(ReadSubmissionLog(id: id, offset: offset), deadline: Self.deadline)
+    }
+
     package func explain(_ id: String) async throws -> [String] { try await runtime().head(Explain(id: id), deadline: Self.deadline).lines }
 
     package func kill(_ actor: ActorID) async throws { try await runtime().kill(actor: actor) }

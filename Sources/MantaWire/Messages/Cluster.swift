@@ -45,12 +45,15 @@ package struct RegisterNode: WireRequest, CodedMessage, Hashable {
     package var jobs: [JobDescription]
     package var labels: [String: String]?
     package var bundles: [HeldBundlesReport]?
+    /// The submitted programs that it runs.
+    package var submissions: [String]?
     package init(
         node: NodeID, endpoint: String, host: String, pid: Int32, total: Resources, available: Resources, actors: [RunningActor], jobs: [JobDescription],
-        labels: [String: String]? = nil, bundles: [HeldBundlesReport]? = nil
+        labels: [String: String]? = nil, bundles: [HeldBundlesReport]? = nil, submissions: [String]? = nil
     ) {
         (self.node, self.endpoint, self.host, self.pid, self.total) = (node, endpoint, host, pid, total)
         (self.available, self.actors, self.jobs, self.labels, self.bundles) = (available, actors, jobs, labels, bundles)
+        self.submissions = submissions
     }
 }
 

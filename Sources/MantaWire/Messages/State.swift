@@ -42,7 +42,7 @@ package struct WorkerOutput: CodedMessage, Hashable {
 package struct QueryState: WireRequest, CodedMessage, Hashable {
     package static var kind: MessageKind { .queryState }
     package typealias Reply = StateAnswer
-    package enum Table: String, Codable, Sendable, CaseIterable { case nodes, jobs, tasks, actors, objects, errors, placementGroups }
+    package enum Table: String, Codable, Sendable, CaseIterable { case nodes, jobs, tasks, actors, objects, errors, placementGroups, submissions }
     package var tables: [Table]
     package var limit: Int
     /// What every row must meet; errors are not filtered here. Only with a single table.
@@ -65,6 +65,7 @@ package struct StateAnswer: CodedMessage, Hashable {
     package var objects: [ObjectRow]
     package var errors: [ErrorRow]
     package var placementGroups: [PlacementGroupRow]?
+    package var submissions: [SubmissionRow]?
     /// How many rows there are in all that meet the filters, by table.
     package var totals: [String: Int]
     /// Task records that were dropped on the way or pushed out of the ring.

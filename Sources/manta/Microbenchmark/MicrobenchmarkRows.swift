@@ -74,5 +74,13 @@ struct MicrobenchmarkRow {
             let actor = ConcurrentActor.remote()
             return { _ = try await Manta.get((0..<1000).map { _ in actor.small() }) }
         },
+        MicrobenchmarkRow("placement_group_create_removal", perStep: 100) {
+            {
+                var groups: [PlacementGroup] = []
+                for _ in 0..<100 { groups.append(try await Manta.placementGroup([["CPU": 0.001]])) }
+                for group in groups { _ = try await group.ready().value }
+                for group in groups { try await group.remove() }
+            }
+        },
     ]
 }
