@@ -305,15 +305,23 @@ private final class SerialActor: Sendable {
         throw death ?? MantaError(.actorDied, "the actor \(type) was not created")
     }
 
-    /// Runs the work behind all work before it, unless calls may overlap: then behind the creation only.
+    /// Runs the work behind all work before it; where calls may overlap, behind the beginning of the calls before it.
     func enqueue(exclusive: Bool, _ work: @escaping @Sendable () async -> Void) {
         state.withLock { state in
             let before = state.last
-            let task = Task {
+            state.last = Task {
                 await before?.value
-                await work()
+                guard !exclusive, overlaps, let instance = try? living() else { return await work() }
+                await begin(work, isolation: instance.isolation)
             }
-            if exclusive || !overlaps { state.last = task }
+        }
+    }
+
+    /// Runs the work on the actor up to its first wait, and lets it go on by itself.
+    private func begin(_ work: @escaping @Sendable () async -> Void, isolation: isolated (any Actor)?) async {
+        Task.immediate {
+            _ = isolation
+            await work()
         }
     }
 }
