@@ -63,7 +63,10 @@ final class TestCluster {
     }
 
     private static func variables(in folder: String, head: String) -> [String: String] {
-        ["MANTA_ADDRESS": head, "MANTA_DIRECTORY": folder, "MANTA_RUNTIME_DIRECTORY": folder, "MANTA_LOG_DIRECTORY": folder]
+        [
+            "MANTA_ADDRESS": head, "MANTA_DIRECTORY": folder, "MANTA_RUNTIME_DIRECTORY": folder, "MANTA_LOG_DIRECTORY": folder,
+            "MANTA_ADMIN_PORT": "0", "MANTA_HTTP_PORT": "0",
+        ]
     }
 
     private static func startNode(
