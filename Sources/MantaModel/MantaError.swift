@@ -2,7 +2,15 @@
 //
 // A message says what, where, what was expected and what to do. Bugs are preconditions, never errors. Both kinds travel between processes unchanged.
 
-/// An operating failure of the platform.
+/// An operating failure of the platform. What user code throws comes back as itself, or as `TaskError`.
+///
+/// ```swift
+/// do { print(try await reference.value) }
+/// catch MantaError.Code.timeout { … }          // one kind
+/// catch MantaError.Family.died { … }           // a worker, actor, node or owner is gone
+/// catch let error as MantaError { print(error.code, error.message) }
+/// catch ShopError.soldOut(let item) { … }      // what the function threw
+/// ```
 public struct MantaError: Error, Hashable, Sendable, Codable, CustomStringConvertible {
     /// What kind of failure it is. New codes may be added; `switch` over it needs a `default`.
     public struct Code: Hashable, Sendable, Codable, RawRepresentable, CustomStringConvertible {
@@ -75,6 +83,37 @@ public struct MantaError: Error, Hashable, Sendable, Codable, CustomStringConver
     }
 
     public var description: String { cause.map { "\(code): \(message) (\($0))" } ?? "\(code): \(message)" }
+}
+
+extension MantaError {
+    /// Failures that call for the same reaction; a code may belong to several, and new codes join them, so that a `catch` of a family stays true.
+    public struct Family: Hashable, Sendable {
+        private let codes: Set<Code>
+        private init(_ codes: Code...) { self.codes = Set(codes) }
+
+        /// Whether the code is one of them.
+        public func contains(_ code: Code) -> Bool { codes.contains(code) }
+
+        /// A process or machine that was needed is gone: trying again may help.
+        public static let died = Family(.workerCrashed, .outOfMemory, .actorDied, .nodeDied, .ownerDied)
+        /// A value is gone for good.
+        public static let lost = Family(.objectLost, .ownerDied)
+        /// Nobody wants the result, or its time is over.
+        public static let stopped = Family(.cancelled, .timeout)
+        /// Something is full or away at the moment: the same call may succeed later.
+        public static let temporary = Family(.overloaded, .unavailable)
+        /// The call itself is wrong: it will fail again.
+        public static let misuse = Family(
+            .invalidArgument, .notFound, .alreadyExists, .unknownFunction, .wrongType, .versionMismatch, .conflict, .tooLarge, .notConnected, .unschedulable)
+
+        /// `catch MantaError.Family.died { … }`
+        public static func ~= (family: Family, error: any Error) -> Bool { (error as? MantaError).map { family.contains($0.code) } ?? false }
+    }
+}
+
+extension MantaError.Code {
+    /// `catch MantaError.Code.actorDied { … }`
+    public static func ~= (code: MantaError.Code, error: any Error) -> Bool { (error as? MantaError)?.code == code }
 }
 
 /// An error thrown by user code whose type is not `Codable` (or is private), as text. A `Codable` one comes back as itself.

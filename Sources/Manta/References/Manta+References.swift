@@ -52,11 +52,16 @@ extension Manta {
     /// - Parameters:
     ///   - count: at most as many as there are references; 1 by default.
     ///   - timeout: without end by default; zero asks how it stands now.
-    /// - Returns: at most `count` that are ready, and all others, both in the order given.
+    /// - Returns: at most `count` that are ready, and all others, both in the order given; of no references, none.
+    /// - Throws: `invalidArgument` when a reference is given twice or `count` is impossible.
     public static func wait<Value>(
         _ references: some Sequence<ObjectReference<Value>>, count: Int = 1, timeout: Duration? = nil
     ) async throws -> (ready: [ObjectReference<Value>], pending: [ObjectReference<Value>]) {
         let references = Array(references)
+        if references.isEmpty, count <= 1 { return ([], []) }
+        if Set(references).count < references.count {
+            throw MantaError(.invalidArgument, "wait was given the same reference more than once; give each one once")
+        }
         guard count >= 0, count <= references.count else {
             throw MantaError(.invalidArgument, "wait was asked for \(count) of \(references.count) references; expected 0...\(references.count)")
         }
