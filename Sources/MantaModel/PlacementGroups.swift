@@ -137,6 +137,19 @@ extension Resources {
     /// Without what is reserved under other names: what people count.
     package var plain: Resources { Resources(amounts.filter { !BundleResource.isReserved($0.key) }) }
 
+    /// What was asked for, also when it is taken out of a placement group: the inverse of `GroupMembership.demand`.
+    package var asAsked: Resources {
+        var result = Resources()
+        for (name, amount) in amounts {
+            guard let parsed = BundleResource.parse(name) else {
+                result[name] = amount
+                continue
+            }
+            if parsed.bundle == nil, !parsed.resource.isEmpty { result[parsed.resource] = amount }
+        }
+        return result
+    }
+
     /// The group that the demand is for, if any.
     package var group: PlacementGroupID? {
         for name in amounts.keys { if let parsed = BundleResource.parse(name) { return parsed.group } }

@@ -30,6 +30,9 @@ public struct Resources: Hashable, Sendable, Codable, CustomStringConvertible {
     public static let gpu = "GPU"
     public static let memory = "memory"
 
+    /// What a task holds that says nothing.
+    package static let oneCPU = Resources([cpu: 1])
+
     /// The amounts that are not zero.
     public private(set) var amounts: [String: ResourceAmount]
 

@@ -78,6 +78,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     package var job: JobID { TaskContext.current?.job ?? configuration.job }
     package var node: NodeID? { place.withLock { $0.node } }
     package var namespace: String { configuration.namespace }
+    package var process: ProcessID { address.process }
 
     func setNode(_ node: NodeID) { place.withLock { $0.node = node } }
 

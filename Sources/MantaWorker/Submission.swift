@@ -105,6 +105,8 @@ package protocol RuntimeInterface: AnyObject, Sendable {
     var job: JobID { get }
     /// The node this process is on, when it knows.
     var node: NodeID? { get }
+    /// This process.
+    var process: ProcessID { get }
     /// Where named actors are made and looked up when no other namespace is given.
     var namespace: String { get }
 

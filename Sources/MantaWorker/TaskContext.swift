@@ -23,6 +23,8 @@ package final class TaskContext: Sendable {
     package let group: GroupMembership?
     /// Calls of the actor run one by one: a call that waits for another one of the same actor waits for ever.
     let runsAlone: Bool
+    /// What the task, or the actor, holds.
+    package let resources: Resources
     /// Where the answer goes; nil in the serial mode.
     let route: ReplyRoute?
     /// Called just before the task suspends until a reference is ready.
@@ -35,17 +37,19 @@ package final class TaskContext: Sendable {
         willBlock: @escaping @Sendable () -> Void, didUnblock: @escaping @Sendable () async throws -> Void
     ) {
         self.init(
-            job: job, task: task, node: node, actor: actor, function: function, attempt: attempt, deadline: nil, group: group, runsAlone: false, route: nil,
+            job: job, task: task, node: node, actor: actor, function: function, attempt: attempt, deadline: nil, group: group, runsAlone: false,
+            resources: .oneCPU, route: nil,
             willBlock: willBlock, didUnblock: didUnblock)
     }
 
     init(
         job: JobID, task: TaskID, node: NodeID, actor: ActorID?, function: String, attempt: Int, deadline: Instant?,
-        group: GroupMembership?, runsAlone: Bool, route: ReplyRoute?, willBlock: @escaping @Sendable () -> Void, didUnblock: @escaping @Sendable () async throws -> Void
+        group: GroupMembership?, runsAlone: Bool, resources: Resources, route: ReplyRoute?, willBlock: @escaping @Sendable () -> Void,
+        didUnblock: @escaping @Sendable () async throws -> Void
     ) {
         (self.job, self.task, self.node, self.actor) = (job, task, node, actor)
-        (self.function, self.attempt, self.deadline, self.runsAlone, self.route) = (function, attempt, deadline, runsAlone, route)
-        self.group = group
+        (self.function, self.attempt, self.deadline, self.group) = (function, attempt, deadline, group)
+        (self.runsAlone, self.resources, self.route) = (runsAlone, resources, route)
         (self.willBlock, self.didUnblock) = (willBlock, didUnblock)
     }
 }

@@ -17,6 +17,10 @@ extension Manta {
         public var attempt: Int
         /// How long it may still take, when it has a deadline; what it submits has the same.
         public var timeLeft: Duration?
+        /// What the running task holds, or the actor for life; nothing in a driver.
+        public var resources: Resources
+        /// The process the code runs in, as operators see it.
+        public var process: ProcessID
         /// The node, when the process is on one.
         public var node: NodeID?
         /// The placement group that what the code submits is put into; nil when none is captured.
@@ -34,8 +38,8 @@ extension Manta {
             let task = TaskContext.current
             return Context(
                 job: task?.job ?? runtime.job, task: task?.task, actor: task?.actor, function: task?.function, attempt: task?.attempt ?? 1,
-                timeLeft: task?.deadline.map { max(.zero, $0 - EventLoop.clock()) }, node: task?.node ?? runtime.node, placementGroup: task?.group?.group,
-                namespace: runtime.namespace, pid: getpid())
+                timeLeft: task?.deadline.map { max(.zero, $0 - EventLoop.clock()) }, resources: task?.resources ?? Resources(),
+                process: runtime.process, node: task?.node ?? runtime.node, placementGroup: task?.group?.group, namespace: runtime.namespace, pid: getpid())
         }
     }
 }

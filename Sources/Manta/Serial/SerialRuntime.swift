@@ -13,6 +13,7 @@ final class SerialRuntime: RuntimeInterface {
     let job = JobID.random()
     let node: NodeID? = NodeID.random()
     let namespace: String
+    var process: ProcessID { address.process }
     private let program: ProgramRegistry
     private let address = ProcessAddress(process: .random(), endpoint: "local")
     private let state = Mutex(State())

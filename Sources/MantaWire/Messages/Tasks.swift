@@ -26,18 +26,21 @@ package struct RunTask: WireMessage, Hashable {
     package var timeLeft: Int64?
     /// The placement group that what the task submits is put into; most often none, and then not written.
     package var group: GroupMembership?
+    /// What it holds while it runs; nil, and not written, is one CPU.
+    package var resources: Resources?
 
     package init(
         task: TaskID, lease: LeaseID, job: JobID, parent: TaskID?, function: String, attempt: UInt32, resultCount: UInt32, arguments: [ArgumentPayload],
-        timeLeft: Int64? = nil, group: GroupMembership? = nil
+        timeLeft: Int64? = nil, group: GroupMembership? = nil, resources: Resources? = nil
     ) {
         (self.task, self.lease, self.job, self.parent) = (task, lease, job, parent)
         (self.function, self.attempt, self.resultCount, self.arguments) = (function, attempt, resultCount, arguments)
-        (self.timeLeft, self.group) = (timeLeft, group)
+        (self.timeLeft, self.group, self.resources) = (timeLeft, group, resources)
     }
 
     package func encode(into writer: inout MessagePackWriter) throws(MantaError) {
-        writer.writeArrayHeader(group != nil ? 10 : timeLeft != nil ? 9 : 8)
+        let fields = resources != nil ? 11 : group != nil ? 10 : timeLeft != nil ? 9 : 8
+        writer.writeArrayHeader(fields)
         writer.write(task)
         writer.write(lease)
         writer.write(job)
@@ -46,8 +49,9 @@ package struct RunTask: WireMessage, Hashable {
         writer.write(attempt)
         writer.write(resultCount)
         writer.write(arguments)
-        if let timeLeft { writer.write(timeLeft) } else if group != nil { writer.writeNil() }
-        if let group { try ValueEncoder.encode(group, into: &writer) }
+        if let timeLeft { writer.write(timeLeft) } else if fields > 8 { writer.writeNil() }
+        if let group { try ValueEncoder.encode(group, into: &writer) } else if fields > 9 { writer.writeNil() }
+        if let resources { writer.write(resources) }
     }
 
     package init(from reader: inout MessagePackReader) throws(MantaError) {
@@ -61,8 +65,9 @@ package struct RunTask: WireMessage, Hashable {
         resultCount = try reader.readUInt32()
         arguments = try reader.readArguments()
         if count > 8 { timeLeft = try reader.readOptionalInt64() }
-        if count > 9 { group = try ValueDecoder.decode(GroupMembership.self, from: &reader) }
-        try reader.skipFields(from: 10, to: count)
+        if count > 9, !reader.readNilIfNext() { group = try ValueDecoder.decode(GroupMembership.self, from: &reader) }
+        if count > 10, !reader.readNilIfNext() { resources = try reader.readResources() }
+        try reader.skipFields(from: 11, to: count)
     }
 }
 

@@ -19,6 +19,8 @@ final class ActorHost: Sendable {
     private let functionNames: [String]
     private let lane: CallLane
     private let groups: [String: CallLane]
+    /// What the actor holds for life, as it was asked for.
+    private let resources: Resources
     /// The call that terminates the actor, once it has come.
     private let ending = Mutex<Ending?>(nil)
 
@@ -41,6 +43,7 @@ final class ActorHost: Sendable {
         self.instance = try await TaskContext.$current.withValue(context) { try await entry.create(specification.initializer, arguments) }
         (self.specification, self.entry) = (specification, entry)
         isolation = instance.isolation
+        resources = specification.resources.asAsked
         functionNames = entry.methods.map { "\(entry.name).\($0.name)" }
         lane = CallLane(limit: entry.runsOneByOne ? 1 : max(1, specification.maxConcurrency))
         groups = entry.runsOneByOne ? [:] : (specification.concurrencyGroups ?? [:]).mapValues { CallLane(limit: $0) }
@@ -112,8 +115,8 @@ final class ActorHost: Sendable {
             arguments: call.arguments, actor: call.actor, route: route)
         let context = TaskContext(
             job: job, task: call.task, node: runtime.node ?? NodeID(high: 0, low: 0), actor: call.actor, function: run.function, attempt: Int(call.attempt),
-            deadline: call.timeLeft.map { EventLoop.clock() + .nanoseconds($0) }, group: specification.capturedGroup, runsAlone: alone, route: route,
-            willBlock: {}, didUnblock: {})
+            deadline: call.timeLeft.map { EventLoop.clock() + .nanoseconds($0) }, group: specification.capturedGroup, runsAlone: alone,
+            resources: resources, route: route, willBlock: {}, didUnblock: {})
         return await run.carryOut(on: runtime, context: context) { arguments in
             guard call.method == .max else { return try await instance.dispatch(method: call.method, arguments: arguments) }
             let (index, signature) = try entry.method(named: call.methodName)

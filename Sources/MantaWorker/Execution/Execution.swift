@@ -33,7 +33,7 @@ final class Execution {
         let run = Run(
             task: message.task, attempt: message.attempt, job: message.job, parent: message.parent, function: message.function,
             resultCount: Int(message.resultCount), arguments: message.arguments, actor: nil, group: message.group, route: ReplyRoute(link: link),
-            deadline: message.timeLeft.map { owner.loop.now + .nanoseconds($0) })
+            deadline: message.timeLeft.map { owner.loop.now + .nanoseconds($0) }, resources: message.resources)
         let runner = runners[message.lease] ?? LeaseRunner(lease: message.lease)
         runners[message.lease] = runner
         runner.route = run.route

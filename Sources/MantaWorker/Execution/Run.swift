@@ -37,6 +37,8 @@ struct Run: Sendable {
     var route: ReplyRoute
     /// When it must have ended.
     var deadline: Instant?
+    /// What it holds; nil is one CPU.
+    var resources: Resources?
 
     /// What becomes of a run that was cancelled before it began.
     var cancelledBeforeItBegan: TaskDone {

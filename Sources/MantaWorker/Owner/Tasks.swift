@@ -129,7 +129,13 @@ extension Owner {
             RunTask(
                 task: submission.task, lease: lease, job: submission.job, parent: submission.parent, function: submission.function,
                 attempt: UInt32(attempt), resultCount: UInt32(submission.results.count), arguments: payloads(of: submission.arguments),
-                timeLeft: timeLeft(of: submission), group: submission.capturedGroup))
+                timeLeft: timeLeft(of: submission), group: submission.capturedGroup, resources: resources(of: submission)))
+    }
+
+    /// What a worker is told of a task's resources: nothing when they are the usual ones.
+    private func resources(of submission: Submission) -> Resources? {
+        guard case .function(let options) = submission.target, options.resources != Resources.oneCPU else { return nil }
+        return options.resources
     }
 
     private func ended(_ task: TaskID, _ end: TaskEnd, _ submission: Submission) {
