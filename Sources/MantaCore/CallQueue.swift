@@ -51,6 +51,7 @@ package struct CallQueue<Payload> {
 
     /// Whether it was ever known to be alive.
     package var hasLived: Bool { incarnation >= 0 }
+    /// Whether it has ended for good.
     package var isDead: Bool { state == .dead }
     package var waitingCount: Int { waiting.count }
     package var inFlightCount: Int { inFlight.count }

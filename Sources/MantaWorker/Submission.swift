@@ -114,6 +114,8 @@ package protocol RuntimeInterface: AnyObject, Sendable {
     func put(_ value: EncodedValue) -> ObjectHandle
     /// The identifier holds from now on; a failure shows in every call to the actor.
     func createActor(type: String, initializer: UInt32, arguments: [ArgumentSource], options: ActorOptions) -> ActorID
+    /// What keeps an actor that was made with these options alive; nil when it lives by itself.
+    func hold(on actor: ActorID, _ options: ActorOptions) -> ActorHold?
     /// Calls of this process to one actor arrive in the order they were made. Without `terms` all is as the actor says.
     func call(
         actor: ActorID, type: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int, terms: CallTerms?
@@ -146,6 +148,7 @@ package protocol RuntimeInterface: AnyObject, Sendable {
 }
 
 extension RuntimeInterface {
+    package func hold(on actor: ActorID, _ options: ActorOptions) -> ActorHold? { nil }
     package func resolved(_ id: ActorID) -> ActorID { id }
 
     // A runtime without a cluster has no placement groups.

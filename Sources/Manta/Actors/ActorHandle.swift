@@ -1,6 +1,7 @@
 // ActorHandle: a remote actor as its callers hold it: a value that names the actor and submits calls to it.
 //
-// Handles may be copied, compared, stored and sent anywhere; they do not keep the actor alive. A handle whose creation could not even be submitted
+// Handles may be copied, compared, stored and sent anywhere. An actor without a name that was not given to other processes ends with its last handle; any
+// other one lives until it is ended or its job is. A handle whose creation could not even be submitted
 // answers every call with the reason.
 
 public import MantaModel
@@ -11,11 +12,18 @@ public struct _ActorReference: Hashable, Sendable {
     package let id: ActorID
     /// Why there is no actor, if its creation could not be submitted.
     private let failure: MantaError?
+    /// Keeps an actor alive that only this process can reach.
+    let hold: ActorHold?
 
-    package init(_ id: ActorID) { (self.id, failure) = (id, nil) }
+    package init(_ id: ActorID) { self.init(id, hold: nil) }
+
+    init(_ id: ActorID, hold: ActorHold?) { (self.id, failure, self.hold) = (id, nil, hold) }
+
+    public static func == (left: Self, right: Self) -> Bool { left.id == right.id }
+    public func hash(into hasher: inout Hasher) { hasher.combine(id) }
 
     init(failed error: any Error) {
-        id = .random()
+        (id, hold) = (.random(), nil)
         failure = error as? MantaError ?? MantaError(.invalidArgument, "the actor could not be created", cause: error)
     }
 
@@ -81,6 +89,7 @@ extension RemoteActorHandle {
         self.init(_actor: _ActorReference(try decoder.singleValueContainer().decode(ActorID.self)))
     }
     public nonisolated func encode(to encoder: any Encoder) throws {
+        _actor.hold?.share()
         var container = encoder.singleValueContainer()
         try container.encode(CurrentRuntime.get()?.resolved(_actor.id) ?? _actor.id)
     }

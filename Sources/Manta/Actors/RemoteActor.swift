@@ -46,7 +46,8 @@ extension RemoteActor {
     /// - Parameters:
     ///   - name: by which any program of the cluster finds it; taken until it is dead.
     ///   - namespace: of the name; the session's by default.
-    ///   - lifetime: until the job ends (default), or detached: until it is killed.
+    ///   - lifetime: at most until the job ends (default), or detached: until it is killed. An actor without a name whose handle was never sent anywhere ends
+    ///     sooner: when its last handle is gone and its calls have ended.
     ///   - cpus: CPUs held for life. When no resource is given, 1 CPU is needed to place it and none is held.
     ///   - gpus: GPUs held for life; 0 by default.
     ///   - memory: bytes held for life.
@@ -151,8 +152,8 @@ extension RemoteActorFactory {
             }
             var arguments = _Arguments(count: type.initializers[Int(initializer)].parameters.count)
             try build(&arguments)
-            return Actor.Handle(
-                _actor: _ActorReference(runtime.createActor(type: type.name, initializer: initializer, arguments: arguments.sources, options: options)))
+            let id = runtime.createActor(type: type.name, initializer: initializer, arguments: arguments.sources, options: options)
+            return Actor.Handle(_actor: _ActorReference(id, hold: runtime.hold(on: id, options)))
         } catch {
             return Actor.Handle(_actor: _ActorReference(failed: error))
         }

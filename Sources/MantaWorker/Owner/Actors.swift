@@ -76,6 +76,7 @@ extension Owner {
             case .success(let found):
                 actors[id]?.isCreated = true
                 actorChanged(found.status)
+                endIfUnused(id)
             case .failure(let error):
                 changed(id, ActorStatusView(state: .dead, incarnation: 0, death: DeathCause(.startFailed, "it could not be created: \(error)")), error: error)
             }
@@ -130,6 +131,7 @@ extension Owner {
         reports.ended(
             submission, outcome: done.outcome, startedAt: done.startedAt, duration: done.duration, actor: actor, node: nil, worker: nil,
             attempt: Int(done.attempt))
+        if !unheldActors.isEmpty { endIfUnused(actor) }
         return true
     }
 
@@ -219,6 +221,7 @@ extension Owner {
             fail(submission, error)
             reports.failed(submission, error: error, actor: actor)
         }
+        if !failures.isEmpty, !unheldActors.isEmpty { endIfUnused(actor) }
     }
 
     private func send(_ submission: Submission, to actor: ActorID, attempt: Int, sequence: UInt64, on link: Link) {

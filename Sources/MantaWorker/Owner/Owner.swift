@@ -39,6 +39,8 @@ final class Owner: @unchecked Sendable {
     var calls: [TaskID: ActorID] = [:]
     /// How the task that is being cancelled is to be, while its book is told.
     var cancellation = Cancellation()
+    /// Actors that this process made and cannot call any more, whose calls have not ended.
+    var unheldActors: Set<ActorID> = []
     /// Where the items of this process's streams come from.
     var streamSources: [TaskID: StreamSource] = [:]
     /// The timers of what must end in time.
@@ -138,6 +140,7 @@ final class Owner: @unchecked Sendable {
         case .creationArgumentSettled(let actor): creationArgumentSettled(actor)
         case .cancel(let handle, let cancellation): cancel(handle, cancellation) { _ in }
         case .finished(let run): execution.finished(run, self)
+        case .unheld(let actor): unheld(actor)
         case .openStream(let stream): execution.open(stream)
         case .streamItem(let item, let references): execution.send(item, references, self)
         case .closeStream(let task): execution.close(task)

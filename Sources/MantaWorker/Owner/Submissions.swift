@@ -91,6 +91,7 @@ enum OwnerCommand: Sendable {
     case creationArgumentSettled(ActorID)
     case cancel(ObjectHandle, Cancellation)
     case finished(FinishedRun)
+    case unheld(ActorID)
     case openStream(OutgoingStream)
     case streamItem(StreamItem, [ObjectHandle])
     case closeStream(TaskID)
