@@ -48,12 +48,14 @@ package enum Limits {
     /// The head keeps this many latest task records and errors; it counts what it drops.
     package static let taskRecords = 100_000
     package static let errorRecords = 10_000
-    /// Task records one process sends to the head in a second; it counts the rest.
     /// Earlier attempts that a task's record remembers.
     package static let rememberedAttempts = 10
+    /// Task records one process sends to the head in a second; it counts the rest.
     package static let taskRecordsPerSecond = 2_000
     /// Rows of one listing.
     package static let listRows = 10_000
+    /// An actor that the head does not know is asked for again for so long: a handle may be faster than the message that creates its actor.
+    package static let unknownActorPatience: Duration = .seconds(2)
     /// Dead actors the head remembers.
     package static let deadActors = 10_000
 

@@ -1,8 +1,7 @@
 // ActorHandle: a remote actor as its callers hold it: a value that names the actor and submits calls to it.
 //
 // Handles may be copied, compared, stored and sent anywhere. An actor without a name that was not given to other processes ends with its last handle; any
-// other one lives until it is ended or its job is. A handle whose creation could not even be submitted
-// answers every call with the reason.
+// other one lives until it is ended or its job is. A handle whose creation could not even be submitted answers every call with the reason.
 
 public import MantaModel
 import MantaWorker

@@ -18,6 +18,8 @@ struct ActorCalls {
     var isOwned = false
     /// The head knows the actor: watching it makes sense.
     var isCreated: Bool
+    /// Since when the head says that it does not know the actor.
+    var unknownSince: Instant?
     /// Why it never came to be: later calls fail with the same.
     var failure: MantaError?
 }
@@ -155,6 +157,7 @@ extension Owner {
             switch result {
             case .success(let found): actorChanged(found.status)
             case .failure(let error) where error.code == .notFound:
+                if mayStillCome(actor) { return }
                 // One that lived died while the head was away, and took with it what a new head could know.
                 let hasLived = actors[actor]?.queue.hasLived ?? false
                 let failure = hasLived ? MantaError(.actorDied, "actor \(actor.short) died while the head was away: \(error.message)") : error
@@ -162,6 +165,16 @@ extension Owner {
             case .failure: loop.schedule(after: .seconds(1)) { [self] in watch(actor) }
             }
         }
+    }
+
+    /// A handle may be faster than the creation of its actor, which its creator only sent to the head: asks again for a while; false when that is over.
+    private func mayStillCome(_ actor: ActorID) -> Bool {
+        guard let calls = actors[actor], !calls.queue.hasLived else { return false }
+        let since = calls.unknownSince ?? loop.now
+        guard loop.now - since < Limits.unknownActorPatience else { return false }
+        actors[actor]?.unknownSince = since
+        loop.schedule(after: .milliseconds(20)) { [self] in watch(actor) }
+        return true
     }
 
     /// The head was restarted: it must be told again whom this process watches.
