@@ -24,9 +24,10 @@ extension SchedulingTests {
                 let parent = Resident.options(scheduling: .node(nodes[0].id)).remote()
                 let child = try await parent.makeChild().value
                 let (parentProcess, childProcess) = (try await parent.process().value, try await child.process().value)
-                let references = try await Self.submit(folder.file("child"), on: nodes[1].id)
+                let submitter = Submitter.options(scheduling: .node(nodes[1].id)).remote()
+                let orphan = try await submitter.submit(noting: folder.file("child")).value[0]
                 try await eventually("the child task", within: .seconds(30)) { noted(in: folder.file("child")) != nil }
-                let (owner, task) = (references.owner, try #require(noted(in: folder.file("child"))))
+                let (owner, task) = (try await submitter.process().value, try #require(noted(in: folder.file("child"))))
                 if afterTheHeadsRestart {
                     try await cluster.restartHead()
                     try await eventually("the nodes' registration", within: .seconds(30)) {
@@ -37,17 +38,11 @@ extension SchedulingTests {
                 kill(owner, SIGKILL)
                 try await eventually("the end of the child actor", within: .seconds(30)) { hasEnded(childProcess) }
                 try await eventually("the end of the child task", within: .seconds(30)) { hasEnded(task) }
-                let error = await #expect(throws: MantaError.self) { try await references.child.value }
+                let error = await #expect(throws: MantaError.self) { try await orphan.value }
                 #expect(error?.code == .ownerDied)
                 let call = await #expect(throws: MantaError.self) { try await child.node().value }
                 #expect(call?.code == .actorDied)
             }
-        }
-
-        /// An actor that submits a child task for ever, its process, and the reference of the child.
-        private static func submit(_ path: String, on node: NodeID) async throws -> (owner: Int32, child: ObjectReference<String>) {
-            let owner = Submitter.options(scheduling: .node(node)).remote()
-            return (try await owner.process().value, try await owner.submit(noting: path).value[0])
         }
 
         @Test func FAIL_023_workersEndWithTheirNode() async throws {
