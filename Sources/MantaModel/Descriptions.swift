@@ -8,6 +8,13 @@ public struct ProcessAddress: Hashable, Sendable, Codable {
     public init(process: ProcessID, endpoint: String) { (self.process, self.endpoint) = (process, endpoint) }
 }
 
+/// An object and the process that owns it: what a reference says.
+package struct ObjectAddress: Hashable, Sendable, Codable {
+    package var object: ObjectID
+    package var owner: ProcessAddress
+    package init(object: ObjectID, owner: ProcessAddress) { (self.object, self.owner) = (object, owner) }
+}
+
 /// The executable that holds a job's functions and actors, and what its workers find in their environment. Workers are shared only between demands of
 /// equal programs.
 public struct Program: Hashable, Sendable, Codable {
