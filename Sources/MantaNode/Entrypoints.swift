@@ -58,6 +58,7 @@ extension Node {
         var environment = specification.environment
         environment["MANTA_ADDRESS"] = configuration.head
         environment["MANTA_JOB_SUBMISSION"] = specification.id
+        environment.merge(environmentOfGPUs(heldBy: entrypoint.claim)) { _, gpus in gpus }
         let inherited = ProcessEnvironment.current(adding: environment).filter { variable in
             !variable.hasPrefix("MANTA_") || environment.contains { variable == "\($0.key)=\($0.value)" }
         }

@@ -54,7 +54,8 @@ extension Node {
     func startActor(_ id: ActorID) {
         guard let actor = actors[id], case .reserving = actor.phase else { return }
         do {
-            let worker = try processes.start(actor.specification.program, for: .actor(id), title: actor.specification.type)
+            let worker = try processes.start(
+                actor.specification.program, for: .actor(id), title: actor.specification.type, environment: environmentOfGPUs(heldBy: id))
             actors[id]?.phase = .starting(worker.id)
             outputs.follow(worker)
         } catch {
@@ -67,7 +68,8 @@ extension Node {
         guard let actor = actors[id], actor.endCause == nil else {
             return processes.end(address.process, because: DeathCause(.killed, "its actor is no longer wanted"))
         }
-        let start = StartActor(specification: actor.specification, restarts: actor.restarts)
+        let start = StartActor(
+            specification: actor.specification, restarts: actor.restarts, gpus: names(ofGPUs: book.numbers(ofGPUsHeldBy: id)))
         link.request(start, deadline: .seconds(3600)) { [self] result in
             switch result {
             case .success(let started) where started.error == nil:

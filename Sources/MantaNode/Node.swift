@@ -40,6 +40,8 @@ package final class Node: @unchecked Sendable {
     var entrypoints: [String: Entrypoint] = [:]
     var endedEntrypoints: Set<String> = []
     private var lastHeartbeat: Heartbeat?
+    /// Of workers of tasks: without any GPU until a lease gives them some.
+    private let environmentOfTasks: [String: String]
 
     package init(configuration: NodeConfiguration, loop: EventLoop, logger: Logger) {
         (self.configuration, self.loop, self.logger) = (configuration, loop, logger)
@@ -47,6 +49,7 @@ package final class Node: @unchecked Sendable {
         outputs = WorkerOutputs(loop: loop)
         memory = MemoryMonitor(node: configuration.node, workerLimit: configuration.workerMemory)
         book = LeaseBook(node: configuration.node, total: configuration.total, labels: configuration.labels)
+        environmentOfTasks = VisibleGPUs.environment(of: nil, on: configuration.total)
         address = ProcessAddress(process: ProcessID(high: configuration.node.high, low: configuration.node.low), endpoint: configuration.endpoint)
         processes.ended = { [unowned self] worker, cause in workerEnded(worker, cause) }
         outputs.running = { [unowned self] in processes.processes[$0]?.function }
@@ -130,8 +133,8 @@ package final class Node: @unchecked Sendable {
         case .startWorker(let program): startWorker(program)
         case .stopWorker(let worker): links[worker]?.send(StopWorker())
         case .killWorker(let worker, let cause): processes.end(worker, because: cause)
-        case .grant(let lease, let worker, let owner):
-            send(LeaseAnswer(lease: lease, decision: .granted(worker: worker, node: configuration.node)), to: owner)
+        case .grant(let lease, let worker, let gpus, let owner):
+            send(LeaseAnswer(lease: lease, decision: .granted(worker: worker, node: configuration.node, gpus: names(ofGPUs: gpus))), to: owner)
         case .move(let lease, let node, let owner):
             sentElsewhere.insert(owner.process)
             send(LeaseAnswer(lease: lease, decision: .move(to: node.node, endpoint: node.endpoint)), to: owner)
@@ -152,7 +155,7 @@ package final class Node: @unchecked Sendable {
 
     private func startWorker(_ program: Program) {
         do {
-            outputs.follow(try processes.start(program, for: .tasks))
+            outputs.follow(try processes.start(program, for: .tasks, environment: environmentOfTasks))
         } catch {
             logger.error("a worker could not be started", metadata: ["program": "\(program.path)", "error": "\(error)"])
             // The book must not be called while it performs.

@@ -20,6 +20,8 @@ package struct NodeConfiguration: Sendable {
     package var workerMemory: Int64?
     /// An idle node keeps this many workers of a driver's program ready; nil is one per CPU.
     package var prestart: Int?
+    /// What `CUDA_VISIBLE_DEVICES` calls this node's GPUs, in their order; those beyond are called by their number.
+    package var gpuNames: [String] = VisibleGPUs.inherited
 
     package init(
         head: String, endpoint: String, runtimeDirectory: String, logDirectory: String, total: Resources, node: NodeID = .random(), labels: [String: String] = [:],
@@ -29,10 +31,13 @@ package struct NodeConfiguration: Sendable {
         (self.total, self.node, self.labels, self.workerMemory, self.prestart) = (total, node, labels, workerMemory, prestart)
     }
 
-    /// What this machine has: its processors and its memory in bytes.
+    /// What this machine has: its processors, its GPUs that are visible, and its memory in bytes.
     package static func machineResources() -> Resources {
         let processors = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         let memory = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
-        return Resources([Resources.cpu: ResourceAmount(units: Int64(processors) * 10_000), Resources.memory: ResourceAmount(units: Int64(memory) / 2 * 10_000)])
+        return Resources([
+            Resources.cpu: ResourceAmount(units: Int64(processors) * 10_000), Resources.gpu: ResourceAmount(units: Int64(VisibleGPUs.count) * 10_000),
+            Resources.memory: ResourceAmount(units: Int64(memory) / 2 * 10_000),
+        ])
     }
 }

@@ -54,7 +54,9 @@ final class WorkerProcesses {
     init(configuration: NodeConfiguration, loop: EventLoop) { (self.configuration, self.loop) = (configuration, loop) }
 
     /// Starts a worker; throws when there are too many or the program cannot be run.
-    func start(_ program: Program, for purpose: WorkerProcess.Purpose, title: String? = nil) throws(MantaError) -> WorkerProcess {
+    func start(
+        _ program: Program, for purpose: WorkerProcess.Purpose, title: String? = nil, environment: [String: String]
+    ) throws(MantaError) -> WorkerProcess {
         guard processes.count < Limits.workersPerNode else {
             throw MantaError(.overloaded, "this node runs \(processes.count) workers, its limit; end some actors or start another node")
         }
@@ -64,7 +66,7 @@ final class WorkerProcesses {
         let id = ProcessID.random()
         let files = WorkerFiles(id, in: configuration.logDirectory)
         let note = title == nil ? WorkerNote() : nil
-        let pid = try spawn(program, id, files, note)
+        let pid = try spawn(program, id, files, note, environment)
         let worker = WorkerProcess(
             id: id, pid: pid, program: program, purpose: purpose, title: title, startedAt: loop.now, files: files, note: note)
         processes[id] = worker
@@ -78,8 +80,10 @@ final class WorkerProcesses {
         return worker
     }
 
-    private func spawn(_ program: Program, _ id: ProcessID, _ files: WorkerFiles, _ note: WorkerNote?) throws(MantaError) -> Int32 {
-        var environment = program.environment
+    private func spawn(
+        _ program: Program, _ id: ProcessID, _ files: WorkerFiles, _ note: WorkerNote?, _ added: [String: String]
+    ) throws(MantaError) -> Int32 {
+        var environment = program.environment.merging(added) { _, added in added }
         environment["MANTA_ROLE"] = "worker"
         environment["MANTA_ADDRESS"] = configuration.head
         environment["MANTA_NODE_ENDPOINT"] = configuration.endpoint

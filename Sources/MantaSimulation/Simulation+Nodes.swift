@@ -44,7 +44,7 @@ extension Simulation {
             if let number = numbers[worker] { timeline.add(.stopAsked(process: number), at: soon(.milliseconds(1))) }
         case .killWorker(let worker, let cause):
             if let number = numbers[worker] { timeline.add(.processEnds(number, because: cause.detail), at: soon(.milliseconds(5))) }
-        case .grant(let lease, let worker, let owner):
+        case .grant(let lease, let worker, _, let owner):
             ledger.granted(lease, on: worker.process, node: index)
             send(.granted(lease, worker: worker, node: nodes[index].address), from: party, to: owner)
         case .move(let lease, let node, let owner): send(.moved(lease, node), from: party, to: owner)

@@ -25,6 +25,8 @@ package final class TaskContext: Sendable {
     let runsAlone: Bool
     /// What the task, or the actor, holds.
     package let resources: Resources
+    /// The GPUs it may use, as `CUDA_VISIBLE_DEVICES` names them.
+    package let gpus: [String]
     /// Where the answer goes; nil in the serial mode.
     let route: ReplyRoute?
     /// Called just before the task suspends until a reference is ready.
@@ -34,22 +36,23 @@ package final class TaskContext: Sendable {
 
     package convenience init(
         job: JobID, task: TaskID, node: NodeID, actor: ActorID?, function: String, attempt: Int, group: GroupMembership? = nil,
-        willBlock: @escaping @Sendable () -> Void, didUnblock: @escaping @Sendable () async throws -> Void
+        resources: Resources = .oneCPU, gpus: [String] = [], willBlock: @escaping @Sendable () -> Void, didUnblock: @escaping @Sendable () async throws -> Void
     ) {
         self.init(
             job: job, task: task, node: node, actor: actor, function: function, attempt: attempt, deadline: nil, group: group, runsAlone: false,
-            resources: .oneCPU, route: nil,
+            resources: resources, gpus: gpus, route: nil,
             willBlock: willBlock, didUnblock: didUnblock)
     }
 
     init(
         job: JobID, task: TaskID, node: NodeID, actor: ActorID?, function: String, attempt: Int, deadline: Instant?,
-        group: GroupMembership?, runsAlone: Bool, resources: Resources, route: ReplyRoute?, willBlock: @escaping @Sendable () -> Void,
+        group: GroupMembership?, runsAlone: Bool, resources: Resources, gpus: [String], route: ReplyRoute?,
+        willBlock: @escaping @Sendable () -> Void,
         didUnblock: @escaping @Sendable () async throws -> Void
     ) {
         (self.job, self.task, self.node, self.actor) = (job, task, node, actor)
         (self.function, self.attempt, self.deadline, self.group) = (function, attempt, deadline, group)
-        (self.runsAlone, self.resources, self.route) = (runsAlone, resources, route)
+        (self.runsAlone, self.resources, self.gpus, self.route) = (runsAlone, resources, gpus, route)
         (self.willBlock, self.didUnblock) = (willBlock, didUnblock)
     }
 }

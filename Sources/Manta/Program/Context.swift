@@ -19,6 +19,8 @@ extension Manta {
         public var timeLeft: Duration?
         /// What the running task holds, or the actor for life; nothing in a driver.
         public var resources: Resources
+        /// The GPUs that the task or actor holds, or has a part of, as `CUDA_VISIBLE_DEVICES` names them: it sees no others.
+        public var gpus: [String]
         /// The process the code runs in, as operators see it.
         public var process: ProcessID
         /// The node, when the process is on one.
@@ -38,7 +40,7 @@ extension Manta {
             let task = TaskContext.current
             return Context(
                 job: task?.job ?? runtime.job, task: task?.task, actor: task?.actor, function: task?.function, attempt: task?.attempt ?? 1,
-                timeLeft: task?.deadline.map { max(.zero, $0 - EventLoop.clock()) }, resources: task?.resources ?? Resources(),
+                timeLeft: task?.deadline.map { max(.zero, $0 - EventLoop.clock()) }, resources: task?.resources ?? Resources(), gpus: task?.gpus ?? [],
                 process: runtime.process, node: task?.node ?? runtime.node, placementGroup: task?.group?.group, namespace: runtime.namespace, pid: getpid())
         }
     }

@@ -15,6 +15,8 @@ extension LeaseBook {
         var committed: Set<Int> = []
         /// It was removed, and waits for what still runs in it.
         var isClosing = false
+        /// The GPUs of bundles that have any.
+        var gpus: [Int: GPUBook] = [:]
     }
 
     /// What the node tells a head that does not know it.
@@ -43,9 +45,13 @@ extension LeaseBook {
             if total.covers(demand) { askBackAll(at: now, perform) }
             throw MantaError(.overloaded, "node \(node.short) has \(available.plain) available, the bundles need \(demand)")
         }
+        guard let taken = takeGPUs(forBundles: missing, of: specification) else {
+            throw MantaError(.overloaded, "node \(node.short) has parts of several GPUs available, the bundles need \(demand)")
+        }
         available -= demand
         heldByActors += demand
         heldGroups[id] = group
+        heldGroups[id]!.gpus.merge(taken) { _, new in new }
         for index in missing { heldGroups[id]!.prepared[index] = attempt }
     }
 
@@ -76,8 +82,14 @@ extension LeaseBook {
     private mutating func free(_ index: Int, of id: PlacementGroupID) {
         guard let bundle = heldGroups[id]?.specification.bundles[index] else { return }
         heldGroups[id]!.prepared[index] = nil
+        freeGPUs(index, of: id)
         available += bundle
         heldByActors -= bundle
+    }
+
+    /// The bundle's GPUs, of which nothing is held, are the node's again.
+    private mutating func freeGPUs(_ index: Int, of id: PlacementGroupID) {
+        if let held = heldGroups[id]?.gpus.removeValue(forKey: index) { gpus.give(held.shares) }
     }
 
     /// The group is gone for good: requests for it are refused, leases in it lost; its resources are free when nothing holds them. Its actors are ended by
@@ -117,6 +129,7 @@ extension LeaseBook {
             guard names.allSatisfy({ available[$0] == total[$0] }) else { continue }
             for name in names { (total[name], available[name]) = (0, 0) }
             for index in group.committed {
+                freeGPUs(index, of: id)
                 available += group.specification.bundles[index]
                 heldByActors -= group.specification.bundles[index]
             }

@@ -18,7 +18,7 @@ extension LeaseBook {
         let place = lease.worker.flatMap { workers[$0] }.map { "worker \($0.address.process.short) (pid \($0.pid))" } ?? "no worker"
         return switch lease.state {
         case .active: "active on \(place), holds \(group.key.resources)"
-        case .blocked: "blocked on \(place): its task awaits something"
+        case .blocked: "blocked on \(place): its task awaits something" + (lease.gpus == nil ? "" : "; it keeps its GPUs")
         case .resuming: "on \(place), about to go on: waits for \(group.key.resources) or for the worker"
         case .waiting: reason(for: id)
         }
@@ -41,6 +41,7 @@ extension LeaseBook {
         }
         if !couldEverFit(demand) { return "actors hold \(heldByActors) of \(total), it needs \(demand)" }
         if !available.covers(demand) { return "needs \(demand), available \(available) of \(total)" }
+        if !hasGPUs(for: group.gpus) { return "needs \(demand): as much of the GPUs is free, but on none of them, or no whole one" }
         let starting = pools[group.key.program]?.starting ?? 0
         if starting > 0 { return "waits for a worker of \(group.key.program.path) to start" }
         return "waits its turn: others have waited longer for \(demand)"

@@ -73,7 +73,8 @@ extension LeaseBook {
         leaveIdle(process, of: key.program)
         activate(id, at: now)
         leaveQueue(lease.group)
-        perform(.grant(id, worker: worker, owner: lease.owner))
+        if leases[id]?.gpus != nil { workers[process]?.isSpent = true }
+        perform(.grant(id, worker: worker, gpus: numbers(ofGPUsHeldBy: id), owner: lease.owner))
     }
 
     /// The worker is no longer one without any lease.
@@ -83,8 +84,14 @@ extension LeaseBook {
 
     /// The lease holds its resources, and is its worker's active one.
     mutating func activate(_ id: LeaseID, at now: Instant) {
-        guard let lease = leases[id], let process = lease.worker, let demand = groups[lease.group]?.key.resources else { return }
-        available -= demand
+        guard let lease = leases[id], let process = lease.worker, let group = groups[lease.group] else { return }
+        if lease.gpus == nil {
+            let taken = takeGPUs(for: group.gpus)
+            leases[id]?.gpus = taken
+            available -= group.key.resources
+        } else {
+            available -= group.key.resources.withoutGPUs
+        }
         leases[id]?.state = .active
         leases[id]?.since = now
         leases[id]?.askedAt = nil
@@ -93,10 +100,10 @@ extension LeaseBook {
         workers[process]?.active = id
     }
 
-    /// An active lease gives up its resources.
+    /// An active lease gives up its resources; it keeps its GPUs.
     mutating func release(_ id: LeaseID, as state: Lease.State, at now: Instant) {
         guard let lease = leases[id], lease.state == .active, let process = lease.worker, let demand = groups[lease.group]?.key.resources else { return }
-        available += demand
+        available += lease.gpus == nil ? demand : demand.withoutGPUs
         leases[id]?.state = state
         leases[id]?.since = now
         groups[lease.group]?.active -= 1
@@ -111,6 +118,11 @@ extension LeaseBook {
         }
         endings.remember(id, ending)
         if lease.state == .active { release(id, as: .blocked, at: now) }
+        if let held = lease.gpus, let demand = groups[lease.group]?.key.resources {
+            giveGPUs(held)
+            available += demand
+            available -= demand.withoutGPUs
+        }
         leases[id] = nil
         if lease.state == .waiting { leaveQueue(lease.group) }
         leaveWorker(id, lease, at: now)
@@ -130,7 +142,7 @@ extension LeaseBook {
         workers[process]!.resumes.removeAll()
         workers[process]!.idleSince = now
         resumingWorkers.remove(process)
-        if workers[process]!.isIdle { pools[workers[process]!.program]?.idle.append(process) }
+        if workers[process]!.isIdle, !workers[process]!.isSpent { pools[workers[process]!.program]?.idle.append(process) }
     }
 
     private mutating func leaveOwner(_ id: LeaseID, _ owner: ProcessID) {

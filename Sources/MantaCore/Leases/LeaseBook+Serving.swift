@@ -39,7 +39,8 @@ extension LeaseBook {
         }
         heads.sort { $0.entry.sequence < $1.entry.sequence }
         for (entry, process) in heads {
-            guard let lease = leases[entry.lease], let demand = groups[lease.group]?.key.resources, let worker = workers[process]?.address else { continue }
+            guard let lease = leases[entry.lease], var demand = groups[lease.group]?.key.resources, let worker = workers[process]?.address else { continue }
+            if lease.gpus != nil { demand = demand.withoutGPUs }
             guard free.covers(demand) else {
                 free -= demand
                 shortage.isUrgent = true
@@ -67,8 +68,11 @@ extension LeaseBook {
         guard !waitingActors.isEmpty else { return }
         var remaining: Deque<ActorID> = []
         while let actor = waitingActors.popFirst() {
-            guard let demand = actors[actor]?.resources else { continue }
-            if free.covers(demand) {
+            guard let claim = actors[actor] else { continue }
+            let demand = claim.resources
+            if free.covers(demand), hasGPUs(for: claim.gpuDemand) {
+                let taken = takeGPUs(for: claim.gpuDemand)
+                actors[actor]?.gpus = taken
                 free -= demand
                 available -= demand
                 heldByActors += demand
@@ -110,7 +114,7 @@ extension LeaseBook {
         startWorkers(wanted, perform)
         for index in waitingGroups {
             let unserved = groups[index]!.waiting - groups[index]!.starting
-            guard unserved > 0, !free.covers(groups[index]!.key.resources) else { continue }
+            guard unserved > 0, !free.covers(groups[index]!.key.resources) || !hasGPUs(for: groups[index]!.gpus) else { continue }
             shortage.groups.append(index)
             shortage.requests += unserved
         }
@@ -131,7 +135,7 @@ extension LeaseBook {
     private mutating func nextGroup(_ free: Resources) -> Int? {
         var best: (active: Int, sequence: UInt64, index: Int)?
         for index in waitingGroups {
-            guard groups[index]!.hasUnserved, free.covers(groups[index]!.key.resources), let entry = head(of: index) else { continue }
+            guard groups[index]!.hasUnserved, free.covers(groups[index]!.key.resources), hasGPUs(for: groups[index]!.gpus), let entry = head(of: index) else { continue }
             let rank = (groups[index]!.active + groups[index]!.starting, entry.sequence, index)
             if best == nil || rank < best! { best = rank }
         }
@@ -143,11 +147,11 @@ extension LeaseBook {
         _ index: Int, _ free: inout Resources, _ wanted: inout [Program: Int], at now: Instant, _ perform: (Action) -> Void
     ) {
         guard let entry = head(of: index), let key = groups[index]?.key else { return }
-        guard free.covers(key.resources) else {
+        guard free.covers(key.resources), hasGPUs(for: groups[index]?.gpus) else {
             groups[index]?.isDone = true
             return
         }
-        if groups[index]?.starting == 0, let process = worker(for: key) {
+        if groups[index]?.starting == 0, let process = worker(for: key, alone: groups[index]?.gpus != nil) {
             free -= key.resources
             grant(entry.lease, on: process, at: now, perform)
         } else if wanted[key.program, default: 0] < cpuCount, roster.count < Limits.workersPerNode {
@@ -159,15 +163,16 @@ extension LeaseBook {
         }
     }
 
-    /// A worker without an active lease: one without any, else, once the job has a process per CPU, the one that carries the fewest blocked leases
+    /// A worker without an active lease: one without any, else, for a lease that need not be `alone` there, once the job has a process per CPU, the one that carries the fewest blocked leases
     /// of the same job, none of which could go on.
-    private func worker(for key: GroupKey) -> ProcessID? {
+    private func worker(for key: GroupKey, alone: Bool) -> ProcessID? {
         guard let pool = pools[key.program] else { return nil }
         if let idle = pool.idle.last { return idle }
+        guard !alone else { return nil }
         var carrying = pool.starting
         var best: (leases: Int, process: ProcessID)?
         for process in pool.members {
-            guard let worker = workers[process], worker.job == key.job, !worker.isLeaving else { continue }
+            guard let worker = workers[process], worker.job == key.job, !worker.isLeaving, !worker.isSpent else { continue }
             carrying += 1
             guard worker.active == nil, worker.resumes.isEmpty, best == nil || worker.leases.count < best!.leases else { continue }
             best = (worker.leases.count, process)

@@ -68,7 +68,7 @@ extension LeaseBook {
         guard let worker = workers[process], worker.isLeaving, !worker.isKilled else { return }
         workers[process]?.isLeaving = false
         workers[process]?.idleSince = now
-        pools[worker.program]?.idle.insert(process, at: 0)
+        if !worker.isSpent { pools[worker.program]?.idle.insert(process, at: 0) }
         serve(at: now, perform)
     }
 
@@ -85,6 +85,7 @@ extension LeaseBook {
         moveWaiting(foreignGroups, at: now, perform)
         serve(at: now, perform)
         stopIdleWorkers(at: now, perform)
+        stopSpentWorkers(at: now, perform)
         audit(at: now, perform)
     }
 
@@ -103,6 +104,15 @@ extension LeaseBook {
                 perform(.stopWorker(process))
             }
             pools[program] = pool.members.isEmpty && pool.starting == 0 ? nil : pool
+        }
+    }
+
+    /// A worker that saw GPUs is of no use to others. One that stays for its objects is asked again.
+    private mutating func stopSpentWorkers(at now: Instant, _ perform: (Action) -> Void) {
+        for process in roster {
+            guard let worker = workers[process], worker.isSpent, worker.isIdle, worker.idleSince + Limits.spentWorkerLifetime <= now else { continue }
+            workers[process]?.isLeaving = true
+            perform(.stopWorker(process))
         }
     }
 

@@ -2,7 +2,7 @@
 //
 // A lease is the right of an owner to run tasks on one worker with given resources:
 //   1. waiting (or moved to another node, or refused)   2. active: granted, holds its resources
-//   3. blocked: its task awaits something, its resources are free   4. resuming: its task could go on; then active again   5. ended.
+//   3. blocked: its task awaits something, its resources but for GPUs are free   4. resuming: its task could go on; then active again   5. ended.
 //
 // Always holds:
 // - The resources of active leases and of actors together never exceed the total (unless the total itself shrinks).
@@ -48,6 +48,7 @@ package struct LeaseBook: Sendable {
     var actors: [ActorID: ActorClaim] = [:]
     var waitingActors: Deque<ActorID> = []
     var heldByActors = Resources()
+    var gpus: GPUBook
 
     /// Placement groups with bundles here.
     var heldGroups: [PlacementGroupID: HeldGroup] = [:]
@@ -68,6 +69,7 @@ package struct LeaseBook: Sendable {
 
     package init(node: NodeID, total: Resources, labels: [String: String] = [:]) {
         (self.node, self.total, self.available, self.labels) = (node, total, total, labels)
+        gpus = GPUBook(total[Resources.gpu])
     }
 
     /// Workers of one program kept ready, and started at once: one per CPU, at least one.
@@ -78,6 +80,7 @@ package struct LeaseBook: Sendable {
         available -= self.total
         available += total
         self.total = total
+        gpus.resize(to: total[Resources.gpu])
         serve(at: now, perform)
     }
 
@@ -106,7 +109,7 @@ package struct LeaseBook: Sendable {
         if let lease = leases[request.lease] {
             if let worker = lease.worker.flatMap({ workers[$0] }) {
                 leases[request.lease]?.confirmedAt = now
-                perform(.grant(request.lease, worker: worker.address, owner: lease.owner))
+                perform(.grant(request.lease, worker: worker.address, gpus: numbers(ofGPUsHeldBy: request.lease), owner: lease.owner))
             }
             return
         }
@@ -213,6 +216,7 @@ package struct LeaseBook: Sendable {
     package mutating func release(_ actor: ActorID, at now: Instant, perform: (Action) -> Void) {
         guard let claim = actors.removeValue(forKey: actor) else { return }
         if claim.isGranted {
+            giveGPUs(claim.gpus)
             available += claim.resources
             heldByActors -= claim.resources
         } else {

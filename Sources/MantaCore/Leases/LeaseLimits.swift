@@ -23,6 +23,8 @@ extension Limits {
     package static let workerStartFailures = 3
     /// Workers idle beyond one per CPU end after so long.
     package static let surplusWorkerLifetime: Duration = .seconds(1)
+    /// Workers that saw GPUs end after so long without a lease: as soon as their last answer has left.
+    package static let spentWorkerLifetime: Duration = .milliseconds(100)
     /// An owner repeats an unanswered lease request after so long.
     package static let leaseRequestRepeat: Duration = .seconds(1)
     /// An owner tells the node this often that it still holds a lease.

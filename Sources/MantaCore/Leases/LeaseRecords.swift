@@ -18,6 +18,8 @@ extension LeaseBook {
         var state: State
         let owner: ProcessAddress
         let group: Int
+        /// From its grant to its end.
+        var gpus: HeldGPUs?
         var mayMove: Bool
         var worker: ProcessID?
         /// The latest turn of blocking and resuming that the worker told; older messages are ignored.
@@ -45,8 +47,12 @@ extension LeaseBook {
     /// The leases of one owner that are alike: one queue, first come, first served.
     struct Group: Sendable {
         let key: GroupKey
+        let gpus: GPUDemand?
         /// The rule forbids this node: its requests wait here for another one to be known, and are never served.
         let isForeign: Bool
+
+        init(key: GroupKey, isForeign: Bool) { (self.key, self.isForeign, gpus) = (key, isForeign, GPUDemand(key.resources)) }
+
         /// Entries of requests; those of cancelled ones stay until they are met or outnumber the others.
         var queue: Deque<Entry> = []
         var waiting = 0
@@ -80,6 +86,8 @@ extension LeaseBook {
         /// It was asked to leave, or killed: it gets nothing more.
         var isLeaving = false
         var isKilled = false
+        /// It serves, or served, a lease with GPUs: it gets no other one.
+        var isSpent = false
 
         var isIdle: Bool { active == nil && leases.isEmpty && !isLeaving }
     }
@@ -96,6 +104,10 @@ extension LeaseBook {
 
     struct ActorClaim: Sendable {
         let resources: Resources
+        /// What it asks for, and what it was given.
+        let gpuDemand: GPUDemand?
+        var gpus: HeldGPUs?
+        init(resources: Resources) { (self.resources, gpuDemand) = (resources, GPUDemand(resources)) }
         var isGranted = false
     }
 

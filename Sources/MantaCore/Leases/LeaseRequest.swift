@@ -35,8 +35,8 @@ extension LeaseBook {
         case stopWorker(ProcessID)
         /// Kill a worker: the process that wanted its work is gone. `workerDied` must follow.
         case killWorker(ProcessID, DeathCause)
-        /// Tell the owner that the lease is granted, on this worker. Repeated when the owner asks again.
-        case grant(LeaseID, worker: ProcessAddress, owner: ProcessAddress)
+        /// Tell the owner that the lease is granted, on this worker, which may use these GPUs. Repeated when the owner asks again.
+        case grant(LeaseID, worker: ProcessAddress, gpus: [Int], owner: ProcessAddress)
         /// Tell the owner to ask that node instead, with the same lease and `mayMove` false.
         case move(LeaseID, to: NodeAddress, owner: ProcessAddress)
         /// Tell the owner that the request cannot be served.

@@ -32,7 +32,8 @@ package struct RequestLease: CodedMessage, Hashable {
 package struct LeaseAnswer: CodedMessage, Hashable {
     package static var kind: MessageKind { .leaseAnswer }
     package enum Decision: Hashable, Sendable, Codable {
-        case granted(worker: ProcessAddress, node: NodeID)
+        /// `gpus` are those it may use, as `CUDA_VISIBLE_DEVICES` names them; nil when it asked for none.
+        case granted(worker: ProcessAddress, node: NodeID, gpus: [String]? = nil)
         /// Ask that node instead.
         case move(to: NodeID, endpoint: String)
         /// It cannot be served.
@@ -120,7 +121,11 @@ package struct StartActor: WireRequest, CodedMessage, Hashable {
     package var specification: ActorSpecification
     /// 0 at first.
     package var restarts: Int
-    package init(specification: ActorSpecification, restarts: Int) { (self.specification, self.restarts) = (specification, restarts) }
+    /// The GPUs it may use, as `CUDA_VISIBLE_DEVICES` names them; nil is none.
+    package var gpus: [String]?
+    package init(specification: ActorSpecification, restarts: Int, gpus: [String]? = nil) {
+        (self.specification, self.restarts, self.gpus) = (specification, restarts, gpus)
+    }
 }
 
 /// Worker → node: the constructor returned, or threw `error`.

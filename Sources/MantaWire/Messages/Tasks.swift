@@ -28,18 +28,20 @@ package struct RunTask: WireMessage, Hashable {
     package var group: GroupMembership?
     /// What it holds while it runs; nil, and not written, is one CPU.
     package var resources: Resources?
+    /// The GPUs of its lease, as `CUDA_VISIBLE_DEVICES` names them; nil, and not written, is none.
+    package var gpus: [String]?
 
     package init(
         task: TaskID, lease: LeaseID, job: JobID, parent: TaskID?, function: String, attempt: UInt32, resultCount: UInt32, arguments: [ArgumentPayload],
-        timeLeft: Int64? = nil, group: GroupMembership? = nil, resources: Resources? = nil
+        timeLeft: Int64? = nil, group: GroupMembership? = nil, resources: Resources? = nil, gpus: [String]? = nil
     ) {
         (self.task, self.lease, self.job, self.parent) = (task, lease, job, parent)
         (self.function, self.attempt, self.resultCount, self.arguments) = (function, attempt, resultCount, arguments)
-        (self.timeLeft, self.group, self.resources) = (timeLeft, group, resources)
+        (self.timeLeft, self.group, self.resources, self.gpus) = (timeLeft, group, resources, gpus)
     }
 
     package func encode(into writer: inout MessagePackWriter) throws(MantaError) {
-        let fields = resources != nil ? 11 : group != nil ? 10 : timeLeft != nil ? 9 : 8
+        let fields = gpus != nil ? 12 : resources != nil ? 11 : group != nil ? 10 : timeLeft != nil ? 9 : 8
         writer.writeArrayHeader(fields)
         writer.write(task)
         writer.write(lease)
@@ -51,7 +53,11 @@ package struct RunTask: WireMessage, Hashable {
         writer.write(arguments)
         if let timeLeft { writer.write(timeLeft) } else if fields > 8 { writer.writeNil() }
         if let group { try ValueEncoder.encode(group, into: &writer) } else if fields > 9 { writer.writeNil() }
-        if let resources { writer.write(resources) }
+        if let resources { writer.write(resources) } else if fields > 10 { writer.writeNil() }
+        if let gpus {
+            writer.writeArrayHeader(gpus.count)
+            for name in gpus { writer.write(name) }
+        }
     }
 
     package init(from reader: inout MessagePackReader) throws(MantaError) {
@@ -67,7 +73,11 @@ package struct RunTask: WireMessage, Hashable {
         if count > 8 { timeLeft = try reader.readOptionalInt64() }
         if count > 9, !reader.readNilIfNext() { group = try ValueDecoder.decode(GroupMembership.self, from: &reader) }
         if count > 10, !reader.readNilIfNext() { resources = try reader.readResources() }
-        try reader.skipFields(from: 11, to: count)
+        if count > 11, !reader.readNilIfNext() {
+            gpus = []
+            for _ in 0..<(try reader.readArrayHeader()) { gpus!.append(try reader.readString()) }
+        }
+        try reader.skipFields(from: 12, to: count)
     }
 }
 

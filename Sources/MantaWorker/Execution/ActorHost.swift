@@ -21,6 +21,7 @@ final class ActorHost: Sendable {
     private let groups: [String: CallLane]
     /// What the actor holds for life, as it was asked for.
     private let resources: Resources
+    private let gpus: [String]
     /// The call that terminates the actor, once it has come.
     private let ending = Mutex<Ending?>(nil)
 
@@ -30,20 +31,21 @@ final class ActorHost: Sendable {
     }
 
     /// Constructs the actor; throws what its constructor throws, or `unknownFunction`.
-    init(_ specification: ActorSpecification, restarts: Int, on runtime: Runtime) async throws {
+    init(_ order: StartActor, on runtime: Runtime) async throws {
+        let specification = order.specification
+        (resources, gpus) = (specification.resources.asAsked, order.gpus ?? [])
         guard let entry = runtime.program.actorType(named: specification.type) else {
             let known = runtime.program.actors.keys.sorted().joined(separator: ", ")
             throw MantaError(.unknownFunction, "the program \(specification.program.path) has no remote actor \(specification.type); it has \(known)")
         }
         let context = TaskContext(
             job: specification.job, task: TaskID(high: specification.id.high, low: specification.id.low), node: runtime.node ?? NodeID(high: 0, low: 0),
-            actor: specification.id, function: "\(specification.type).init", attempt: restarts + 1,
-            group: specification.capturedGroup, willBlock: {}, didUnblock: {})
+            actor: specification.id, function: "\(specification.type).init", attempt: order.restarts + 1,
+            group: specification.capturedGroup, resources: resources, gpus: gpus, willBlock: {}, didUnblock: {})
         let arguments = specification.arguments.map { ArgumentValue.value($0) }
         self.instance = try await TaskContext.$current.withValue(context) { try await entry.create(specification.initializer, arguments) }
         (self.specification, self.entry) = (specification, entry)
         isolation = instance.isolation
-        resources = specification.resources.asAsked
         functionNames = entry.methods.map { "\(entry.name).\($0.name)" }
         lane = CallLane(limit: entry.runsOneByOne ? 1 : max(1, specification.maxConcurrency))
         groups = entry.runsOneByOne ? [:] : (specification.concurrencyGroups ?? [:]).mapValues { CallLane(limit: $0) }
@@ -116,7 +118,7 @@ final class ActorHost: Sendable {
         let context = TaskContext(
             job: job, task: call.task, node: runtime.node ?? NodeID(high: 0, low: 0), actor: call.actor, function: run.function, attempt: Int(call.attempt),
             deadline: call.timeLeft.map { EventLoop.clock() + .nanoseconds($0) }, group: specification.capturedGroup, runsAlone: alone,
-            resources: resources, route: route, willBlock: {}, didUnblock: {})
+            resources: resources, gpus: gpus, route: route, willBlock: {}, didUnblock: {})
         return await run.carryOut(on: runtime, context: context) { arguments in
             guard call.method == .max else { return try await instance.dispatch(method: call.method, arguments: arguments) }
             let (index, signature) = try entry.method(named: call.methodName)

@@ -33,11 +33,18 @@ final class Execution {
         let run = Run(
             task: message.task, attempt: message.attempt, job: message.job, parent: message.parent, function: message.function,
             resultCount: Int(message.resultCount), arguments: message.arguments, actor: nil, group: message.group, route: ReplyRoute(link: link),
-            deadline: message.timeLeft.map { owner.loop.now + .nanoseconds($0) }, resources: message.resources)
+            deadline: message.timeLeft.map { owner.loop.now + .nanoseconds($0) }, resources: message.resources,
+            gpus: message.gpus)
+        if runners[message.lease] == nil { see(message.gpus) }
         let runner = runners[message.lease] ?? LeaseRunner(lease: message.lease)
         runners[message.lease] = runner
         runner.route = run.route
         runner.add(run, on: owner.runtime)
+    }
+
+    /// A lease with GPUs has its worker for itself: what the process sees of them is set before anything of the lease runs.
+    private func see(_ gpus: [String]?) {
+        if let gpus { setenv("CUDA_VISIBLE_DEVICES", gpus.joined(separator: ","), 1) }
     }
 
     /// Nobody wants a task or call any more.
@@ -155,7 +162,7 @@ final class Execution {
         let (route, runtime) = (ReplyRoute(link: link), owner.runtime!)
         Task {
             let result: Result<ActorHost, any Error>
-            do { result = .success(try await ActorHost(message.specification, restarts: message.restarts, on: runtime)) } catch { result = .failure(error) }
+            do { result = .success(try await ActorHost(message, on: runtime)) } catch { result = .failure(error) }
             runtime.loop.execute { runtime.owner.execution.constructed(result, id, correlation, route, runtime.owner) }
         }
     }

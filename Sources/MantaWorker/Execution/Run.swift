@@ -39,6 +39,8 @@ struct Run: Sendable {
     var deadline: Instant?
     /// What it holds; nil is one CPU.
     var resources: Resources?
+    /// The GPUs it may use; nil is none.
+    var gpus: [String]?
 
     /// What becomes of a run that was cancelled before it began.
     var cancelledBeforeItBegan: TaskDone {

@@ -41,6 +41,8 @@ final class Owner: @unchecked Sendable {
     var cancellation = Cancellation()
     /// Actors that this process made and cannot call any more, whose calls have not ended.
     var unheldActors: Set<ActorID> = []
+    /// What the leases that have GPUs may see of them.
+    var leaseGPUs: [LeaseID: (node: NodeID, names: [String])] = [:]
     /// Where the items of this process's streams come from.
     var streamSources: [TaskID: StreamSource] = [:]
     /// The timers of what must end in time.

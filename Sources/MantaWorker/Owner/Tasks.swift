@@ -60,7 +60,9 @@ extension Owner {
 
     func leaseAnswer(_ answer: LeaseAnswer) {
         switch answer.decision {
-        case .granted(let worker, _): tasks?.leaseGranted(answer.lease, worker: worker, at: loop.now, perform: perform)
+        case .granted(let worker, let node, let gpus):
+            if let gpus { leaseGPUs[answer.lease] = (node, gpus) }
+            tasks?.leaseGranted(answer.lease, worker: worker, at: loop.now, perform: perform)
         case .move(let node, let endpoint):
             tasks?.leaseMoved(answer.lease, to: NodeAddress(node: node, endpoint: endpoint), at: loop.now, perform: perform)
         case .refused(let error): tasks?.leaseRefused(answer.lease, error, at: loop.now, perform: perform)
@@ -69,7 +71,10 @@ extension Owner {
 
     func reclaim(_ message: ReclaimLease) { tasks?.reclaim(message.lease, at: loop.now, perform: perform) }
 
-    func leaseLost(_ message: LeaseLost) { tasks?.leaseLost(message.lease, message.cause, at: loop.now, perform: perform) }
+    func leaseLost(_ message: LeaseLost) { 
+        leaseGPUs[message.lease] = nil
+        tasks?.leaseLost(message.lease, message.cause, at: loop.now, perform: perform)
+    }
 
     func workerLinkClosed(_ link: Link, _ error: MantaError) {
         if let (process, _) = workerLinks.first(where: { $0.value === link }) {
@@ -79,6 +84,7 @@ extension Owner {
         }
         if let (node, _) = nodeLinks.first(where: { $0.value === link }) {
             nodeLinks[node] = nil
+            leaseGPUs = leaseGPUs.filter { $0.value.node != node }
             tasks?.nodeLost(node, at: loop.now, perform: perform)
         }
     }
@@ -102,7 +108,9 @@ extension Owner {
                     lease: request.lease, owner: request.owner, job: request.job, program: request.program, resources: request.resources,
                     mayMove: request.mayMove, rule: request.rule == .standard ? nil : request.rule, home: request.home))
         case .cancelRequest(let lease, let node): link(to: node).send(CancelLease(lease: lease))
-        case .returnLease(let lease, let node): link(to: node).send(ReturnLease(lease: lease))
+        case .returnLease(let lease, let node):
+            leaseGPUs[lease] = nil
+            link(to: node).send(ReturnLease(lease: lease))
         case .confirmLease(let lease, let node): link(to: node).send(ConfirmLease(lease: lease))
         case .send(_, let attempt, let lease, let worker, let payload): send(submission(payload), attempt, lease, worker)
         case .takeBack(let lease, let worker): link(to: worker).send(TakeBackTasks(lease: lease))
@@ -129,7 +137,7 @@ extension Owner {
             RunTask(
                 task: submission.task, lease: lease, job: submission.job, parent: submission.parent, function: submission.function,
                 attempt: UInt32(attempt), resultCount: UInt32(submission.results.count), arguments: payloads(of: submission.arguments),
-                timeLeft: timeLeft(of: submission), group: submission.capturedGroup, resources: resources(of: submission)))
+                timeLeft: timeLeft(of: submission), group: submission.capturedGroup, resources: resources(of: submission), gpus: leaseGPUs.isEmpty ? nil : leaseGPUs[lease]?.names))
     }
 
     /// What a worker is told of a task's resources: nothing when they are the usual ones.

@@ -77,8 +77,9 @@ struct LeaseBench {
 }
 
 extension LeaseBook.Action {
-    var granted: LeaseID? { if case .grant(let lease, _, _) = self { lease } else { nil } }
-    var grantedWorker: ProcessAddress? { if case .grant(_, let worker, _) = self { worker } else { nil } }
+    var granted: LeaseID? { if case .grant(let lease, _, _, _) = self { lease } else { nil } }
+    var grantedWorker: ProcessAddress? { if case .grant(_, let worker, _, _) = self { worker } else { nil } }
+    var grantedGPUs: [Int]? { if case .grant(_, _, let gpus, _) = self { gpus } else { nil } }
     var reclaimed: LeaseID? { if case .reclaim(let lease, _) = self { lease } else { nil } }
     var resumedLease: LeaseID? { if case .resumed(let lease, _, _) = self { lease } else { nil } }
     var lostLease: LeaseID? { if case .lost(let lease, _, _) = self { lease } else { nil } }

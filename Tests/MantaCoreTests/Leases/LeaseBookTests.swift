@@ -11,7 +11,7 @@ import Testing
         let (lease, actions) = node.request()
         #expect(actions == [.startWorker(LeaseBench.program)])
         let (worker, then) = node.ready()
-        #expect(then == [.grant(lease, worker: worker, owner: LeaseBench.driver)])
+        #expect(then == [.grant(lease, worker: worker, gpus: [], owner: LeaseBench.driver)])
         #expect(node.freeCPUs == 1)
     }
 
@@ -217,7 +217,7 @@ import Testing
         let (child, none) = node.request(worker)
         #expect(none.isEmpty)
         let actions = node.block(parent, turn: 1)
-        #expect(actions == [.grant(child, worker: worker, owner: worker)])
+        #expect(actions == [.grant(child, worker: worker, gpus: [], owner: worker)])
         #expect(node.freeCPUs == 0)
     }
 
