@@ -207,7 +207,8 @@ extension Head {
         let alive = membership.alive
         let here = alive.filter { $0.host == host }
         let candidates = here.isEmpty ? alive.filter { $0.endpoint.hasPrefix("tcp://") } : here
-        return candidates.max { ($0.available[Resources.cpu], $1.id) < ($1.available[Resources.cpu], $0.id) }
+        // Of equal ones the oldest: a cluster's first node is the last that goes.
+        return candidates.max { ($0.available[Resources.cpu], $1.startedAt) < ($1.available[Resources.cpu], $0.startedAt) }
     }
 
     /// Sees the end of a driver on this machine at once.

@@ -45,6 +45,30 @@ extension SchedulingTests {
             }
         }
 
+        @Test func aDriverOutlivesItsNodeWhereAnotherOneServesItsMachine() async throws {
+            try await TestCluster.run(nodes: [1, 1]) { cluster, nodes in
+                let folder = TemporaryDirectory()
+                // Of equal nodes the older one is the driver's.
+                let task = hangOnce.options(scheduling: .node(nodes[0].id, soft: true)).remote(noting: folder.file("tries"))
+                try await eventually("the first try", within: .seconds(30)) { access(folder.file("tries"), F_OK) == 0 }
+                nodes[0].kill()
+                #expect(try await task.value == nodes[1].id.description)
+                #expect(try await whereAmI.remote().value == nodes[1].id.description)
+            }
+        }
+
+        @Test func aDriverWhoseMachineHasNoNodeAnyMoreIsTold() async throws {
+            try await TestCluster.run(nodes: [1]) { cluster, nodes in
+                let worker = try await process.remote().value
+                nodes[0].kill()
+                try await eventually("the end of its worker", within: .seconds(30)) { hasEnded(worker) }
+                for _ in 0..<2 {
+                    let error = await #expect(throws: MantaError.self) { try await whereAmI.remote().value }
+                    #expect(error?.code == .nodeDied)
+                }
+            }
+        }
+
         @Test func FAIL_023_workersEndWithTheirNode() async throws {
             try await TestCluster.run(nodes: [1, 1]) { cluster, nodes in
                 let worker = try await process.options(scheduling: .node(nodes[1].id)).remote().value

@@ -87,7 +87,9 @@ extension SchedulingTests {
                 _ = try await group.ready().value
                 try await cluster.restartHead()
                 try await eventually("the nodes' registration", within: .seconds(30)) { try await cluster.state(.nodes).nodes.count { $0.state == .alive } == 2 }
-                #expect(try await row(group, cluster)?.state == .created)
+                try await eventually("the new head's word that the group is whole", within: .seconds(30)) {
+                    try await row(group, cluster)?.state == .created
+                }
                 nodes[1].kill()
                 let node = try await cluster.addNode(cpus: 2)
                 let resident = Resident.options(cpus: 2, scheduling: .group(group, bundle: 0)).remote()

@@ -25,7 +25,7 @@ package struct TaskBook {
 
     package let owner: ProcessAddress
     /// The node of this process: leases are asked for there first.
-    package let home: NodeAddress
+    package private(set) var home: NodeAddress
     /// CPUs of all nodes together, when known: it bounds the requests and the idle leases of a shape.
     package var clusterCPUs: Int?
 
@@ -48,6 +48,13 @@ package struct TaskBook {
 
     package init(owner: ProcessAddress, home: NodeAddress, clusterCPUs: Int? = nil) {
         (self.owner, self.home, self.clusterCPUs) = (owner, home, clusterCPUs)
+    }
+
+    /// The process's node is lost, and another one serves it from now on.
+    package mutating func rehomed(to node: NodeAddress, at now: Instant, perform: (Action) -> Void) {
+        let lost = home
+        home = node
+        nodeLost(lost.node, at: now, perform: perform)
     }
 
     // MARK: Tasks

@@ -11,6 +11,8 @@ extension Limits {
     package static let leaseRequestsAtFirst = 16
     /// A request that was moved and waits there for so long is withdrawn and made at home again.
     package static let movedRequestPatience: Duration = .seconds(5)
+    /// So long a driver that lost its node looks for another one on its machine.
+    package static let homeSearch: Duration = .seconds(10)
     /// A worker that is silent about a task for so long is asked about it; then after twice as long, up to the limit.
     package static let taskInquiryAfter: Duration = .seconds(2)
     package static let taskInquiryLimit: Duration = .seconds(30)

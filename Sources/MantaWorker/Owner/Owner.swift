@@ -19,6 +19,10 @@ final class Owner: @unchecked Sendable {
     var headLink: Link!
     /// The node this process asks for leases; a driver learns it from the head.
     var nodeLink: Link?
+    /// What a driver registered as; nil until it has a node.
+    var job: JobDescription?
+    /// A driver's node is gone and no other one serves it: what is submitted fails.
+    var homeless: MantaError?
     let pid = getpid()
     var address: ProcessAddress { runtime.address }
 
@@ -85,6 +89,7 @@ final class Owner: @unchecked Sendable {
 
     /// The head named the node to work with.
     func joined(_ node: NodeSummary, job: JobDescription) {
+        self.job = job
         use(NodeAddress(node: node.id, endpoint: node.endpoint))
         nodeLink?.request(RegisterJob(job: job), deadline: Limits.requestDeadline) { _ in }
     }
@@ -92,6 +97,7 @@ final class Owner: @unchecked Sendable {
     private func use(_ node: NodeAddress) {
         let link = transport.connect(to: node.endpoint)
         (nodeLink, nodeLinks[node.node]) = (link, link)
+        guard tasks == nil else { return tasks!.rehomed(to: node, at: loop.now, perform: perform) }
         tasks = TaskBook(owner: address, home: node)
         let submissions = early
         early = []
@@ -102,6 +108,7 @@ final class Owner: @unchecked Sendable {
     func close() {
         for timer in timers { loop.cancel(timer) }
         timers = []
+        job = nil
         let error = MantaError(.notConnected, "the session has ended")
         failTasks(error)
         for actor in actors.keys { fail(actor, error) }

@@ -15,7 +15,7 @@ extension Owner {
     func submit(_ submission: Submission) {
         guard case .function(let options) = submission.target else { preconditionFailure("a task is a function") }
         guard tasks != nil else {
-            early.append(submission)
+            if let homeless { fail(submission, homeless) } else { early.append(submission) }
             return
         }
         for handle in submission.results { objects.created(handle.id, source: submission.function) }
@@ -85,7 +85,27 @@ extension Owner {
         if let (node, _) = nodeLinks.first(where: { $0.value === link }) {
             nodeLinks[node] = nil
             leaseGPUs = leaseGPUs.filter { $0.value.node != node }
+            if link === nodeLink, let job { return findHome(instead: node, job, until: loop.now + Limits.homeSearch) }
             tasks?.nodeLost(node, at: loop.now, perform: perform)
+        }
+    }
+
+    /// A driver outlives its node when another one serves its machine: the head, which may hear of the loss later, is asked until it names one.
+    private func findHome(instead lost: NodeID, _ job: JobDescription, until deadline: Instant) {
+        headLink.request(RegisterJob(job: job), deadline: Limits.homeSearch) { [self] result in
+            guard self.job != nil else { return }  // the session has ended
+            if let node = (try? result.get())?.node, node.id != lost {
+                runtime.setNode(node.id)
+                return joined(node, job: job)
+            }
+            guard loop.now < deadline else {
+                let error = MantaError(.nodeDied, "node \(lost.short) of this program is gone and no other node of this machine has taken its place; start one, then the program again")
+                homeless = error
+                return failTasks(error)
+            }
+            _ = loop.schedule(after: .milliseconds(100)) { [self] in
+                if self.job != nil { findHome(instead: lost, job, until: deadline) }
+            }
         }
     }
 
