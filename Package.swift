@@ -85,6 +85,7 @@ var targets: [Target] = [
     // Aside
     module("MantaSimulation", ["MantaModel", "MantaCore"]),
     program("simulate", ["MantaSimulation", argumentParser]),
+    program("chaos", ["Manta", "MantaModel", "MantaLoop", "MantaWire", "MantaWorker", "MantaSimulation", argumentParser]),
     module("MantaTestKit", ["MantaModel", "MantaLoop"]),
     // Tests
     tests("ArchitectureTests", []),
@@ -109,6 +110,7 @@ var targets: [Target] = [
     tests("IntegrationTests", ["Manta", "MantaModel", "MantaWire", "MantaWorker", "MantaLoop", "MantaTestKit"]),
     tests("SchedulingTests", ["Manta", "MantaModel", "MantaWire", "MantaWorker", "MantaLoop", "MantaTestKit"]),
     tests("MantaServeTests", ["Manta", "MantaServe", "MantaModel", "MantaWire", "MantaWorker", "MantaTestKit"]),
+    tests("ChaosTests", ["chaos", "MantaLoop", "MantaTestKit"]),
     program("Probe", ["Manta", "MantaServe"], path: "Tests/Probe"),
     tests("ProcessTests", ["MantaJSON", "MantaTestKit", "PlainHTTP", "PostTitles", "manta", "DocumentClassifier", "Echo", "Quickstart", "Probe"]),
 ]

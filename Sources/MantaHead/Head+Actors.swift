@@ -60,6 +60,12 @@ extension Head {
 
     func actorReport(_ message: ActorReport, _ correlation: Correlation, on link: Link) {
         let (id, node, restarts) = (message.actor, message.node, message.restarts)
+        if case .alive = message.event, directory.status(id) == nil {
+            // It was being started when the head was killed: the node is to say what it is.
+            link.send(HelloRequired())
+            link.reply(to: correlation, Acknowledged())
+            return
+        }
         actorEvent { directory, sink in
             switch message.event {
             case .alive(let address, let pid):

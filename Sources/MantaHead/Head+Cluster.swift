@@ -235,6 +235,16 @@ extension Head {
         settleRecovery()
     }
 
+    /// What was made by processes that have not come back since the head's restart goes: nobody is left to tell of their deaths.
+    func dropOrphans() {
+        let connected = Set(peers.values.map(\.hello.process))
+        for owner in restoredOwners.subtracting(connected).sorted() {
+            actorEvent { $0.ownerDied(owner, at: loop.now, $1) }
+            groupEvent { $0.ownerDied(owner, at: loop.now, $1) }
+        }
+        restoredOwners = []
+    }
+
     /// Drivers that ended while no head was there are found now; a process that has got the number of one is not it.
     func watchRestoredJobs() {
         for job in jobs.running where job.host == host {
@@ -245,6 +255,8 @@ extension Head {
                 endJob(job.id, as: .failed)
             }
         }
+        // The end of a job is durable before those of its actors are.
+        for job in Set(directory.awaited.map(\.job)).sorted() where jobs[job]?.state != .running { actorEvent { $0.jobEnded(job, at: loop.now, $1) } }
     }
 
     func finishJob(_ message: FinishJob, _ correlation: Correlation, on link: Link) {

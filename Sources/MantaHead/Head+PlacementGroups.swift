@@ -39,6 +39,8 @@ extension Head {
         groupQuestions[lastToken] = { result in
             switch (result, question) {
             case (.success, .remove): link.reply(to: correlation, Acknowledged())
+            // Asked again, of a head that began after it was removed.
+            case (.failure(let error), .remove) where error.code == .notFound: link.reply(to: correlation, Acknowledged())
             case (.success(let status), _): link.reply(to: correlation, GroupFound(status))
             case (.failure(let error), _): link.fail(correlation, error)
             }

@@ -43,6 +43,8 @@ package final class Head {
     var nodeWatches: [NodeID: ProcessWatch] = [:]
     var jobWatches: [JobID: ProcessWatch] = [:]
     private var lastWatcher: UInt64 = 0
+    /// Processes whose actors and placement groups are known from the store only.
+    var restoredOwners: Set<ProcessID> = []
 
     // Questions to the actor directory that have no answer yet
     var questions: [ActorDirectory.Token: (Result<ActorDirectory.Status, MantaError>) -> Void] = [:]
@@ -90,9 +92,13 @@ package final class Head {
         let journal = Journal(storage: storage, loop: loop)
         journal.failed = { [unowned self] in storeFailed($0) }
         self.journal = journal
-        awaitNodes(state.nodes)
         watchRestoredJobs()
-        timers = [loop.schedule(after: Limits.heartbeatPeriod, repeating: Limits.heartbeatPeriod) { [unowned self] in tick() }]
+        restoredOwners = Set(directory.awaited.map(\.owner) + placementGroups.owners)
+        awaitNodes(state.nodes)
+        timers = [
+            loop.schedule(after: Limits.heartbeatPeriod, repeating: Limits.heartbeatPeriod) { [unowned self] in tick() },
+            loop.schedule(after: configuration.timing.deadAfter) { [unowned self] in dropOrphans() },
+        ]
         armDueTimer()
         log.info(
             "the head is ready",

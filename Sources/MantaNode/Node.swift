@@ -173,6 +173,9 @@ package final class Node: @unchecked Sendable {
         outputs.ended(worker)
         ending = nil
         announce(cause, of: worker)
+        logger.info(
+            "a worker ended",
+            metadata: ["pid": "\(worker.pid)", "kind": "\(cause.kind.rawValue)", "code": "\(cause.facts?.exitCode ?? -1)", "because": "\(cause.detail)"])
         switch worker.purpose {
         case .tasks where !worker.isRegistered: book.workerStartFailed(worker.program, cause, at: loop.now) { perform($0) }
         case .tasks: break

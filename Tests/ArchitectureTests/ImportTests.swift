@@ -23,11 +23,12 @@ let layers: [[String]] = [
 let asideImports: [String: Set<String>] = [
     "MantaSimulation": ["MantaModel", "MantaCore"],
     "simulate": ["MantaSimulation", "MantaModel", "MantaCore"],
+    "chaos": ["Manta", "MantaModel", "MantaLoop", "MantaWire", "MantaWorker", "MantaSimulation"],
     "MantaTestKit": ["MantaModel", "MantaLoop"],
 ]
 let rank = Dictionary(uniqueKeysWithValues: layers.joined().enumerated().map { ($1, $0) })
 /// Programs and tests may use Foundation; workers start in two milliseconds because nothing below does.
-let foundationAllowed: Set<String> = ["manta", "Quickstart", "Echo", "DocumentClassifier", "PlainHTTP", "PostTitles", "Tour", "simulate"]
+let foundationAllowed: Set<String> = ["manta", "Quickstart", "Echo", "DocumentClassifier", "PlainHTTP", "PostTitles", "Tour", "simulate", "chaos"]
 
 struct ImportTests {
     /// The module an import line names, without attributes, access level and kind.

@@ -56,6 +56,33 @@ import Testing
         #expect(h.place(of: lasting.id)! == (node, 1))
     }
 
+    /// An actor of a running job that may restart is kept as well: its worker may die while no head is there to see it.
+    @Test func anActorThatMayRestartIsKeptAndStartedAgain() throws {
+        let maker = DirectoryHarness()
+        maker.addNode()
+        let (lasting, fragile) = (maker.specification(maxRestarts: 1), maker.specification())
+        for specification in [lasting, fragile] { _ = try maker.answer(maker.create(specification)) }
+        let kept = maker.take().compactMap { if case .persist(let row) = $0 { row.specification.id } else { nil } }
+        #expect(kept == [lasting.id])
+        let h = restored([lasting])
+        #expect(h.directory.awaited.map(\.job) == [lasting.job])
+        let node = h.addNode()
+        h.event { $0.recoveryIsComplete(at: h.now, time: h.time, $1) }
+        h.pass(.milliseconds(100))
+        #expect(h.place(of: lasting.id)! == (node, 1))
+        h.event { $0.jobEnded(lasting.job, at: h.now, $1) }
+        #expect(h.actions.contains(.forget(lasting.id)))
+    }
+
+    @Test func aDeathThatTheHeadMissedIsTakenAsItsNodeTellsIt() throws {
+        let maker = DirectoryHarness()
+        let h = restored([maker.specification(name: "a", lifetime: .detached)])
+        let id = try #require(h.directory.rows(limit: 1).first?.id)
+        let node = h.addNode()
+        h.died(id, on: node, .signaled)
+        #expect(h.directory.status(id)?.death?.kind == .signaled)
+    }
+
     @Test func theOlderOfTwoIncarnationsEnds() throws {
         let maker = DirectoryHarness()
         let actor = maker.specification(lifetime: .detached, maxRestarts: -1)

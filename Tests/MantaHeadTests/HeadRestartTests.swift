@@ -97,6 +97,22 @@ import Testing
         #expect(await failure { () throws(MantaError) in try await other.ask(GetActor(name: "fragile", namespace: "default")) }?.code == .notFound)
     }
 
+    /// Answers that a dead head owed are given by the next one: what is not known any more has been removed.
+    @Test func whatTheLastHeadDidIsDoneForTheNextOneToo() async throws {
+        let head = try HeadProcess()
+        try await head.start()
+        let node = try await FakeNode(at: head)
+        let driver = try await FakeDriver(at: head)
+        _ = try await driver.ask(RemoveGroup(group: .random()))
+        let unknown = driver.specification()
+        let registrations = node.registrations.count
+        _ = try await node.ask(
+            ActorReport(
+                actor: unknown.id, node: node.node, restarts: 0, event: .alive(address: ProcessAddress(process: .random(), endpoint: "ipc:///tmp/a"), pid: 7)))
+        try await eventually("the node says what it runs") { node.registrations.count > registrations }
+        #expect(node.ended.values.isEmpty, "it may have been made while there was no head")
+    }
+
     /// A driver that died while there was no head.
     @Test func aJobWhoseDriverIsGoneHasFailed() async throws {
         let head = try HeadProcess()

@@ -4,7 +4,7 @@ import Glibc
 
 extension Folders {
     /// Removes a folder and all in it; what cannot be removed stays.
-    static func remove(_ path: String) {
+    package static func remove(_ path: String) {
         for name in names(in: path) {
             let child = "\(path)/\(name)"
             if unlink(child) != 0, errno == EISDIR || errno == EPERM { remove(child) }

@@ -64,6 +64,7 @@ extension ActorDirectory {
             entries[id]?.questions.append(token)
             sink(.store(storedRow(entry)))
         } else {
+            if specification.isKept { sink(.persist(storedRow(entry))) }
             move(id, to: .waiting(notBefore: .zero))
             place(id, at: now, sink)
             answer(token, about: id, sink)

@@ -73,6 +73,8 @@ extension ActorDirectory {
             var entry = makeEntry(specification, createdAt: time, phase: alive)
             entry.restarts = actor.restarts
             entries[id] = entry
+            // It was made so shortly before the head's end that the store does not have it.
+            if specification.isKept { sink(.persist(storedRow(entry))) }
             nodes[node]?.found(id, specification.resources)
             return
         }
@@ -91,7 +93,7 @@ extension ActorDirectory {
         entries[id]?.restarts = actor.restarts
         move(id, to: alive)
         announce(id, sink)
-        if entry.specification.lifetime == .detached, actor.restarts != entry.restarts, let entry = entries[id] { sink(.persist(storedRow(entry))) }
+        if entry.specification.isKept, actor.restarts != entry.restarts, let entry = entries[id] { sink(.persist(storedRow(entry))) }
     }
 
     /// A node's heartbeat: what it has free now.
@@ -192,7 +194,8 @@ extension ActorDirectory {
 
     /// A node says that an incarnation has died.
     package mutating func died(_ id: ActorID, on node: NodeID, restarts: Int, _ cause: DeathCause, at now: Instant, _ sink: (Action) -> Void) {
-        guard let entry = entries[id], entry.restarts == restarts, entry.phase.node == node else { return }
+        // It may have died while no head was there.
+        guard let entry = entries[id], entry.restarts == restarts, entry.phase.node == node || entry.phase == .awaited else { return }
         lost(id, cause, at: now, sink)
         placeWaiting(at: now, sink)
     }
@@ -218,7 +221,7 @@ extension ActorDirectory {
         move(id, to: .backingOff(until: now + pause))
         entries[id]?.reason = "it starts again in \(pause.inMilliseconds) ms; its last incarnation ended: \(cause.detail)"
         announce(id, sink)
-        if entry.specification.lifetime == .detached, let entry = entries[id] { sink(.persist(storedRow(entry))) }
+        if entry.specification.isKept, let entry = entries[id] { sink(.persist(storedRow(entry))) }
     }
 
     /// The end of an actor, wherever it stood.
@@ -235,6 +238,8 @@ extension ActorDirectory {
         } else if entry.mayLinger || (cause.isWanted && cause.kind != .jobEnded && entry.phase.node != nil), let buried = entries[id] {
             tombstones.insert(id)
             sink(.persist(storedRow(buried)))
+        } else if entry.specification.isKept {
+            sink(.forget(id))
         }
         announce(id, sink)
         dead.append(id)

@@ -26,7 +26,8 @@ package struct ActorDirectory: Sendable {
         package var maxTaskRetries: Int?
     }
 
-    /// What is kept of an actor: of a detached one while it lives; of another one when it is dead but a node that is away may still run it.
+    /// What is kept of an actor: of a detached one and of one that may restart while it lives, so that a new head starts again what died while no head was
+    /// there; of another one when it is dead but a node that is away may still run it.
     package struct Row: Hashable, Sendable {
         package var specification: ActorSpecification
         package var state: ActorState
@@ -195,6 +196,11 @@ package struct ActorDirectory: Sendable {
             restarts: status.restarts, createdAt: entry.createdAt, death: status.death, reason: entry.reason)
     }
 
+    /// The jobs and owners of actors that nobody has reported since the head's restart, without the detached ones.
+    package var awaited: [(job: JobID, owner: ProcessID)] {
+        entries.values.filter { $0.phase == .awaited && $0.specification.lifetime == .job }.map { ($0.specification.job, $0.specification.owner.process) }
+    }
+
     func storedRow(_ entry: Entry) -> Row {
         Row(specification: entry.specification, state: status(entry).state, restarts: entry.restarts, createdAt: entry.createdAt)
     }
@@ -252,6 +258,11 @@ extension ActorDirectory.Phase {
         }
     }
     var isDead: Bool { if case .dead = self { true } else { false } }
+}
+
+extension ActorSpecification {
+    /// Whether the store has it while it lives.
+    var isKept: Bool { lifetime == .detached || maxRestarts != 0 }
 }
 
 // MARK: - Names

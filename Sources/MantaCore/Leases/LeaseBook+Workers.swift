@@ -46,7 +46,7 @@ extension LeaseBook {
 
     /// A worker process is gone, for whatever reason. Its leases are lost; what it owned itself is dropped.
     package mutating func workerDied(_ process: ProcessID, _ cause: DeathCause, at now: Instant, perform: (Action) -> Void) {
-        departed.remember(process, .ended)
+        departed.remember(process, true)
         if let worker = workers[process] {
             for id in worker.leases.sorted() {
                 guard let owner = leases[id]?.owner else { continue }

@@ -61,7 +61,7 @@ package struct LeaseBook: Sendable {
     var homes: [ProcessID: NodeID] = [:]
     var views: [NodeView] = []
     var endings = Remembered<LeaseID, Ending>(limit: Limits.rememberedLeases)
-    var departed = Remembered<ProcessID, Departure>(limit: Limits.rememberedProcesses)
+    var departed = Remembered<ProcessID, Bool>(limit: Limits.rememberedProcesses)
     var sequence: UInt64 = 0
     var spreadTurn = 0
     var askedBackAt: Instant?
@@ -95,7 +95,7 @@ package struct LeaseBook: Sendable {
     package mutating func nodeLost(_ lost: NodeID, at now: Instant, perform: (Action) -> Void) {
         views.removeAll { $0.id == lost }
         for owner in homes.filter({ $0.value == lost }).keys.sorted() {
-            departed.remember(owner, .lostWith(lost))
+            departed.remember(owner, true)
             dropLeases(of: owner, at: now, perform)
         }
         serve(at: now, perform)
@@ -105,12 +105,7 @@ package struct LeaseBook: Sendable {
 
     /// An owner wants a lease, or asks again because it has no answer yet.
     package mutating func requestLease(_ request: LeaseRequest, at now: Instant, perform: (Action) -> Void) {
-        switch departed[request.owner.process] {
-        case nil: break
-        // It outlived its node and has found another one.
-        case .lostWith(let node) where request.home != node: departed.forget(request.owner.process)
-        case .ended, .lostWith: return
-        }
+        if departed[request.owner.process] != nil { return }
         if let lease = leases[request.lease] {
             if let worker = lease.worker.flatMap({ workers[$0] }) {
                 leases[request.lease]?.confirmedAt = now
@@ -163,7 +158,7 @@ package struct LeaseBook: Sendable {
 
     /// A process is gone: what it asked for is dropped, workers that work for it are killed.
     package mutating func ownerDied(_ process: ProcessID, at now: Instant, perform: (Action) -> Void) {
-        departed.remember(process, .ended)
+        departed.remember(process, true)
         dropLeases(of: process, at: now, perform)
         serve(at: now, perform)
     }

@@ -111,13 +111,6 @@ extension LeaseBook {
         var isGranted = false
     }
 
-    /// Why nothing is done for a process any more.
-    enum Departure: Hashable, Sendable {
-        case ended
-        /// Its node is lost. A driver may have outlived it.
-        case lostWith(NodeID)
-    }
-
     /// How a lease ended, for answering late messages.
     enum Ending: Sendable {
         case returned

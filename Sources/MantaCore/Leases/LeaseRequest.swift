@@ -14,7 +14,7 @@ package struct LeaseRequest: Hashable, Sendable {
     package var mayMove: Bool
     /// Which nodes may serve it.
     package var rule: PlacementRule
-    /// The owner's node: when it is lost, so is the owner.
+    /// The owner's node: when it is lost, so is the owner. Nil for a driver, which outlives its node.
     package var home: NodeID?
 
     package init(

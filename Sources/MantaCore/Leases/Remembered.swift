@@ -16,8 +16,4 @@ struct Remembered<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         if values.updateValue(value, forKey: key) == nil { order.append(key) }
         if order.count > limit { values[order.removeFirst()] = nil }
     }
-
-    mutating func forget(_ key: Key) {
-        if values.removeValue(forKey: key) != nil { order.removeAll { $0 == key } }
-    }
 }

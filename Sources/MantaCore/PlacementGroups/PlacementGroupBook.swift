@@ -248,6 +248,11 @@ package struct PlacementGroupBook: Sendable {
         removeAll(because: "the process that made it is gone", at: now, sink) { $0.owner.process == process && $0.lifetime == .job }
     }
 
+    /// The processes whose end ends a group.
+    package var owners: [ProcessID] {
+        entries.values.filter { $0.state != .removed && $0.specification.lifetime == .job }.map(\.specification.owner.process)
+    }
+
     private mutating func removeAll(
         because reason: String, at now: Instant, _ sink: (Action) -> Void, where isMeant: (PlacementGroupSpecification) -> Bool
     ) {

@@ -194,7 +194,7 @@ extension TaskBook {
         leases[number]!.saidAt = now
         let request = LeaseRequest(
             lease: id(of: number), owner: owner, job: key.job, program: key.program, resources: key.resources, mayMove: !lease.isMoved,
-            rule: key.rule, home: home.node)
+            rule: key.rule, home: endsWithHome ? home.node : nil)
         perform(.requestLease(request, node: lease.node))
     }
 

@@ -26,6 +26,8 @@ package struct TaskBook {
     package let owner: ProcessAddress
     /// The node of this process: leases are asked for there first.
     package private(set) var home: NodeAddress
+    /// Whether this process ends with its node, as workers do; a driver goes on with another one.
+    package let endsWithHome: Bool
     /// CPUs of all nodes together, when known: it bounds the requests and the idle leases of a shape.
     package var clusterCPUs: Int?
 
@@ -46,8 +48,8 @@ package struct TaskBook {
     var estimates: [UInt64: Int64] = [:]
     var waitingTotal = 0
 
-    package init(owner: ProcessAddress, home: NodeAddress, clusterCPUs: Int? = nil) {
-        (self.owner, self.home, self.clusterCPUs) = (owner, home, clusterCPUs)
+    package init(owner: ProcessAddress, home: NodeAddress, endsWithHome: Bool = true, clusterCPUs: Int? = nil) {
+        (self.owner, self.home, self.endsWithHome, self.clusterCPUs) = (owner, home, endsWithHome, clusterCPUs)
     }
 
     /// The process's node is lost, and another one serves it from now on.

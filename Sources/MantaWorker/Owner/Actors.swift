@@ -20,6 +20,8 @@ struct ActorCalls {
     var isCreated: Bool
     /// Since when the head says that it does not know the actor.
     var unknownSince: Instant?
+    /// Of one that this process made and that has not come alive yet: a head that is killed may have forgotten it.
+    var specification: ActorSpecification?
     /// Why it never came to be: later calls fail with the same.
     var failure: MantaError?
 }
@@ -70,7 +72,13 @@ extension Owner {
                 return bytes
             }
         }
-        headLink.request(CreateActor(specification: creation.specification, getIfExists: creation.getIfExists), deadline: .seconds(60)) { [self] result in
+        order(creation.specification, getIfExists: creation.getIfExists)
+    }
+
+    private func order(_ specification: ActorSpecification, getIfExists: Bool) {
+        let id = specification.id
+        actors[id]?.specification = specification
+        headLink.request(CreateActor(specification: specification, getIfExists: getIfExists), deadline: .seconds(60)) { [self] result in
             switch result {
             case .success(let found) where found.status.id != id:
                 runtime.alias(id, to: found.status.id)
@@ -157,6 +165,8 @@ extension Owner {
             switch result {
             case .success(let found): actorChanged(found.status)
             case .failure(let error) where error.code == .notFound:
+                // The head was restarted before the actor came to live: to the new one it is to be said again.
+                if let specification = actors[actor]?.specification { return order(specification, getIfExists: false) }
                 if mayStillCome(actor) { return }
                 // One that lived died while the head was away, and took with it what a new head could know.
                 let hasLived = actors[actor]?.queue.hasLived ?? false
@@ -184,14 +194,20 @@ extension Owner {
     }
 
     func actorChanged(_ status: ActorStatus) {
-        if let address = status.address, status.state == .alive { actors[status.id]?.link = transport.connect(to: address) }
+        if let address = status.address, status.state == .alive {
+            actors[status.id]?.link = transport.connect(to: address)
+            actors[status.id]?.specification = nil
+        }
         changed(
             status.id,
             ActorStatusView(state: status.state, incarnation: status.restarts, death: status.death, maxTaskRetries: status.maxTaskRetries ?? 0))
     }
 
     private func changed(_ actor: ActorID, _ status: ActorStatusView, error: MantaError? = nil) {
-        if status.state == .dead { names.forget(actor) }
+        if status.state == .dead {
+            names.forget(actor)
+            actors[actor]?.specification = nil
+        }
         guard actors[actor] != nil else { return }
         if let error { actors[actor]?.failure = error }
         update(actor, error: error) { $0.changed(to: status, perform: $1) }

@@ -98,7 +98,7 @@ final class Owner: @unchecked Sendable {
         let link = transport.connect(to: node.endpoint)
         (nodeLink, nodeLinks[node.node]) = (link, link)
         guard tasks == nil else { return tasks!.rehomed(to: node, at: loop.now, perform: perform) }
-        tasks = TaskBook(owner: address, home: node)
+        tasks = TaskBook(owner: address, home: node, endsWithHome: runtime.configuration.role != .driver)
         let submissions = early
         early = []
         for submission in submissions { submit(submission) }

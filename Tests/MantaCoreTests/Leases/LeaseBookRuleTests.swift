@@ -89,18 +89,6 @@ import Testing
         #expect(killed.compactMap(\.killed).count == 1)
         #expect(bench.on { $0.requestLease(foreign, at: $1, perform: $2) }.isEmpty, "late messages of the dead are dropped")
     }
-
-    @Test func anOwnerThatFoundAnotherNodeIsServedAgain() {
-        var bench = bench([view(there), view(beyond)])
-        var foreign = bench.makeRequest(LeaseBench.other)
-        foreign.home = there
-        _ = bench.on { $0.nodeLost(there, at: $1, perform: $2) }
-        foreign.home = beyond
-        #expect(bench.request(foreign).first?.granted == foreign.lease)
-        _ = bench.on { $0.ownerDied(foreign.owner.process, at: $1, perform: $2) }
-        foreign.home = there
-        #expect(bench.on { $0.requestLease(foreign, at: $1, perform: $2) }.isEmpty, "an ended process stays so")
-    }
 }
 
 extension LeaseBook.Action {

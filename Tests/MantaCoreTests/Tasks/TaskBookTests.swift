@@ -381,16 +381,6 @@ import Testing
         #expect(again == [.request(again[0].requested!, TaskBench.home, mayMove: true)])
     }
 
-    @Test func anotherHomeIsAskedWhenTheFirstIsLost() {
-        var owner = TaskBench()
-        let (task, asked) = owner.submit()
-        _ = owner.grant(asked[0].requested!)
-        let again = owner.on { $0.rehomed(to: TaskBench.away, at: $1, perform: $2) }
-        #expect(again.compactMap(\.requested).count == 1)
-        #expect(again.last == .request(again.last!.requested!, TaskBench.away, mayMove: true))
-        #expect(owner.book.attempt(of: task) == 2)
-    }
-
     @Test func theLossOfAWorkerReturnsItsLeasesToo() {
         var owner = TaskBench()
         let (task, asked) = owner.submit()

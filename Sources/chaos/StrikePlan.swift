@@ -1,0 +1,44 @@
+// StrikePlan: when what is killed, and when another is started in its place: all chance of a run, from one seed.
+
+import MantaSimulation
+
+/// What is killed.
+enum Victim: String, CaseIterable {
+    case worker, node, driver, head
+}
+
+/// One strike, and what follows.
+struct Strike {
+    /// Since the one before was made good.
+    var pause: Duration
+    var victim: Victim
+    /// Another one that is killed while the first is away.
+    var second: Victim?
+    /// How long the victims stay away.
+    var absence: Duration
+    /// Which of those there are, as a number to divide by their count.
+    var choice: Int
+}
+
+struct StrikePlan: Sequence, IteratorProtocol {
+    private var chance: SeededGenerator
+    private let every: Duration
+
+    init(seed: UInt64, every: Duration) { (chance, self.every) = (SeededGenerator(seed: seed), every) }
+
+    mutating func next() -> Strike? {
+        // Workers half of the time; a head that is away sees another death at every second time.
+        let victim: Victim =
+            switch Int.random(in: 0..<10, using: &chance) {
+            case 0...4: .worker
+            case 5...6: .node
+            case 7: .driver
+            default: .head
+            }
+        let other = [Victim.worker, .node, .driver].randomElement(using: &chance)
+        return Strike(
+            pause: every * Double.random(in: 0.5...1.5, using: &chance), victim: victim,
+            second: victim == .head && Bool.random(using: &chance) ? other : nil, absence: .milliseconds(Int64.random(in: 0...1_500, using: &chance)),
+            choice: Int.random(in: 0..<1_000_000, using: &chance))
+    }
+}
