@@ -19,8 +19,8 @@ let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package
 let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
-func module(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
-    .target(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+func module(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil, settings: [SwiftSetting] = strict) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
 }
 func program(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
     .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
@@ -45,15 +45,15 @@ var targets: [Target] = [
     module("MantaJSON", ["CJansson", "MantaModel"]),
     module("MantaHTTP", ["CMicrohttpd", "CSystem", "MantaModel", "MantaLoop"]),
     // Messages
-    module("MantaWire", ["MantaModel"]),
+    module("MantaWire", ["MantaModel", "MantaMemory"]),
     module("MantaTransport", ["CZeroMQ", "CSystem", "MantaModel", "MantaLoop", "MantaMemory", "MantaWire"]),
     // Cores
-    module("MantaCore", ["MantaModel", collections]),
+    module("MantaCore", ["MantaModel", "MantaMemory", collections]),
     // Services
     module("MantaStorage", ["CSQLite", "MantaModel"]),
     module("MantaHead", ["MantaModel", "MantaLog", "MantaLoop", "MantaWire", "MantaTransport", "MantaCore", "MantaStorage", logging]),
-    module("MantaNode", ["CSystem", "MantaModel", "MantaLog", "MantaLoop", "MantaWire", "MantaTransport", "MantaCore", logging]),
-    module("MantaWorker", ["CSystem", "MantaModel", "MantaLog", "MantaLoop", "MantaWire", "MantaTransport", "MantaCore", logging]),
+    module("MantaNode", ["CSystem", "MantaModel", "MantaLog", "MantaLoop", "MantaMemory", "MantaWire", "MantaTransport", "MantaCore", logging]),
+    module("MantaWorker", ["CSystem", "MantaModel", "MantaLog", "MantaLoop", "MantaMemory", "MantaWire", "MantaTransport", "MantaCore", logging]),
     module("MantaProxy", ["MantaModel", "MantaLog", "MantaLoop", "MantaHTTP", "MantaJSON", "MantaWire", "MantaTransport", "MantaCore", logging]),
     // API
     .macro(
@@ -65,9 +65,9 @@ var targets: [Target] = [
     module(
         "Manta",
         [
-            "CSystem", "MantaMacros", "MantaModel", "MantaLog", "MantaLoop", "MantaWire", "MantaTransport", "MantaCore", "MantaHead", "MantaNode",
+            "CSystem", "MantaMacros", "MantaModel", "MantaLog", "MantaLoop", "MantaMemory", "MantaWire", "MantaTransport", "MantaCore", "MantaHead", "MantaNode",
             "MantaWorker", "MantaProxy", logging,
-        ]),
+        ], settings: strict + [.enableExperimentalFeature("Lifetimes")]),
     // Libraries on the API
     module("MantaServe", ["Manta", "MantaCore", "MantaJSON", "MantaModel", "MantaWire", "MantaWorker"]),
     // Front doors
@@ -87,6 +87,7 @@ var targets: [Target] = [
     program("simulate", ["MantaSimulation", argumentParser]),
     program("chaos", ["Manta", "MantaModel", "MantaLoop", "MantaWire", "MantaWorker", "MantaSimulation", argumentParser]),
     module("MantaTestKit", ["MantaModel", "MantaLoop"]),
+    module("MantaTestCluster", ["Manta", "MantaModel", "MantaWire", "MantaWorker", "MantaLoop", "MantaTestKit"]),
     // Tests
     tests("ArchitectureTests", []),
     tests("MantaModelTests", ["MantaModel"]),
@@ -96,7 +97,7 @@ var targets: [Target] = [
     tests("MantaHTTPTests", ["MantaHTTP", "MantaLoop"]),
     tests("MantaWireTests", ["MantaWire", "MantaModel"]),
     tests("MantaTransportTests", ["MantaTransport", "MantaLoop", "MantaWire", "MantaModel", "MantaTestKit"]),
-    tests("MantaCoreTests", ["MantaCore", "MantaModel"]),
+    tests("MantaCoreTests", ["MantaCore", "MantaMemory", "MantaModel"]),
     tests("MantaStorageTests", ["MantaStorage", "CSQLite", "MantaModel"]),
     tests("MantaHeadTests", ["MantaHead", "MantaCore", "MantaStorage", "MantaTransport", "MantaLoop", "MantaWire", "MantaModel", "MantaTestKit"]),
     tests("BrowserTests", ["MantaAdmin", "MantaLoop", "MantaJSON", "MantaModel", "MantaWire"]),
@@ -108,7 +109,8 @@ var targets: [Target] = [
         ["MantaMacros", .product(name: "SwiftSyntaxMacrosGenericTestSupport", package: "swift-syntax"), .product(name: "SwiftSyntaxMacroExpansion", package: "swift-syntax")]),
     tests("MantaTests", ["Manta"]),
     tests("IntegrationTests", ["Manta", "MantaModel", "MantaWire", "MantaWorker", "MantaLoop", "MantaTestKit"]),
-    tests("SchedulingTests", ["Manta", "MantaModel", "MantaWire", "MantaWorker", "MantaLoop", "MantaTestKit"]),
+    tests("SchedulingTests", ["Manta", "MantaModel", "MantaWire", "MantaWorker", "MantaLoop", "MantaTestKit", "MantaTestCluster"]),
+    tests("ObjectTests", ["Manta", "MantaModel", "MantaWire", "MantaWorker", "MantaLoop", "MantaTestKit", "MantaTestCluster"]),
     tests("MantaServeTests", ["Manta", "MantaServe", "MantaModel", "MantaWire", "MantaWorker", "MantaTestKit"]),
     tests("ChaosTests", ["chaos", "MantaLoop", "MantaTestKit"]),
     program("Probe", ["Manta", "MantaServe"], path: "Tests/Probe"),

@@ -28,7 +28,7 @@ if [ $# -gt 0 ]; then
   exit 0
 fi
 # A process has one session, and tests with deadlines or real processes want the machine for themselves: each such target runs in a process of its own.
-alone=(SimulationTests MantaHTTPTests MantaAdminTests MantaHeadTests IntegrationTests SchedulingTests MantaServeTests BrowserTests ProcessTests ChaosTests)
+alone=(SimulationTests MantaHTTPTests MantaAdminTests MantaHeadTests IntegrationTests ObjectTests SchedulingTests MantaServeTests BrowserTests ProcessTests ChaosTests)
 skipped=()
 for target in "${alone[@]}"; do skipped+=(--skip "$target"); done
 failed=()

@@ -57,7 +57,7 @@ package enum JSONMessagePack {
             return .integer(try reader.readInt64())
         case .float: return .number(try reader.readDouble())
         case .string: return .string(try reader.readString())
-        case .binary: return .string(base64(reader.bytes[try reader.readBinaryRange()]))
+        case .binary: return .string(base64(try reader.readBinary()[...]))
         case .array:
             let count = try reader.readArrayHeader()
             var elements: [JSONValue] = []
@@ -89,6 +89,13 @@ package enum JSONMessagePack {
                     elements.append(.number(Double("\(value)") ?? Double(value)))
                 case .double: elements.append(.number(bytes.loadUnaligned(fromByteOffset: offset, as: Double.self)))
                 case .int64: elements.append(.integer(bytes.loadUnaligned(fromByteOffset: offset, as: Int64.self)))
+                case .uint64: elements.append(JSONValue(bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))
+                case .int32: elements.append(.integer(Int64(bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self))))
+                case .uint32: elements.append(.integer(Int64(bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))))
+                case .int16: elements.append(.integer(Int64(bytes.loadUnaligned(fromByteOffset: offset, as: Int16.self))))
+                case .uint16: elements.append(.integer(Int64(bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self))))
+                case .int8: elements.append(.integer(Int64(bytes.loadUnaligned(fromByteOffset: offset, as: Int8.self))))
+                case .uint8: elements.append(.integer(Int64(bytes[offset])))
                 }
             }
         }

@@ -8,6 +8,14 @@ public struct ProcessAddress: Hashable, Sendable, Codable {
     public init(process: ProcessID, endpoint: String) { (self.process, self.endpoint) = (process, endpoint) }
 }
 
+/// Where a node can be reached.
+package struct NodeAddress: Hashable, Sendable, Codable {
+    package var node: NodeID
+    /// A ZeroMQ endpoint, as in `ProcessAddress`.
+    package var endpoint: String
+    package init(node: NodeID, endpoint: String) { (self.node, self.endpoint) = (node, endpoint) }
+}
+
 /// An object and the process that owns it: what a reference says.
 package struct ObjectAddress: Hashable, Sendable, Codable {
     package var object: ObjectID

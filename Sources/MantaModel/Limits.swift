@@ -4,6 +4,10 @@
 package enum Limits {
     /// Arguments and results up to this size travel inside task messages (Ray's value too).
     package static let inlineValueBytes = 100 * 1024
+    /// The smallest object store of a node.
+    package static let storeBytesAtLeast = 1 << 20
+    /// The largest array of numbers inside a value: an extension value of MessagePack holds no more.
+    package static let arrayBytes = Int(UInt32.max) - 128
     /// The largest message between two processes; a larger value is an error at its sender.
     package static let messageBytes = 512 << 20
     /// One link's unsent bytes; beyond, sends fail with `overloaded`.

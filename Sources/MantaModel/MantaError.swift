@@ -44,6 +44,8 @@ public struct MantaError: Error, Hashable, Sendable, Codable, CustomStringConver
         public static let ownerDied = Code(rawValue: "ownerDied")
         /// The object's value is gone and cannot be made again.
         public static let objectLost = Code(rawValue: "objectLost")
+        /// A node's object store has no room: what was tried, and what holds the memory.
+        public static let objectStoreFull = Code(rawValue: "objectStoreFull")
         /// The deadline passed.
         public static let timeout = Code(rawValue: "timeout")
         /// The task or call was cancelled.

@@ -22,6 +22,8 @@ package final class Node: @unchecked Sendable {
     let outputs: WorkerOutputs
     private let memory: MemoryMonitor
     var book: LeaseBook
+    /// Made when the node starts.
+    var store: ObjectStore!
     var transport: Transport!
     var head: Link!
     private(set) var address: ProcessAddress
@@ -59,6 +61,7 @@ package final class Node: @unchecked Sendable {
     /// Listens and registers at the head; throws when the endpoint is taken. Returns the endpoint.
     package func start() throws(MantaError) -> String {
         let hello = Hello(cluster: nil, role: .node, process: address.process, pid: getpid(), endpoint: configuration.endpoint, host: Host.name)
+        store = try ObjectStore(of: self, bytes: configuration.storeBytes, spillDirectory: configuration.spillDirectory)
         transport = Transport(loop: loop, identity: hello, delegate: self)
         let endpoint = try transport.listen(on: configuration.endpoint)
         address.endpoint = endpoint
@@ -90,6 +93,7 @@ package final class Node: @unchecked Sendable {
     package func stop() {
         for pid in entrypoints.values.compactMap(\.pid) { kill(pid, SIGTERM) }
         for id in processes.processes.keys { processes.end(id, because: DeathCause(.killed, "its node was stopped")) }
+        store.close()
         transport.close()
     }
 
@@ -121,6 +125,7 @@ package final class Node: @unchecked Sendable {
 
     private func tick() {
         book.tick(at: loop.now) { perform($0) }
+        store.tick()
         processes.checkStarts(now: loop.now)
         // Other nodes move work here by what the head tells them: a great change is told before the next heartbeat.
         if let last = lastHeartbeat, last.available != book.available { heartbeat() }
@@ -182,6 +187,7 @@ package final class Node: @unchecked Sendable {
         case .actor(let actor): actorEnded(actor, worker.id, cause)
         }
         book.workerDied(worker.id, cause, at: loop.now) { perform($0) }
+        store.processEnded(worker.id)
         if worker.isRegistered { reportEnd(of: worker.id) }
     }
 
@@ -195,6 +201,7 @@ package final class Node: @unchecked Sendable {
     private func peerDied(_ process: ProcessID) {
         links[process] = nil
         book.ownerDied(process, at: loop.now) { perform($0) }
+        store.processEnded(process)
         reportEnd(of: process)
         for (job, description) in jobs where description.driver.process == process {
             head.send(DriverDied(job: job))
@@ -340,7 +347,10 @@ extension Node: TransportDelegate {
         case .startEntrypoint: startEntrypoint(try StartEntrypoint(from: &message.body), correlation: try message.required(), on: link)
         case .stopEntrypoint: stopEntrypoint(try StopEntrypoint(from: &message.body), correlation: try message.required(), on: link)
         case .readSubmissionLog: try readLog(ReadSubmissionLog(from: &message.body), correlation: try message.required(), on: link)
-        case .ownerDied: book.ownerDied(try OwnerDied(from: &message.body).process, at: now) { perform($0) }
+        case .ownerDied:
+            let process = try OwnerDied(from: &message.body).process
+            book.ownerDied(process, at: now) { perform($0) }
+            store.processEnded(process)
         case .nodeLost: book.nodeLost(try NodeLost(from: &message.body).node, at: now) { perform($0) }
         case .prepareBundles: try prepareBundles(PrepareBundles(from: &message.body), correlation: try message.required(), on: link)
         case .commitBundles: try commitBundles(CommitBundles(from: &message.body), correlation: try message.required(), on: link)
@@ -355,7 +365,9 @@ extension Node: TransportDelegate {
             let lease = try ExplainLease(from: &message.body).lease
             link.reply(to: try message.required(), Explanation(lines: [book.explain(lease)].compactMap { $0 }))
         case .listObjects: listObjects(try ListObjects(from: &message.body), correlation: try message.required(), on: link)
-        default: throw MantaError(.malformed, "a node does not take \(message.kind) messages")
+        default:
+            if try dispatchStore(&message, on: link) { return }
+            throw MantaError(.malformed, "a node does not take \(message.kind) messages")
         }
     }
 

@@ -18,6 +18,10 @@ package struct NodeConfiguration: Sendable {
     package var labels: [String: String]
     /// What the workers may hold together, in bytes; nil: what the machine has.
     package var workerMemory: Int64?
+    /// Of the object store's memory, in bytes.
+    package var storeBytes: Int
+    /// For objects that do not fit it.
+    package var spillDirectory: String
     /// An idle node keeps this many workers of a driver's program ready; nil is one per CPU.
     package var prestart: Int?
     /// What `CUDA_VISIBLE_DEVICES` calls this node's GPUs, in their order; those beyond are called by their number.
@@ -25,11 +29,16 @@ package struct NodeConfiguration: Sendable {
 
     package init(
         head: String, endpoint: String, runtimeDirectory: String, logDirectory: String, total: Resources, node: NodeID = .random(), labels: [String: String] = [:],
-        workerMemory: Int64? = nil, prestart: Int? = nil
+        workerMemory: Int64? = nil, prestart: Int? = nil, storeBytes: Int? = nil, spillDirectory: String? = nil
     ) {
+        self.storeBytes = storeBytes ?? Self.machineStoreBytes
+        self.spillDirectory = spillDirectory ?? "\(runtimeDirectory)/\(node.short).spill"
         (self.head, self.endpoint, self.runtimeDirectory, self.logDirectory) = (head, endpoint, runtimeDirectory, logDirectory)
         (self.total, self.node, self.labels, self.workerMemory, self.prestart) = (total, node, labels, workerMemory, prestart)
     }
+
+    /// Three tenths of the machine's memory (Ray's share too). Pages are used only when objects are in them.
+    private static var machineStoreBytes: Int { sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)) / 10 * 3 }
 
     /// What this machine has: its processors, its GPUs that are visible, and its memory in bytes.
     package static func machineResources() -> Resources {

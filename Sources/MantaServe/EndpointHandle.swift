@@ -125,7 +125,7 @@ final class SharedRouter: Sendable {
         try await told()
         let requestID = request.requestID.isEmpty ? ProcessID.random().short + ProcessID.random().short : request.requestID
         let bytes = request.addressed(to: endpoint, requestID: requestID)
-        let (backend, timeout, copies) = try place(endpoint, shardKey)
+        let (backend, timeout, copies) = try await placed(endpoint, shardKey)
         for slot in copies { sendCopy(bytes, to: slot) }
         return try await withThrowingTaskGroup(of: Response?.self) { group in
             group.addTask { try await self.call(backend, bytes) }
@@ -140,6 +140,19 @@ final class SharedRouter: Sendable {
             return response
         }
     }
+
+    /// The same, for an endpoint that was created a moment ago too: this process may not have heard of it yet.
+    private func placed(_ endpoint: String, _ shardKey: String?) async throws -> (backend: Int, timeout: Duration, copies: [Int]) {
+        let deadline = ContinuousClock.now + Self.newsPatience
+        while true {
+            do { return try place(endpoint, shardKey) } catch let error as MantaError where error.code == .notFound && ContinuousClock.now < deadline {
+                try await Task.sleep(for: .milliseconds(10))
+            }
+        }
+    }
+
+    /// So long news of the head's tables may be on their way.
+    private static let newsPatience: Duration = .seconds(1)
 
     /// The backend that is drawn for a call, its time, and the replicas that get a copy.
     private func place(_ endpoint: String, _ shardKey: String?) throws -> (backend: Int, timeout: Duration, copies: [Int]) {

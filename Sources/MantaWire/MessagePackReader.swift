@@ -1,4 +1,4 @@
-// MessagePackReader: reads MessagePack out of a range of a byte array, checking everything: bytes come from other processes.
+// MessagePackReader: reads MessagePack out of a range of bytes, checking everything: bytes come from other processes.
 //
 // A read either advances behind the value or throws `malformed` naming the offset, what was expected and what was found; it never reads outside of
 // its range, and a length is believed only when that many bytes (or elements of at least one byte) are there.
@@ -7,14 +7,16 @@ package import MantaModel
 
 /// A cursor over MessagePack bytes.
 package struct MessagePackReader: Sendable {
-    package let bytes: [UInt8]
+    package let bytes: ValueBytes
     package var position: Int
     package let end: Int
 
-    package init(_ bytes: [UInt8]) { self.init(bytes, range: 0..<bytes.count) }
+    package init(_ bytes: [UInt8]) { self.init(.array(bytes), range: 0..<bytes.count) }
+    package init(_ bytes: ValueBytes) { self.init(bytes, range: 0..<bytes.count) }
+    package init(_ bytes: [UInt8], range: Range<Int>) { self.init(.array(bytes), range: range) }
 
     /// Reads only `range`, which must lie within the bytes.
-    package init(_ bytes: [UInt8], range: Range<Int>) {
+    package init(_ bytes: ValueBytes, range: Range<Int>) {
         precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "a reader's range lies within its bytes")
         (self.bytes, position, end) = (bytes, range.lowerBound, range.upperBound)
     }
@@ -126,13 +128,12 @@ package struct MessagePackReader: Sendable {
         }
         guard count <= remaining else { throw truncated(count) }
         defer { position += count }
-        return bytes.withUnsafeBufferPointer { String(decoding: UnsafeBufferPointer(rebasing: $0[position..<position + count]), as: UTF8.self) }
+        return bytes.withUnsafeBytes { String(decoding: UnsafeRawBufferPointer(rebasing: $0[position..<position + count]), as: UTF8.self) }
     }
 
     /// Copies a binary value out.
     package mutating func readBinary() throws(MantaError) -> [UInt8] {
-        let range = try readBinaryRange()
-        return bytes.withUnsafeBufferPointer { Array(UnsafeBufferPointer(rebasing: $0[range])) }
+        bytes[try readBinaryRange()]
     }
 
     /// Where a binary value lies within `bytes`; the reader stands behind it afterwards.

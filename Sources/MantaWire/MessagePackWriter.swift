@@ -5,6 +5,8 @@
 /// An append-only MessagePack buffer.
 package struct MessagePackWriter: Sendable {
     package var bytes: [UInt8]
+    /// Large arrays that are copied later; nil where they are copied at once.
+    var deferred: [DeferredArray]?
 
     package init() { bytes = [] }
     package init(reserving capacity: Int) {

@@ -29,6 +29,9 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     case streamItem = 140, streamConsumed
     // Objects
     case getObject = 60, objectValue, listObjects, objectList
+    // The stores of nodes
+    case openStore = 180, storeOpened, joinStore, leaseMemory, memoryLeased, returnMemory, objectsStored, freeObjects, openObject, objectOpened, pullObject,
+        objectPart, copyChanged
     // Actors
     case createActor = 70, getActor, actorFound, watchActor, actorChanged, killActor, placeActor, actorReport
     // Tables

@@ -5,6 +5,7 @@
 
 import MantaLoop
 package import MantaModel
+package import MantaWire
 import Synchronization
 
 /// The part of a runtime that looks after handles; called from any thread, and must not block.
@@ -15,10 +16,18 @@ package protocol HandleKeeper: AnyObject, Sendable {
     func failureWasUnseen(_ id: ObjectID, owner: ProcessAddress, _ error: any Error)
     /// Somebody waits for the value of a handle made with `fetchesOnDemand`; told once.
     func handleIsWanted(_ handle: ObjectHandle)
+    /// The bytes of a stored object, when they are in this machine's memory and can be read at once.
+    func view(_ place: StoredPlace) -> ValueBytes?
+    /// Its bytes wherever they are, brought here first if they must be.
+    func open(_ handle: ObjectHandle, _ place: StoredPlace) async throws -> ValueBytes
 }
 
 extension HandleKeeper {
     package func failureWasUnseen(_ id: ObjectID, owner: ProcessAddress, _ error: any Error) {}
+    package func view(_ place: StoredPlace) -> ValueBytes? { nil }
+    package func open(_ handle: ObjectHandle, _ place: StoredPlace) async throws -> ValueBytes {
+        throw MantaError(.objectLost, "object \(handle.id) lies in a store that this process has not opened")
+    }
 }
 
 package final class ObjectHandle: Sendable {
@@ -49,21 +58,16 @@ package final class ObjectHandle: Sendable {
     }
 
     private enum Resumption {
-        case continuation(UnsafeContinuation<[UInt8], any Error>)
+        case continuation(UnsafeContinuation<Outcome, any Error>)
         case callback(@Sendable (ObjectHandle) -> Void)
     }
 
     /// What became of the object.
     package enum Outcome: Sendable {
-        case ready([UInt8])
+        case ready(ValueBytes)
+        /// In the store of a node.
+        indirect case stored(StoredPlace)
         case failed(any Error)
-
-        func get() throws -> [UInt8] {
-            switch self {
-            case .ready(let bytes): return bytes
-            case .failed(let error): throw error
-            }
-        }
     }
 
     /// A handle of an object that is not there yet. With `fetchesOnDemand` the keeper hears of the first one who waits.
@@ -98,12 +102,15 @@ package final class ObjectHandle: Sendable {
     // MARK: Settling, by the runtime
 
     /// Sets the value; does nothing when the handle is settled already.
-    package func fulfill(_ bytes: [UInt8]) { settle(.ready(bytes)) }
+    package func fulfill(_ bytes: [UInt8]) { settle(.ready(.array(bytes))) }
+
+    /// Sets the place of the value; does nothing when the handle is settled already.
+    package func fulfill(_ place: StoredPlace) { settle(.stored(place)) }
 
     /// Sets the failure; does nothing when the handle is settled already.
     package func fail(_ error: any Error) { settle(.failed(error)) }
 
-    private func settle(_ outcome: Outcome) {
+    func settle(_ outcome: Outcome) {
         let waiters = state.withLock { state -> [Waiter] in
             guard state.outcome == nil else { return [] }
             state.outcome = outcome
@@ -117,10 +124,7 @@ package final class ObjectHandle: Sendable {
             switch waiter.resume {
             case .callback(let callback): callback(self)
             case .continuation(let continuation):
-                switch outcome {
-                case .ready(let bytes): continuation.resume(returning: bytes)
-                case .failed(let error): continuation.resume(throwing: error)
-                }
+                continuation.resume(returning: outcome)
             }
         }
     }
@@ -129,18 +133,35 @@ package final class ObjectHandle: Sendable {
 
     /// The encoded value: at once when it is there, else when it comes. Throws the object's failure, or `CancellationError` when the waiting task
     /// is cancelled first. A remote task that must wait gives its resources back meanwhile.
-    package func bytes() async throws -> [UInt8] {
-        if let outcome = seenOutcome { return try outcome.get() }
-        if Self.spinner.spin(until: { isSettled }), let outcome = seenOutcome { return try outcome.get() }
+    package func bytes() async throws -> ValueBytes {
+        if let outcome = seenOutcome { return try await bytes(of: outcome) }
+        if Self.spinner.spin(until: { isSettled }), let outcome = seenOutcome { return try await bytes(of: outcome) }
         let start = EventLoop.clock()
         defer { Self.spinner.slept(for: EventLoop.clock() - start) }
-        guard let context = TaskContext.current else { return try await suspended() }
-        try refuseToWaitForOneself(context)
+        if let context = TaskContext.current { try refuseToWaitForOneself(context) }
+        let outcome = try await Self.blocking { try await suspended() }
+        return try await bytes(of: outcome)
+    }
+
+    /// Waits as a running remote task does: without the resources it holds.
+    private static func blocking<Value>(_ body: () async throws -> Value) async throws -> Value {
+        guard let context = TaskContext.current else { return try await body() }
         context.willBlock()
-        let result: Result<[UInt8], any Error>
-        do { result = .success(try await suspended()) } catch { result = .failure(error) }
+        let result: Result<Value, any Error>
+        do { result = .success(try await body()) } catch { result = .failure(error) }
         try await context.didUnblock()
         return try result.get()
+    }
+
+    private func bytes(of outcome: Outcome) async throws -> ValueBytes {
+        switch outcome {
+        case .ready(let bytes): return bytes
+        case .failed(let error): throw error
+        case .stored(let place):
+            if let view = keeper?.view(place) { return view }
+            guard let keeper else { throw MantaError(.objectLost, "object \(id) lies in a store that this process has not opened") }
+            return try await Self.blocking { try await keeper.open(self, place) }
+        }
     }
 
     /// Throws `conflict` when the running call of an actor would wait here for another call of the same actor, which waits for it to end.
@@ -152,8 +173,8 @@ package final class ObjectHandle: Sendable {
     }
 
     /// The value, decoded.
-    package func value<Value>(_ decode: ([UInt8]) throws -> Value) async throws -> Value {
-        if let outcome = seenOutcome { return try decode(try outcome.get()) }
+    package func value<Value>(_ decode: (ValueBytes) throws -> Value) async throws -> Value {
+        if case .ready(let bytes)? = seenOutcome { return try decode(bytes) }
         return try decode(try await bytes())
     }
 
@@ -164,7 +185,7 @@ package final class ObjectHandle: Sendable {
         }
     }
 
-    private func suspended() async throws -> [UInt8] {
+    private func suspended() async throws -> Outcome {
         let token = state.withLock { state in
             state.nextToken += 1
             return state.nextToken
@@ -219,7 +240,7 @@ package final class ObjectHandle: Sendable {
         if let outcome {
             switch waiter.resume {
             case .callback(let callback): callback(self)
-            case .continuation(let continuation): continuation.resume(with: Result { try outcome.get() })
+            case .continuation(let continuation): continuation.resume(returning: outcome)
             }
         }
         if announces { keeper?.handleIsWanted(self) }

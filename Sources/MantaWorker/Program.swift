@@ -4,22 +4,29 @@
 // changes after it is made, names are unique in it, and an entry holds everything needed to run: nothing here knows a user's types.
 
 package import MantaModel
+package import MantaWire
 
 /// One argument as it reaches the worker: its encoded value, or nothing when the caller left it to the parameter's default.
 package enum ArgumentValue: Sendable, Hashable {
-    case value([UInt8])
+    case value(ValueBytes)
     /// Only a call by name may leave out an argument, and only one with a default.
     case absent
 }
 
 /// A value that is ready to travel, with the references inside it, which stay alive as long as this does.
 package struct EncodedValue: Sendable {
-    /// MessagePack.
-    package var bytes: [UInt8]
+    /// MessagePack, whose large arrays are not copied yet.
+    package var parts: EncodedParts
     /// The references that lie inside the value; the receiver borrows them.
     package var references: [ObjectHandle]
 
-    package init(bytes: [UInt8], references: [ObjectHandle] = []) { (self.bytes, self.references) = (bytes, references) }
+    package init(parts: EncodedParts, references: [ObjectHandle] = []) { (self.parts, self.references) = (parts, references) }
+    package init(bytes: [UInt8], references: [ObjectHandle] = []) { self.init(parts: EncodedParts(bytes), references: references) }
+
+    /// In one piece.
+    package var bytes: [UInt8] { parts.array }
+    /// Whether it goes to the object store instead of into messages.
+    var isLarge: Bool { parts.count > Limits.inlineValueBytes }
 }
 
 /// One parameter of a function, method or initializer.
@@ -74,12 +81,12 @@ extension SignatureEntry {
             if let missing = parameters[values.count...].first(where: { !$0.hasDefault }) {
                 throw MantaError(.invalidArgument, "\(name) needs the argument \"\(missing.label ?? missing.name)\" of type \(missing.type)")
             }
-            return values.map { .value($0) } + Array(repeating: .absent, count: parameters.count - values.count)
+            return values.map { .value(.array($0)) } + Array(repeating: .absent, count: parameters.count - values.count)
         case .labelled(var values):
             var result: [ArgumentValue] = []
             for parameter in parameters {
                 if let value = values.removeValue(forKey: parameter.label ?? parameter.name) {
-                    result.append(.value(value))
+                    result.append(.value(.array(value)))
                 } else if parameter.hasDefault {
                     result.append(.absent)
                 } else {

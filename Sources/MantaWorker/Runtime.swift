@@ -50,6 +50,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     private let borrowed = Mutex<[ObjectID: WeakHandle]>([:])
     private let place = Mutex(Place())
     let owner: Owner
+    let store = StoreClient()
 
     private struct Inbox {
         var commands: [OwnerCommand] = []
@@ -229,8 +230,15 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
 
     package func put(_ value: EncodedValue) -> ObjectHandle {
         let id = ObjectID(task: nextTaskID(), index: 0)
-        let handle = ObjectHandle(id: id, owner: address, keeper: self, outcome: .ready(value.bytes))
-        post(.put(handle, inside: value.references, size: value.bytes.count))
+        var outcome: ObjectHandle.Outcome
+        var node: NodeAddress?
+        do throws(MantaError) {
+            let place = value.isLarge ? try storeValueNow(value, as: id) : nil
+            node = place?.node
+            outcome = place.map { .stored($0) } ?? .ready(.array(value.bytes))
+        } catch { outcome = .failed(error) }
+        let handle = ObjectHandle(id: id, owner: address, keeper: self, outcome: outcome)
+        post(.put(handle, inside: value.references, size: value.parts.count, on: node))
         return handle
     }
 
@@ -332,10 +340,15 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     /// `getIfExists` found an older actor: calls to `id` go to `actual` from now on.
     func alias(_ id: ActorID, to actual: ActorID) { place.withLock { $0.aliases[id] = actual } }
 
-    package func handle(for id: ObjectID, owner: ProcessAddress) -> ObjectHandle {
+    package func handle(for id: ObjectID, owner: ProcessAddress) -> ObjectHandle { handle(for: id, owner: owner, at: nil) }
+
+    /// - Parameter place: Where the value lies, when that is known.
+    func handle(for id: ObjectID, owner: ProcessAddress, at place: StoredPlace?) -> ObjectHandle {
         borrowed.withLock { borrowed in
             if let handle = borrowed[id]?.handle { return handle }
-            let handle = ObjectHandle(id: id, owner: owner, keeper: self, fetchesOnDemand: true)
+            let handle =
+                place.map { ObjectHandle(id: id, owner: owner, keeper: self, outcome: .stored($0)) }
+                ?? ObjectHandle(id: id, owner: owner, keeper: self, fetchesOnDemand: true)
             borrowed[id] = WeakHandle(handle: handle)
             return handle
         }
@@ -377,7 +390,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     /// Calls a method by its name with one MessagePack value: an array of positional arguments or a map by label. Returns the encoded results.
     package func call(actor: ActorID, methodNamed name: String, arguments: [UInt8]) async throws -> [[UInt8]] {
         let handles = call(actor: actor, type: "actor \(actor.short)", method: .max, methodName: name, arguments: [.value(EncodedValue(bytes: arguments))], resultCount: 1)
-        return [try await handles[0].bytes()]
+        return [try await handles[0].bytes().array]
     }
 
     // MARK: Leases

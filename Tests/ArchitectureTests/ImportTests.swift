@@ -25,6 +25,7 @@ let asideImports: [String: Set<String>] = [
     "simulate": ["MantaSimulation", "MantaModel", "MantaCore"],
     "chaos": ["Manta", "MantaModel", "MantaLoop", "MantaWire", "MantaWorker", "MantaSimulation"],
     "MantaTestKit": ["MantaModel", "MantaLoop"],
+    "MantaTestCluster": ["Manta", "MantaModel", "MantaLoop", "MantaWire", "MantaWorker", "MantaTestKit"],
 ]
 let rank = Dictionary(uniqueKeysWithValues: layers.joined().enumerated().map { ($1, $0) })
 /// Programs and tests may use Foundation; workers start in two milliseconds because nothing below does.

@@ -79,7 +79,7 @@ struct FormTests {
         #expect((request.path, request.method, request.header("/P")) == ("/p", "GET", "/p"))
 
         let value = try ValueEncoder.bytes(Response.text("yes", status: 202).encoded())
-        for outcome in [TaskOutcome.values([value]), .thrown([1, 2]), .failed(MantaError(.timeout, "late"))] {
+        for outcome in [TaskOutcome.values([.inline(value)]), .thrown([1, 2]), .failed(MantaError(.timeout, "late"))] {
             var writer = MessagePackWriter()
             TaskDone(task: task, attempt: 1, outcome: outcome, startedAt: WallTime(milliseconds: 5), duration: 9).encode(into: &writer)
             var reader = MessagePackReader(writer.bytes)

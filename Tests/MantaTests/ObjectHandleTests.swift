@@ -1,6 +1,7 @@
 // ObjectHandleTests: a handle's life: settled once, everyone who waits resumed once, cancelled readers gone, its keeper told at the right moments.
 
 import MantaModel
+import MantaWire
 import MantaWorker
 import Synchronization
 import Testing
@@ -35,7 +36,7 @@ struct ObjectHandleTests {
         for round in 0..<200 {
             let handle = ObjectHandle(id: id, owner: owner, keeper: nil)
             let log = Log()
-            try await withThrowingTaskGroup(of: [UInt8].self) { group in
+            try await withThrowingTaskGroup(of: ValueBytes.self) { group in
                 for _ in 0..<8 { group.addTask { try await handle.bytes() } }
                 group.addTask {
                     handle.onReady { _ in log.add("called") }

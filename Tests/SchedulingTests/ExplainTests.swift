@@ -3,6 +3,7 @@
 import Glibc
 import Manta
 import MantaModel
+import MantaTestCluster
 import MantaTestKit
 import MantaWire
 import MantaWorker

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "entry.h"
+#include "checksum.h"
 #include "environment.h"
 #include "note.h"
 #include "shared.h"

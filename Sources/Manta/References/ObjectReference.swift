@@ -91,8 +91,8 @@ extension EncodedValue {
     /// Encodes a value and notes the references inside it.
     package static func encoding<Value: Encodable>(_ value: Value) throws(MantaError) -> EncodedValue {
         let collector = ReferenceCollector()
-        let bytes = try ValueEncoder.bytes(value, collecting: collector)
-        return EncodedValue(bytes: bytes, references: collector.references.compactMap { $0 as? ObjectHandle })
+        let parts = try ValueEncoder.parts(value, collecting: collector)
+        return EncodedValue(parts: parts, references: collector.references.compactMap { $0 as? ObjectHandle })
     }
 }
 

@@ -6,6 +6,7 @@
 
 import Glibc
 import MantaModel
+import MantaWire
 import MantaWorker
 import Synchronization
 
@@ -141,7 +142,7 @@ final class SerialRuntime: RuntimeInterface {
         var arguments: [ArgumentValue] = []
         for source in sources {
             switch source {
-            case .value(let value): arguments.append(.value(value.bytes))
+            case .value(let value): arguments.append(.value(.array(value.bytes)))
             case .reference(let handle): arguments.append(.value(try await handle.bytes()))
             }
         }

@@ -24,6 +24,10 @@ package enum Variable {
     package static let labels = "MANTA_LABELS"
     /// Bytes that the workers of a node may hold together; the one that holds most is ended beyond that.
     package static let workerMemory = "MANTA_WORKER_MEMORY"
+    /// Bytes of a node's object store.
+    package static let storeMemory = "MANTA_STORE_MEMORY"
+    /// Folder for objects that do not fit it.
+    package static let spillDirectory = "MANTA_SPILL_DIRECTORY"
     package static let readyDescriptor = "MANTA_READY_FD"
     package static let namespace = "MANTA_NAMESPACE"
     package static let program = "MANTA_PROGRAM"

@@ -67,9 +67,18 @@ private func startNode(_ loop: EventLoop, _ logger: Logger) throws -> (String, (
     let id = NodeID.random()
     let configuration = NodeConfiguration(
         head: head, endpoint: "ipc://\(sockets)/\(id.short).sock", runtimeDirectory: sockets, logDirectory: logs, total: total, node: id,
-        labels: try parseLabels(ProcessEnvironment[Variable.labels] ?? ""), workerMemory: try number(Variable.workerMemory).map { Int64($0) })
+        labels: try parseLabels(ProcessEnvironment[Variable.labels] ?? ""), workerMemory: try number(Variable.workerMemory).map { Int64($0) },
+        storeBytes: try storeBytes(), spillDirectory: ProcessEnvironment[Variable.spillDirectory].map { "\($0)/manta-\(id.short)" })
     let node = Node(configuration: configuration, loop: loop, logger: logger)
     return (try node.start(), { node.stop() })
+}
+
+private func storeBytes() throws -> Int? {
+    guard let bytes = try number(Variable.storeMemory) else { return nil }
+    guard bytes >= Double(Limits.storeBytesAtLeast), bytes < 1e15 else {
+        throw MantaError(.invalidArgument, "\(Variable.storeMemory)=\(bytes) is too small for an object store; expected at least \(Limits.storeBytesAtLeast) bytes")
+    }
+    return Int(bytes)
 }
 
 private func startProxy(_ loop: EventLoop, _ logger: Logger) throws -> (String, () -> Void) {

@@ -107,7 +107,7 @@ package final class LiveSource: AdminSource {
         let type = content.withLock { $0.types[actor] } ?? "actor \(actor.short)"
         let handles = try runtime().call(
             actor: actor, type: type, method: .max, methodName: method, arguments: [.value(EncodedValue(bytes: arguments))], resultCount: 1)
-        return [try await handles[0].bytes()]
+        return [try await handles[0].bytes().array]
     }
 
     package func submit(_ specification: SubmissionSpecification) async throws -> SubmissionRow {

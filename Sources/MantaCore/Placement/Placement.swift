@@ -5,14 +5,6 @@
 
 package import MantaModel
 
-/// Where a node can be reached.
-package struct NodeAddress: Hashable, Sendable {
-    package var node: NodeID
-    /// A ZeroMQ endpoint, as in `ProcessAddress`.
-    package var endpoint: String
-    package init(node: NodeID, endpoint: String) { (self.node, self.endpoint) = (node, endpoint) }
-}
-
 /// What is known of a node: its latest report.
 package struct NodeView: Hashable, Sendable {
     package var id: NodeID

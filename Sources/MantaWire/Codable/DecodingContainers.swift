@@ -142,6 +142,13 @@ extension DecodingState {
         case .float: for number: Float in reader.numbers(in: content) { writer.write(number) }
         case .double: for number: Double in reader.numbers(in: content) { writer.write(number) }
         case .int64: for number: Int in reader.numbers(in: content) { writer.write(number) }
+        case .uint64: for number: UInt64 in reader.numbers(in: content) { writer.write(number) }
+        case .int32: for number: Int32 in reader.numbers(in: content) { writer.write(Int64(number)) }
+        case .uint32: for number: UInt32 in reader.numbers(in: content) { writer.write(UInt64(number)) }
+        case .int16: for number: Int16 in reader.numbers(in: content) { writer.write(Int64(number)) }
+        case .uint16: for number: UInt16 in reader.numbers(in: content) { writer.write(UInt64(number)) }
+        case .int8: for number: Int8 in reader.numbers(in: content) { writer.write(Int64(number)) }
+        case .uint8: for number: UInt8 in reader.numbers(in: content) { writer.write(UInt64(number)) }
         }
         return writer.bytes
     }

@@ -22,6 +22,11 @@ package enum ValueDecoder {
 
     /// Reads a value that must be all there is.
     package static func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws(MantaError) -> Value {
+        try decode(type, from: .array(bytes))
+    }
+
+    /// Reads a value that must be all there is. Arrays that are read in place keep the bytes.
+    package static func decode<Value: Decodable>(_ type: Value.Type, from bytes: ValueBytes) throws(MantaError) -> Value {
         var reader = MessagePackReader(bytes)
         let value = try decode(type, from: &reader)
         guard reader.isAtEnd else {

@@ -33,7 +33,7 @@ package enum ValueEncoder {
         _ value: Value, into writer: inout MessagePackWriter, collecting collector: ReferenceCollector? = nil
     ) throws(MantaError) {
         if writer.writeLeaf(value) { return }
-        let start = writer.bytes.count
+        let (start, deferred) = (writer.bytes.count, writer.deferred)
         let state = EncodingState(writer: writer, collector: collector)
         // The state must hold the only copy of the buffer while it appends.
         writer = MessagePackWriter()
@@ -42,8 +42,21 @@ package enum ValueEncoder {
             try EncodingFrame.encode(value, state: state, parent: nil, key: nil)
         } catch {
             state.writer.bytes.removeSubrange(start...)
+            state.writer.deferred = deferred
             throw CodingFailure.encoding(error, type: Value.self)
         }
+    }
+
+    /// A value in pieces: its large arrays are not copied yet. Throws as `encode` does, and `tooLarge` for an array that no extension value can hold.
+    package static func parts<Value: Encodable>(_ value: Value, collecting collector: ReferenceCollector? = nil) throws(MantaError) -> EncodedParts {
+        var writer = MessagePackWriter()
+        writer.deferred = []
+        try encode(value, into: &writer, collecting: collector)
+        let parts = EncodedParts(writer)
+        guard parts.largestArray <= Limits.arrayBytes else {
+            throw MantaError(.tooLarge, "\(Value.self) has an array of \(parts.largestArray) bytes; expected at most \(Limits.arrayBytes), split it")
+        }
+        return parts
     }
 
     /// A value's bytes.
@@ -159,13 +172,13 @@ final class EncodingFrame: Encoder {
         case ...0xffff:
             if count == 16 {
                 state.writer.bytes[header] = keyed ? 0xde : 0xdc
-                state.writer.bytes.insert(contentsOf: [0, 0], at: header + 1)
+                state.writer.insertZeros(2, at: header + 1)
             }
             patch(UInt16(count))
         default:
             if count == 0x1_0000 {
                 state.writer.bytes[header] = keyed ? 0xdf : 0xdd
-                state.writer.bytes.insert(contentsOf: [0, 0], at: header + 1)
+                state.writer.insertZeros(2, at: header + 1)
             }
             patch(UInt32(truncatingIfNeeded: count))
         }

@@ -200,7 +200,7 @@ package struct ReplicaDone: WireMessage {
         let value = try reader.readBinaryRange()
         var inner = MessagePackReader(reader.bytes, range: value)
         let answer = try inner.readBinaryRange()
-        outcome = .answer(try HTTPAnswer(reader.bytes, range: answer))
+        outcome = .answer(try HTTPAnswer(reader.bytes.array, range: answer))
     }
 }
 

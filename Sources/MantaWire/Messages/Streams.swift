@@ -11,10 +11,9 @@ package struct StreamItem: WireMessage, Hashable {
     package var index: UInt64
     /// How many items the worker sends ahead of what was taken.
     package var window: UInt32
-    /// Encoded.
-    package var value: [UInt8]
+    package var value: ResultValue
 
-    package init(task: TaskID, attempt: UInt32, index: UInt64, window: UInt32, value: [UInt8]) {
+    package init(task: TaskID, attempt: UInt32, index: UInt64, window: UInt32, value: ResultValue) {
         (self.task, self.attempt, self.index, self.window, self.value) = (task, attempt, index, window, value)
     }
 
@@ -24,7 +23,7 @@ package struct StreamItem: WireMessage, Hashable {
         writer.write(attempt)
         writer.write(index)
         writer.write(window)
-        writer.writeBinary(value)
+        writer.write(value)
     }
 
     package init(from reader: inout MessagePackReader) throws(MantaError) {
@@ -33,7 +32,7 @@ package struct StreamItem: WireMessage, Hashable {
         attempt = try reader.readUInt32()
         index = try reader.readUInt64()
         window = try reader.readUInt32()
-        value = try reader.readBinary()
+        value = try reader.readResultValue()
         try reader.skipFields(from: 5, to: count)
     }
 }

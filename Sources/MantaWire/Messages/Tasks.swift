@@ -6,8 +6,8 @@ package import MantaModel
 package enum ArgumentPayload: Hashable, Sendable {
     /// The encoded value.
     case value([UInt8])
-    /// The value is to be fetched from its owner.
-    case reference(ObjectID, owner: ProcessAddress)
+    /// The value is to be fetched: from where it lies, or from its owner.
+    indirect case reference(ObjectID, owner: ProcessAddress, place: StoredPlace? = nil)
 }
 
 /// Owner → worker: run this function. Answered, once, by `TaskDone` or `TasksReturned`.
@@ -152,8 +152,8 @@ package struct CallActor: WireMessage, Hashable {
 
 /// How a task or call ended.
 package enum TaskOutcome: Hashable, Sendable {
-    /// One encoded value for each result.
-    case values([[UInt8]])
+    /// One value for each result.
+    case values([ResultValue])
     /// User code threw: the encoded error.
     case thrown([UInt8])
     /// The platform could not run it.
@@ -274,7 +274,7 @@ extension MessagePackWriter {
         switch outcome {
         case .values(let values):
             writeArrayHeader(values.count)
-            for value in values { writeBinary(value) }
+            for value in values { write(value) }
         case .thrown(let error): writeBinary(error)
         case .failed(let error):
             writeMapHeader(1)
@@ -288,10 +288,11 @@ extension MessagePackWriter {
         for argument in arguments {
             switch argument {
             case .value(let bytes): writeBinary(bytes)
-            case .reference(let object, let owner):
-                writeArrayHeader(4)
+            case .reference(let object, let owner, let place):
+                writeArrayHeader(place == nil ? 4 : 5)
                 write(object)
                 write(owner)
+                if let place { write(place) }
             }
         }
     }
@@ -302,9 +303,9 @@ extension MessagePackReader {
         switch try peek() {
         case .array:
             let count = try readArrayHeader()
-            var values: [[UInt8]] = []
+            var values: [ResultValue] = []
             values.reserveCapacity(count)
-            for _ in 0..<count { values.append(try readBinary()) }
+            for _ in 0..<count { values.append(try readResultValue()) }
             return .values(values)
         case .binary: return .thrown(try readBinary())
         case .map:
@@ -325,8 +326,10 @@ extension MessagePackReader {
             if try peek() == .binary {
                 arguments.append(.value(try readBinary()))
             } else {
-                try readArrayHeader(of: 4)
-                arguments.append(.reference(try readObjectID(), owner: try readProcessAddress()))
+                let fields = try readArrayHeader(atLeast: 4)
+                let (object, owner) = (try readObjectID(), try readProcessAddress())
+                arguments.append(.reference(object, owner: owner, place: fields > 4 ? try readStoredPlace() : nil))
+                try skipFields(from: 5, to: fields)
             }
         }
         return arguments

@@ -42,7 +42,7 @@ final class ActorHost: Sendable {
             job: specification.job, task: TaskID(high: specification.id.high, low: specification.id.low), node: runtime.node ?? NodeID(high: 0, low: 0),
             actor: specification.id, function: "\(specification.type).init", attempt: order.restarts + 1,
             group: specification.capturedGroup, resources: resources, gpus: gpus, willBlock: {}, didUnblock: {})
-        let arguments = specification.arguments.map { ArgumentValue.value($0) }
+        let arguments = specification.arguments.map { ArgumentValue.value(.array($0)) }
         self.instance = try await TaskContext.$current.withValue(context) { try await entry.create(specification.initializer, arguments) }
         (self.specification, self.entry) = (specification, entry)
         isolation = instance.isolation
@@ -143,7 +143,7 @@ final class ActorHost: Sendable {
 
     private func terminate(_ item: CallLane.Item, on runtime: Runtime) async {
         await instance.willTerminate()
-        var outcome = TaskOutcome.values([[0xc0]])
+        var outcome = TaskOutcome.values([.inline([0xc0])])
         do {
             _ = try await runtime.head(KillActor(actor: specification.id, noRestart: true, reason: "it was terminated"), deadline: .seconds(3600))
         } catch {

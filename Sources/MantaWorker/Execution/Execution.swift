@@ -227,19 +227,32 @@ final class Execution {
 
 extension Runtime {
     /// What a run's results become on their way back.
-    func outcome(of results: [EncodedValue], for run: Run) -> TaskOutcome {
+    func outcome(of results: [EncodedValue], for run: Run) async throws -> TaskOutcome {
         let references = results.flatMap(\.references)
         if !references.isEmpty {
             // They travel inside a value: this process keeps them from now on.
             loop.execute { for reference in references { self.owner.objects.escaped(reference) } }
         }
-        if run.resultCount == results.count { return .values(results.map(\.bytes)) }
+        if run.resultCount == results.count {
+            var values: [ResultValue] = []
+            for (index, result) in results.enumerated() {
+                // A caller that is no process of a program has no store to read it in.
+                if result.isLarge, let owner = run.route.storesFor,
+                    let place = try await storeValue(result, as: ObjectID(task: run.task, index: UInt32(index)), ownedBy: owner)
+                {
+                    values.append(.stored(place))
+                } else {
+                    values.append(.inline(result.bytes))
+                }
+            }
+            return .values(values)
+        }
         if run.resultCount == 1 {
             // A call by name does not know how many results there are: they go back as one array.
             var writer = MessagePackWriter()
             writer.writeArrayHeader(results.count)
             for result in results { writer.bytes.append(contentsOf: result.bytes) }
-            return .values([writer.bytes])
+            return .values([.inline(writer.bytes)])
         }
         return .failed(MantaError(.malformed, "\(run.function) returned \(results.count) values, its caller expects \(run.resultCount)"))
     }

@@ -36,7 +36,15 @@ final class OutgoingStream: StreamSink {
             return (state.sent, state.failure)
         }
         if let failure { throw failure }
-        runtime.post(.streamItem(StreamItem(task: task, attempt: attempt, index: UInt64(index), window: UInt32(clamping: window), value: item.bytes), item.references))
+        var value: ResultValue?
+        if item.isLarge, let owner = route?.storesFor {
+            // The object behind the task's own result.
+            value = try await runtime.storeValue(item, as: ObjectID(task: task, index: UInt32(clamping: index + 1)), ownedBy: owner).map { .stored($0) }
+        }
+        runtime.post(
+            .streamItem(
+                StreamItem(task: task, attempt: attempt, index: UInt64(index), window: UInt32(clamping: window), value: value ?? .inline(item.bytes)),
+                item.references))
     }
 
     func close() { runtime.post(.closeStream(task)) }

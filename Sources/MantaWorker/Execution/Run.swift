@@ -12,6 +12,14 @@ import MantaWire
 /// `@unchecked Sendable`: the link inside is touched on the loop only.
 struct ReplyRoute: @unchecked Sendable {
     let link: Link
+    /// Who will own the results, when that process can read them in a store.
+    let storesFor: ProcessID?
+
+    /// On the loop.
+    init(link: Link) {
+        self.link = link
+        storesFor = link.peer.flatMap { $0.role == .driver || $0.role == .worker ? $0.process : nil }
+    }
 }
 
 /// A run that has ended, on its way back.
@@ -60,7 +68,7 @@ struct Run: Sendable {
         do {
             let values = try await values(on: runtime)
             let results = try await TaskContext.$current.withValue(context) { try await body(values) }
-            outcome = runtime.outcome(of: results, for: self)
+            outcome = try await runtime.outcome(of: results, for: self)
         } catch where Task.isCancelled {
             // Nobody waits for it: whatever it threw on its way out is no failure to tell of.
             outcome = .failed(cancelled)
@@ -78,8 +86,9 @@ struct Run: Sendable {
         values.reserveCapacity(arguments.count)
         for argument in arguments {
             switch argument {
-            case .value(let bytes): values.append(.value(bytes))
-            case .reference(let object, let owner): values.append(.value(try await runtime.handle(for: object, owner: owner).bytes()))
+            case .value(let bytes): values.append(.value(.array(bytes)))
+            case .reference(let object, let owner, let place):
+                values.append(.value(try await runtime.handle(for: object, owner: owner, at: place).bytes()))
             }
         }
         return values

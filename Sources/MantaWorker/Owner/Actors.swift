@@ -29,6 +29,8 @@ struct ActorCalls {
 struct PendingCreation {
     var creation: ActorCreation
     var missing: Int
+    /// Arguments that lay in a store.
+    var opened: [ObjectID: ValueBytes] = [:]
 }
 
 extension Owner {
@@ -57,7 +59,9 @@ extension Owner {
     }
 
     private func finishCreation(_ id: ActorID) {
-        guard var creation = creations.removeValue(forKey: id)?.creation else { return }
+        if let (handle, place) = firstUnopened(creations[id]) { return openArgument(handle, place, of: id) }
+        guard let pending = creations.removeValue(forKey: id) else { return }
+        var creation = pending.creation
         if let error = failure(of: creation.arguments) {
             let cause = DeathCause(.startFailed, "an argument of its constructor failed: \(error)")
             return changed(id, ActorStatusView(state: .dead, incarnation: 0, death: cause))
@@ -68,8 +72,9 @@ extension Owner {
                 for reference in value.references { objects.escaped(reference) }
                 return value.bytes
             case .reference(let handle):
-                guard case .ready(let bytes) = handle.outcome else { preconditionFailure("an actor is created when its arguments are ready") }
-                return bytes
+                if case .ready(let bytes) = handle.outcome { return bytes.array }
+                guard let bytes = pending.opened[handle.id] else { preconditionFailure("an actor is created when its arguments are ready") }
+                return bytes.array
             }
         }
         order(creation.specification, getIfExists: creation.getIfExists)
@@ -89,6 +94,28 @@ extension Owner {
                 endIfUnused(id)
             case .failure(let error):
                 changed(id, ActorStatusView(state: .dead, incarnation: 0, death: DeathCause(.startFailed, "it could not be created: \(error)")), error: error)
+            }
+        }
+    }
+
+    /// An argument that lies in a store and was not read yet.
+    private func firstUnopened(_ pending: PendingCreation?) -> (ObjectHandle, StoredPlace)? {
+        for case .reference(let handle) in pending?.creation.arguments ?? [] {
+            if case .stored(let place) = handle.outcome, pending?.opened[handle.id] == nil { return (handle, place) }
+        }
+        return nil
+    }
+
+    private func openArgument(_ handle: ObjectHandle, _ place: StoredPlace, of id: ActorID) {
+        open(handle, place) { [self] result in
+            switch result {
+            case .success(let bytes):
+                creations[id]?.opened[handle.id] = bytes
+                finishCreation(id)
+            case .failure(let error):
+                guard creations.removeValue(forKey: id) != nil else { return }
+                let cause = DeathCause(.startFailed, "an argument of its constructor could not be read: \(error.message)")
+                changed(id, ActorStatusView(state: .dead, incarnation: 0, death: cause))
             }
         }
     }

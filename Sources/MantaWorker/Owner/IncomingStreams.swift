@@ -31,8 +31,8 @@ extension Owner {
         if stream.expects(Int(clamping: item.index)) {
             // The object behind the task's own result.
             let id = ObjectID(task: item.task, index: UInt32(clamping: item.index + 1))
-            objects.created(id, source: submission.function, size: item.value.count)
-            stream.add(ObjectHandle(id: id, owner: address, keeper: runtime, outcome: .ready(item.value)))
+            objects.created(id, source: submission.function, size: item.value.size, on: item.value.node)
+            stream.add(ObjectHandle(id: id, owner: address, keeper: runtime, outcome: .init(item.value)))
         }
         tellConsumed(item.task, stream)
     }

@@ -14,6 +14,8 @@ struct OwnedObjects {
         var state: ObjectRow.State
         var size: Int
         var source: String
+        /// The nodes whose stores hold it; none: its value is in its handle.
+        var copies: [NodeAddress] = []
     }
 
     private struct Export {
@@ -31,21 +33,32 @@ struct OwnedObjects {
     /// Whether another process may still ask for one of these objects.
     var hasExports: Bool { !exports.isEmpty }
 
-    mutating func created(_ id: ObjectID, source: String, size: Int? = nil) {
-        entries[id] = Entry(state: size == nil ? .pending : .ready, size: size ?? 0, source: source)
+    mutating func created(_ id: ObjectID, source: String, size: Int? = nil, on node: NodeAddress? = nil) {
+        entries[id] = Entry(state: size == nil ? .pending : .ready, size: size ?? 0, source: source, copies: node.map { [$0] } ?? [])
         totalBytes += size ?? 0
     }
 
-    mutating func settled(_ id: ObjectID, size: Int?) {
+    mutating func settled(_ id: ObjectID, size: Int?, on node: NodeAddress? = nil) {
         guard let index = entries.index(forKey: id) else { return }
         entries.values[index].state = size == nil ? .failed : .ready
         entries.values[index].size = size ?? 0
+        entries.values[index].copies = node.map { [$0] } ?? []
         totalBytes += size ?? 0
     }
 
-    mutating func released(_ id: ObjectID) {
-        guard let entry = entries.removeValue(forKey: id) else { return }
+    /// Returns the nodes whose stores still hold it.
+    mutating func released(_ id: ObjectID) -> [NodeAddress] {
+        guard let entry = entries.removeValue(forKey: id) else { return [] }
         totalBytes -= entry.size
+        return entry.copies
+    }
+
+    /// A node has a copy, or no longer has one. False: the object has ended.
+    mutating func copyChanged(_ id: ObjectID, on node: NodeAddress, isThere: Bool) -> Bool {
+        guard let index = entries.index(forKey: id) else { return false }
+        entries.values[index].copies.removeAll { $0.node == node.node }
+        if isThere { entries.values[index].copies.append(node) }
+        return true
     }
 
     mutating func pin(_ handle: ObjectHandle) { exports[handle.id, default: Export(handle: handle, pins: 0, isEscaped: false)].pins += 1 }
@@ -152,7 +165,8 @@ extension Owner {
 extension TaskOutcome {
     init(_ outcome: ObjectHandle.Outcome?) {
         switch outcome {
-        case .ready(let bytes): self = .values([bytes])
+        case .ready(let bytes): self = .values([.inline(bytes.array)])
+        case .stored(let place): self = .values([.stored(place)])
         case .failed(let error as MantaError): self = .failed(error)
         case .failed(let error):
             let none = (TaskID(high: 0, low: 0), NodeID(high: 0, low: 0))
@@ -166,7 +180,7 @@ extension ObjectHandle {
     /// Settles a handle of one object with what its owner said.
     func settle(_ outcome: TaskOutcome) {
         switch outcome {
-        case .values(let values) where values.count == 1: fulfill(values[0])
+        case .values(let values) where values.count == 1: settle(.init(values[0]))
         case .values(let values): fail(MantaError(.malformed, "the owner of object \(id) sent \(values.count) values for it"))
         case .thrown(let error): fail(ThrownError.decoded(error))
         case .failed(let error): fail(error)
@@ -174,10 +188,27 @@ extension ObjectHandle {
     }
 
     fileprivate func settle(like other: ObjectHandle) {
-        switch other.outcome {
-        case .ready(let bytes): fulfill(bytes)
-        case .failed(let error): fail(error)
-        case nil: preconditionFailure("a handle that calls back is settled")
+        guard let outcome = other.outcome else { preconditionFailure("a handle that calls back is settled") }
+        settle(outcome)
+    }
+}
+
+extension ObjectHandle.Outcome {
+    init(_ value: ResultValue) {
+        switch value {
+        case .inline(let bytes): self = .ready(.array(bytes))
+        case .stored(let place): self = .stored(place)
         }
     }
+}
+
+extension ResultValue {
+    var size: Int {
+        switch self {
+        case .inline(let bytes): bytes.count
+        case .stored(let place): place.size
+        }
+    }
+    /// The node in whose store it is.
+    var node: NodeAddress? { if case .stored(let place) = self { place.node } else { nil } }
 }

@@ -53,6 +53,7 @@ final class Owner: @unchecked Sendable {
     var deadlines: [TaskID: TimerID] = [:]
     var creations: [ActorID: PendingCreation] = [:]
     var objects = OwnedObjects()
+    var traffic = StoreTraffic()
     /// Placement groups that this process made, that are not detached and were not removed by it.
     var ownedGroups: Set<PlacementGroupID> = []
     var groupWaits: [PlacementGroupID: [GroupWait]] = [:]
@@ -118,6 +119,7 @@ final class Owner: @unchecked Sendable {
     func tick() {
         tickTasks()
         execution.tick(self)
+        tickStore()
         console.tick(at: loop.now)
     }
 
@@ -138,10 +140,11 @@ final class Owner: @unchecked Sendable {
         case .submit(let submission): submit(submission)
         case .call(let submission): call(submission)
         case .create(let creation): create(creation)
-        case .put(let handle, let inside, let size):
-            objects.created(handle.id, source: "put", size: size)
+        case .put(let handle, let inside, let size, on: let node):
+            objects.created(handle.id, source: "put", size: size, on: node)
             for reference in inside { objects.escaped(reference) }
-        case .released(let id): objects.released(id)
+        case .released(let id): free(id, on: objects.released(id))
+        case .stored(let id, let owner, let reservation): stored(id, owner: owner, reservation)
         case .unseenFailure(let id, let error):
             console.unseenFailure(of: objects.entries[id]?.source ?? "object \(id)", error, from: address.process, at: loop.now)
         case .wanted(let handle): fetch(handle)
@@ -187,10 +190,15 @@ final class Owner: @unchecked Sendable {
                 for reference in value.references { objects.escaped(reference) }
                 return .value(value.bytes)
             case .reference(let handle):
-                guard case .ready(let bytes) = handle.outcome else { preconditionFailure("a task is sent when its arguments are ready") }
-                if bytes.count <= Limits.inlineValueBytes { return .value(bytes) }
+                var place: StoredPlace?
+                switch handle.outcome {
+                case .ready(let bytes) where bytes.count <= Limits.inlineValueBytes: return .value(bytes.array)
+                case .ready: break
+                case .stored(let stored): place = stored
+                case .failed, nil: preconditionFailure("a task is sent when its arguments are ready")
+                }
                 if handle.owner.process == address.process { objects.pin(handle) }
-                return .reference(handle.id, owner: handle.owner)
+                return .reference(handle.id, owner: handle.owner, place: place)
             }
         }
     }
@@ -208,8 +216,8 @@ final class Owner: @unchecked Sendable {
         case .values(let values) where values.count == submission.results.count:
             forgetDeadline(of: submission)
             for (handle, value) in zip(submission.results, values) {
-                objects.settled(handle.id, size: value.count)
-                handle.fulfill(value)
+                objects.settled(handle.id, size: value.size, on: value.node)
+                handle.settle(.init(value))
             }
         case .values(let values):
             let expected = submission.results.count
@@ -272,6 +280,7 @@ extension Owner: TransportDelegate {
         case .cancelTask: execution.cancel(try CancelTask(from: &message.body), self)
         case .cancelObject: try answer(try CancelObject(from: &message.body), correlation: try message.required(), on: link)
         case .getObject: answer(try GetObject(from: &message.body), correlation: try message.required(), on: link)
+        case .copyChanged: copyChanged(try CopyChanged(from: &message.body))
         case .listObjects: answer(try ListObjects(from: &message.body), correlation: try message.required(), on: link)
         case .startActor: execution.start(try StartActor(from: &message.body), correlation: try message.required(), from: link, self)
         case .stopWorker: execution.stop(self)

@@ -207,7 +207,7 @@ extension Owner {
 
     // MARK: Links
 
-    private func link(to node: NodeAddress) -> Link {
+    func link(to node: NodeAddress) -> Link {
         if let link = nodeLinks[node.node] { return link }
         let link = transport.connect(to: node.endpoint)
         nodeLinks[node.node] = link

@@ -1,32 +1,35 @@
-// TestCluster: a head and nodes as processes of this test program, in a folder of their own, and a session that joined them. Ends with the test.
+// TestCluster: for tests: a head and nodes as processes of this test program, in a folder of their own, and a session that joined them. Ends with the test.
 
 import Glibc
-import Manta
+package import Manta
 import MantaLoop
-import MantaModel
+package import MantaModel
 import MantaTestKit
-import MantaWire
+package import MantaWire
 import MantaWorker
-import Testing
 
 /// A node of a test's cluster.
-struct TestNode: Sendable {
-    let id: NodeID
-    let pid: Int32
-    func kill() { Glibc.kill(pid, SIGKILL) }
+package struct TestNode: Sendable {
+    package let id: NodeID
+    package let pid: Int32
+    package func kill() { Glibc.kill(pid, SIGKILL) }
 }
 
-final class TestCluster {
-    let session: Session
+package final class TestCluster {
+    package let session: Session
     private let launcher: ClusterLauncher
     private let loop: EventLoop
-    private let folder: String
+    package let folder: String
     private let endpoint: String
-    private(set) var head: Int32
+    package private(set) var head: Int32
     private var pids: [Int32]
 
     /// Starts a head and one node for each of `cpus`, runs `body`, and ends everything.
-    static func run(nodes cpus: [Double], workerMemory: Int? = nil, _ body: (TestCluster, [TestNode]) async throws -> Void) async throws {
+    ///
+    /// - Parameter stores: Bytes of each node's object store, where they are not the machine's share.
+    package static func run(
+        nodes cpus: [Double], stores: [Int] = [], workerMemory: Int? = nil, _ body: (TestCluster, [TestNode]) async throws -> Void
+    ) async throws {
         let folder = TemporaryDirectory()
         let loop = EventLoop(name: "test-cluster")
         loop.start()
@@ -37,8 +40,9 @@ final class TestCluster {
         var pids = [head.pid]
         defer { for pid in pids { kill(pid, SIGKILL) } }
         var started: [Int32] = []
-        for amount in cpus {
-            let node = try await startNode(launcher, folder.path, head.endpoint, cpus: amount, workerMemory: workerMemory)
+        for (index, amount) in cpus.enumerated() {
+            let store = stores.indices.contains(index) ? stores[index] : nil
+            let node = try await startNode(launcher, folder.path, head.endpoint, cpus: amount, workerMemory: workerMemory, store: store)
             pids.append(node)
             started.append(node)
         }
@@ -71,25 +75,26 @@ final class TestCluster {
 
     private static func startNode(
         _ launcher: ClusterLauncher, _ folder: String, _ head: String, cpus: Double, resources: String = "", labels: String = "",
-        workerMemory: Int? = nil
+        workerMemory: Int? = nil, store: Int? = nil
     ) async throws -> Int32 {
         var variables = variables(in: folder, head: head)
         variables["MANTA_CPUS"] = "\(cpus)"
         variables["MANTA_RESOURCES"] = resources
         variables["MANTA_LABELS"] = labels
         if let workerMemory { variables["MANTA_WORKER_MEMORY"] = "\(workerMemory)" }
+        if let store { variables["MANTA_STORE_MEMORY"] = "\(store)" }
         return try await launcher.start("node", variables, log: "\(folder)/node.out", deadline: .seconds(30)).pid
     }
 
     @discardableResult
-    func addNode(cpus: Double, resources: String = "", labels: String = "") async throws -> TestNode {
+    package func addNode(cpus: Double, resources: String = "", labels: String = "") async throws -> TestNode {
         let pid = try await Self.startNode(launcher, folder, endpoint, cpus: cpus, resources: resources, labels: labels)
         pids.append(pid)
         return try await node(withProcess: pid)
     }
 
     /// Kills the head and starts another one on its port and store.
-    func restartHead() async throws {
+    package func restartHead() async throws {
         kill(head, SIGKILL)
         try await eventually("the end of the head", within: .seconds(30)) { [head] in kill(head, 0) != 0 || isZombie(head) }
         _ = reap(head)
@@ -99,7 +104,7 @@ final class TestCluster {
 
     // MARK: What the cluster says
 
-    func state(_ tables: QueryState.Table...) async throws -> StateAnswer {
+    package func state(_ tables: QueryState.Table...) async throws -> StateAnswer {
         guard let runtime = session.runtime else { throw CurrentRuntime.missing }
         return try await runtime.head(QueryState(tables: tables, limit: 10_000))
     }
@@ -110,11 +115,12 @@ final class TestCluster {
             found = try await state(.nodes).nodes.first { $0.pid == pid && $0.state == .alive }?.id
             return found != nil
         }
-        return TestNode(id: try #require(found), pid: pid)
+        guard let found else { throw MantaError(.notFound, "node process \(pid) is not registered") }
+        return TestNode(id: found, pid: pid)
     }
 
     /// Waits until nothing holds any resource of a living node.
-    func expectEverythingIsReturned() async throws {
+    package func expectEverythingIsReturned() async throws {
         try await eventually("the return of every resource", within: .seconds(30)) {
             try await state(.nodes).nodes.filter { $0.state == .alive }.allSatisfy { $0.available == $0.total }
         }
@@ -122,7 +128,7 @@ final class TestCluster {
 }
 
 /// Whether the process has ended and nobody has asked how.
-func isZombie(_ pid: Int32) -> Bool {
+package func isZombie(_ pid: Int32) -> Bool {
     guard let file = fopen("/proc/\(pid)/stat", "re") else { return true }
     defer { fclose(file) }
     var bytes = [UInt8](repeating: 0, count: 512)
@@ -132,4 +138,4 @@ func isZombie(_ pid: Int32) -> Bool {
 }
 
 /// Whether the process is gone.
-func hasEnded(_ pid: Int32) -> Bool { kill(pid, 0) != 0 || isZombie(pid) }
+package func hasEnded(_ pid: Int32) -> Bool { kill(pid, 0) != 0 || isZombie(pid) }

@@ -1,0 +1,109 @@
+// What leaves a StoreBook's memory when it is full, and how it comes back.
+
+package import MantaMemory
+package import MantaModel
+
+extension StoreBook {
+    /// Lets objects go until the request fits, or begins to write some to disk; one batch at a time.
+    mutating func makeRoom(for want: Want, at now: Instant, _ perform: (Action) -> Void) {
+        guard !isSpilling else { return }
+        // Sorted by the last use: a full store has few large objects rather than many small ones.
+        let candidates = entries.compactMap { id, entry -> (id: ObjectID, used: UInt64, extent: Extent, use: SlotUse)? in
+            guard case .resident(let extent, let use) = entry.place else { return nil }
+            return (id, readers.lastUse(use.slot), extent, use)
+        }.sorted { ($0.used, $0.id) < ($1.used, $1.id) }
+        for candidate in candidates {
+            guard let entry = entries[candidate.id], !entry.isPrimary || entry.onDisk != nil, readers.claim(candidate.use) else { continue }
+            if let disk = entry.onDisk {
+                entries[candidate.id]!.place = .spilled(disk)
+            } else {
+                entries[candidate.id] = nil
+                counters.evicted += 1
+                perform(.dropped(candidate.id, owner: entry.owner))
+            }
+            release(candidate.extent, candidate.use)
+            if allocator.largestFree >= ExtentAllocator.rounded(want.bytes), !freeSlots.isEmpty { return serve(at: now, perform) }
+        }
+        spill(candidates.filter { entries[$0.id]?.isPrimary == true && entries[$0.id]?.onDisk == nil }.map { ($0.id, $0.extent, $0.use) }, want.bytes, at: now, perform)
+    }
+
+    private mutating func spill(
+        _ candidates: [(id: ObjectID, extent: Extent, use: SlotUse)], _ bytes: Int, at now: Instant, _ perform: (Action) -> Void
+    ) {
+        if let diskError, diskError.at + Limits.diskPause > now { return }
+        diskError = nil
+        var parts: [SpilledPart] = []
+        var total = 0
+        // Small objects share a file; not so much at once that everything else waits for the disk.
+        let enough = max(bytes, min(Limits.spillBatchBytes, layout.arenaBytes / 8))
+        for (id, extent, use) in candidates where total < enough && parts.count < Limits.spillBatchObjects && readers.claim(use) {
+            entries[id]!.place = .spilling(extent, use)
+            let size = entries[id]!.size
+            parts.append(SpilledPart(object: id, extent: Extent(offset: extent.offset, count: size), offset: total))
+            total += ExtentAllocator.rounded(size + Self.spillHeaderBytes)
+        }
+        guard !parts.isEmpty else { return }
+        lastFile += 1
+        isSpilling = true
+        files[lastFile] = parts.count
+        perform(.spill(file: lastFile, parts))
+    }
+
+    /// Before each object in a file stands what it is and its checksum.
+    package static let spillHeaderBytes = 64
+
+    /// The batch is on disk, or could not be written.
+    package mutating func spilled(_ file: UInt64, _ parts: [SpilledPart], _ error: MantaError?, at now: Instant, perform: (Action) -> Void) {
+        isSpilling = false
+        if let error { diskError = (error, now) }
+        for part in parts {
+            let disk = SpillPlace(file: file, offset: part.offset)
+            if let gone = busy.removeValue(forKey: part.object) {
+                release(gone.extent, gone.use)
+                leaveFile(file, perform)
+                continue
+            }
+            guard let entry = entries[part.object], case .spilling(let extent, let use) = entry.place else { continue }
+            guard error == nil else {
+                readers.restore(use)
+                leaveFile(file, perform)
+                entries[part.object]!.place = .resident(extent, use)
+                answer(part.object, use, perform)
+                continue
+            }
+            counters.spilled += 1
+            counters.spilledBytes += entry.size
+            release(extent, use)
+            entries[part.object]!.place = .spilled(disk)
+            entries[part.object]!.onDisk = disk
+            // Somebody asked for it while it was on its way out.
+            if !entry.openers.isEmpty { wants.append(Want(token: 0, bytes: entry.size, purpose: .restore(part.object), since: now)) }
+        }
+        serve(at: now, perform)
+    }
+
+    /// The object was read from disk, or could not be: then it is lost here.
+    package mutating func restored(_ id: ObjectID, _ error: MantaError?, publish: (SlotUse, Extent) -> Void, at now: Instant, perform: (Action) -> Void) {
+        if let gone = busy.removeValue(forKey: id) {
+            if let file = busyFiles.removeValue(forKey: id) { leaveFile(file, perform) }
+            return letGo(gone, at: now, perform)
+        }
+        guard let entry = entries[id], case .restoring(let extent, let use, let disk) = entry.place else { return }
+        if let error {
+            entries[id] = nil
+            for token in entry.openers { perform(.refused(token, error)) }
+            leaveFile(disk.file, perform)
+            perform(.dropped(id, owner: entry.owner))
+            return letGo((extent, use), at: now, perform)
+        }
+        counters.restored += 1
+        counters.restoredBytes += entry.size
+        becomeResident(id, extent, use, publish, perform)
+    }
+
+    private mutating func answer(_ id: ObjectID, _ use: SlotUse, _ perform: (Action) -> Void) {
+        guard let entry = entries[id] else { return }
+        entries[id]!.openers = []
+        for token in entry.openers { perform(.opened(token, use, size: entry.size)) }
+    }
+}

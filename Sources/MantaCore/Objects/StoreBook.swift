@@ -1,0 +1,264 @@
+// StoreBook: the decisions of a node's object store: who may write where, which objects are there, which leave when it is full, and who waits.
+//
+// Memory goes through these hands: 1. free 2. leased to a client, with free slots: the client writes objects there and publishes them itself
+// 3. an object's 4. free again, when its owner freed it and nobody reads it any more.
+// An object is resident, or on its way to disk, or on disk only, or on its way back, or arriving from another node.
+//
+// What always holds:
+// - A part of the arena is free, leased to one client, or one object's; a slot is free, leased, or one object's.
+// - Bytes are reused only after `StoreReaders.claim` said that nobody reads them.
+// - An object that its owner freed is never given out again, also when the word of its making comes after the word of its end.
+// - When memory runs out: copies of what is primary elsewhere go first, then what was used longest ago is written to disk; then requests wait, at most
+//   `Limits.storePatience`; then they are refused with what holds the memory.
+
+internal import DequeModule
+package import MantaMemory
+package import MantaModel
+
+/// What the book asks of the memory that readers share.
+package protocol StoreReaders: AnyObject {
+    /// Refuses new readers of the slot; true when there is none, false when it is read and stays readable.
+    func claim(_ use: SlotUse) -> Bool
+    /// The slot can be read again.
+    func restore(_ use: SlotUse)
+    /// The slot holds nothing any more.
+    func clear(_ use: SlotUse)
+    /// When the slot was opened last, in nanoseconds of some clock.
+    func lastUse(_ slot: UInt32) -> UInt64
+}
+
+/// Where an object lies on disk.
+package struct SpillPlace: Hashable, Sendable {
+    package var file: UInt64
+    package var offset: Int
+    package init(file: UInt64, offset: Int) { (self.file, self.offset) = (file, offset) }
+}
+
+package struct StoreBook {
+    package enum Place: Hashable, Sendable {
+        case resident(Extent, SlotUse)
+        case spilling(Extent, SlotUse)
+        case spilled(SpillPlace)
+        case restoring(Extent, SlotUse, SpillPlace)
+        case arriving(Extent, SlotUse)
+    }
+
+    package struct Entry: Sendable {
+        package let owner: ProcessID
+        package let size: Int
+        /// False: a copy of an object whose first place is on another node.
+        package let isPrimary: Bool
+        package let since: Instant
+        package internal(set) var place: Place
+        /// It is read from this file too, so that it can leave memory without being written again.
+        var onDisk: SpillPlace?
+        /// Who waits until it can be read.
+        var openers: [UInt64] = []
+    }
+
+    package enum Action: Hashable, Sendable {
+        /// The client may write to this part, and publish with these slots.
+        case granted(UInt64, ProcessID, Extent, [SlotUse])
+        case refused(UInt64, MantaError)
+        /// The object can be read.
+        case opened(UInt64, SlotUse, size: Int)
+        /// Write these to the file, then say `spilled`.
+        case spill(file: UInt64, [SpilledPart])
+        /// Read the object into these bytes, then say `restored`.
+        case restore(ObjectID, SpillPlace, Extent)
+        /// The file holds nothing any more.
+        case deleteFile(UInt64)
+        /// Fetch the object into these bytes, then say `arrived`.
+        case fetch(ObjectID, Extent)
+        /// The owner's object has no copy here any more, unasked.
+        case dropped(ObjectID, owner: ProcessID)
+    }
+
+    package struct SpilledPart: Hashable, Sendable {
+        package var object: ObjectID
+        package var extent: Extent
+        package var offset: Int
+    }
+
+    /// Memory that is asked for.
+    struct Want {
+        enum Purpose {
+            case lease(ProcessID)
+            case restore(ObjectID)
+            case fetch(ObjectID, owner: ProcessID)
+        }
+        var token: UInt64
+        var bytes: Int
+        var purpose: Purpose
+        var since: Instant
+    }
+
+    struct Client {
+        /// What it was given and has not filled.
+        var extents: [Extent] = []
+        var slots: Set<SlotUse> = []
+    }
+
+    package let layout: StoreLayout
+    let readers: any StoreReaders
+    var allocator: ExtentAllocator
+    var freeSlots: [SlotUse]
+    var clients: [ProcessID: Client] = [:]
+    package internal(set) var entries: [ObjectID: Entry] = [:]
+    /// Objects that ended while somebody read them.
+    var lingering: [(extent: Extent, use: SlotUse)] = []
+    var wants: Deque<Want> = []
+    var freed = Remembered<ObjectID, Bool>(limit: Limits.rememberedObjects)
+    /// How many objects each spill file holds.
+    var files: [UInt64: Int] = [:]
+    var lastFile: UInt64 = 0
+    var isSpilling = false
+    /// Why objects cannot be written to disk, and since when.
+    var diskError: (MantaError, at: Instant)?
+    package internal(set) var counters = StoreCounters()
+
+    package init(layout: StoreLayout, readers: any StoreReaders) {
+        (self.layout, self.readers) = (layout, readers)
+        allocator = ExtentAllocator(capacity: layout.arenaBytes)
+        freeSlots = (0..<UInt32(layout.slotCount)).reversed().map { SlotUse(slot: $0, generation: 1) }
+    }
+
+    // MARK: Objects
+
+    /// A client published an object. False: that was not its memory; nothing is noted.
+    package mutating func stored(_ id: ObjectID, owner: ProcessID, by client: ProcessID, _ use: SlotUse, _ bytes: Extent, at now: Instant, perform: (Action) -> Void) -> Bool {
+        let extent = Extent(offset: bytes.offset, count: ExtentAllocator.rounded(bytes.count))
+        guard let index = clients[client]?.extents.firstIndex(where: { $0.offset <= extent.offset && extent.end <= $0.end }),
+            clients[client]!.slots.remove(use) != nil
+        else { return false }
+        let leased = clients[client]!.extents.remove(at: index)
+        if leased.offset < extent.offset { clients[client]!.extents.append(Extent(offset: leased.offset, count: extent.offset - leased.offset)) }
+        if extent.end < leased.end { clients[client]!.extents.append(Extent(offset: extent.end, count: leased.end - extent.end)) }
+        counters.stored += 1
+        counters.storedBytes += bytes.count
+        if freed[id] != nil || entries[id] != nil {
+            // Its end was told before its making, or it was made twice.
+            end(extent, use)
+            serve(at: now, perform)
+            return true
+        }
+        entries[id] = Entry(owner: owner, size: bytes.count, isPrimary: true, since: now, place: .resident(extent, use))
+        return true
+    }
+
+    /// The owner needs the objects no more.
+    package mutating func free(_ ids: some Sequence<ObjectID>, at now: Instant, perform: (Action) -> Void) {
+        for id in ids {
+            freed.remember(id, true)
+            remove(id, perform)
+        }
+        serve(at: now, perform)
+    }
+
+    /// A process is gone: what it owned ends, what it had leased is free.
+    package mutating func processEnded(_ process: ProcessID, at now: Instant, perform: (Action) -> Void) {
+        clientLeft(process, at: now, perform: perform)
+        let owned = entries.filter { $0.value.owner == process }.map(\.key)
+        free(owned, at: now, perform: perform)
+    }
+
+    private mutating func remove(_ id: ObjectID, _ perform: (Action) -> Void) {
+        guard let entry = entries.removeValue(forKey: id) else { return }
+        for token in entry.openers { perform(.refused(token, MantaError(.objectLost, "object \(id) was freed by its owner"))) }
+        switch entry.place {
+        case .resident(let extent, let use): end(extent, use)
+        // What is on its way is let go of when it has come.
+        case .spilling(let extent, let use), .restoring(let extent, let use, _), .arriving(let extent, let use): busy[id] = (extent, use)
+        case .spilled: break
+        }
+        if let disk = entry.diskPlace, !entry.isOnItsWay { leaveFile(disk.file, perform) }
+        if let disk = entry.diskPlace, entry.isOnItsWay { busyFiles[id] = disk.file }
+    }
+
+    /// Memory of objects that ended while they were written, read or fetched.
+    var busy: [ObjectID: (extent: Extent, use: SlotUse)] = [:]
+    var busyFiles: [ObjectID: UInt64] = [:]
+
+    /// Frees memory, at once or when its last reader has gone.
+    mutating func end(_ extent: Extent, _ use: SlotUse) {
+        if readers.claim(use) { release(extent, use) } else { lingering.append((extent, use)) }
+    }
+
+    mutating func release(_ extent: Extent, _ use: SlotUse) {
+        readers.clear(use)
+        allocator.release(extent)
+        freeSlots.append(SlotUse(slot: use.slot, generation: use.generation + 1))
+    }
+
+    mutating func leaveFile(_ file: UInt64, _ perform: (Action) -> Void) {
+        files[file]! -= 1
+        guard files[file] == 0 else { return }
+        files[file] = nil
+        perform(.deleteFile(file))
+    }
+
+    /// Somebody wants to read an object that it could not open by itself.
+    package mutating func open(_ id: ObjectID, token: UInt64, at now: Instant, perform: (Action) -> Void) {
+        guard let entry = entries[id] else {
+            return perform(.refused(token, MantaError(.objectLost, "object \(id) is not in the store of this node")))
+        }
+        switch entry.place {
+        case .resident(_, let use): perform(.opened(token, use, size: entry.size))
+        case .spilling, .restoring, .arriving: entries[id]!.openers.append(token)
+        case .spilled:
+            let isFirst = entry.openers.isEmpty
+            entries[id]!.openers.append(token)
+            if isFirst { want(Want(token: 0, bytes: entry.size, purpose: .restore(id), since: now), at: now, perform) }
+        }
+    }
+
+    /// Whether the object is here in some form.
+    package func holds(_ id: ObjectID) -> Bool { entries[id] != nil }
+    /// Whether its owner has said that it ended.
+    package func hasEnded(_ id: ObjectID) -> Bool { freed[id] != nil }
+
+    // MARK: Time
+
+    /// Time passes: memory that readers let go of comes back, requests that waited too long are refused.
+    package mutating func tick(at now: Instant, perform: (Action) -> Void) {
+        let ended = lingering
+        lingering = []
+        for item in ended { end(item.extent, item.use) }
+        serve(at: now, perform)
+        while let want = wants.first, want.since + Limits.storePatience <= now {
+            wants.removeFirst()
+            fail(want, full(want.bytes), perform)
+        }
+    }
+}
+
+extension StoreBook.Entry {
+    /// The place that the object has on disk, whether or not it is in memory too.
+    var diskPlace: SpillPlace? {
+        switch place {
+        case .spilled(let disk), .restoring(_, _, let disk): disk
+        case .resident, .spilling, .arriving: onDisk
+        }
+    }
+
+    var isOnItsWay: Bool {
+        switch place {
+        case .spilling, .restoring, .arriving: true
+        case .resident, .spilled: false
+        }
+    }
+}
+
+/// What a store has done since its start.
+package struct StoreCounters: Hashable, Sendable {
+    package var stored = 0
+    package var storedBytes = 0
+    package var spilled = 0
+    package var spilledBytes = 0
+    package var restored = 0
+    package var restoredBytes = 0
+    package var evicted = 0
+    package var fetched = 0
+    package var fetchedBytes = 0
+    package init() {}
+}

@@ -1,0 +1,17 @@
+// Bounds and periods of the object store, on top of those in MantaModel; each with its reason.
+
+package import MantaModel
+
+extension Limits {
+    /// So long a request for memory of a full store waits.
+    package static let storePatience: Duration = .seconds(10)
+    /// Requests for memory that wait at one node.
+    package static let storeWants = 10_000
+    /// Small objects are written to disk together up to so much (Ray's value too).
+    package static let spillBatchBytes = 100 << 20
+    package static let spillBatchObjects = 2_000
+    /// After the disk failed, nothing is written for so long.
+    package static let diskPause: Duration = .seconds(1)
+    /// Ended objects a node remembers, so that late words of their making change nothing.
+    package static let rememberedObjects = 65_536
+}

@@ -1,0 +1,225 @@
+// ObjectStore: the node's object store as a process has it: the shared memory, the tables of what its clients read, the disk, and the copies on their way
+// from other nodes. `StoreBook` decides; this carries out.
+//
+// Confined to the node's loop; the disk has a thread of its own, which touches only memory that the book set aside for it.
+
+import Glibc
+import Logging
+import MantaCore
+import MantaLoop
+import MantaMemory
+import MantaModel
+import MantaTransport
+import MantaWire
+
+final class ObjectStore {
+    unowned let node: Node
+    let segment: StoreSegment
+    var book: StoreBook
+    private let readers: Readers
+    private let folder: SpillFolder
+    /// Runs what reads and writes files; nil until something leaves memory.
+    private var disk: EventLoop?
+    private var lastToken: UInt64 = 0
+    /// Whom to answer, by token.
+    private var answers: [UInt64: (Result<Opened, MantaError>) -> Void] = [:]
+    /// Copies on their way here.
+    var transfers: [ObjectID: Transfer] = [:]
+    /// Where a copy can be fetched from, and whose it is, until it is fetched.
+    var wishes: [ObjectID: (owner: ProcessAddress, sources: [NodeAddress])] = [:]
+
+    /// Parts that other nodes asked for before the object was known here.
+    var pulls: [ObjectID: [UInt64: () -> Void]] = [:]
+    var lastPull: UInt64 = 0
+
+    /// What a token is answered with.
+    enum Opened {
+        case lease(Extent, [SlotUse])
+        case object(SlotUse, size: Int)
+    }
+
+    /// - Parameters:
+    ///   - bytes: of the arena; pages cost nothing until they are used.
+    ///   - folder: for objects that leave memory; made when the first one does.
+    init(of node: Node, bytes: Int, spillDirectory folder: String) throws(MantaError) {
+        self.node = node
+        segment = try StoreSegment(making: StoreLayout(arenaBytes: bytes))
+        readers = Readers(segment)
+        book = StoreBook(layout: segment.layout, readers: readers)
+        self.folder = SpillFolder(path: folder)
+    }
+
+    private var loop: EventLoop { node.loop }
+
+    func tick() { book.tick(at: loop.now) { perform($0) } }
+
+    /// Removes what is on disk.
+    func close() {
+        guard let disk else { return }
+        let folder = folder
+        disk.execute { folder.remove() }
+        disk.stop()
+    }
+
+    // MARK: Requests
+
+    /// A process of this machine reads and writes here from now on.
+    func join(_ client: ProcessID, pid: Int32, pins: Int32) throws(MantaError) {
+        readers.tables[client] = try PinTable(opening: pins, of: pid, segment.layout)
+        book.clientJoined(client)
+    }
+
+    func processEnded(_ process: ProcessID) {
+        readers.tables[process] = nil
+        book.processEnded(process, at: loop.now) { perform($0) }
+    }
+
+    func lease(_ bytes: Int, to client: ProcessID, _ done: @escaping (Result<Opened, MantaError>) -> Void) {
+        let token = token(done)
+        book.lease(bytes, to: client, token: token, at: loop.now) { perform($0) }
+    }
+
+    func returned(_ lease: MemoryLeased, by client: ProcessID) {
+        book.returned(Extent(offset: lease.offset, count: lease.count), lease.uses, by: client, at: loop.now) { perform($0) }
+    }
+
+    func stored(_ message: ObjectsStored, by client: ProcessID) {
+        for object in message.objects {
+            let isTaken = book.stored(
+                object.id, owner: object.owner, by: client, SlotUse(slot: object.slot, generation: object.generation),
+                Extent(offset: object.offset, count: object.count), at: loop.now
+            ) { perform($0) }
+            guard isTaken else {
+                node.logger.error("a process says that it stored an object where it may not write", metadata: ["process": "\(client)", "object": "\(object.id)"])
+                continue
+            }
+            pullsWaiting(for: object.id)
+        }
+    }
+
+    func free(_ ids: [ObjectID]) {
+        for id in ids { wishes[id] = nil }
+        book.free(ids, at: loop.now) { perform($0) }
+    }
+
+    /// Makes an object readable that a client could not open: from disk, or from one of the sources.
+    func open(_ request: OpenObject, _ done: @escaping (Result<Opened, MantaError>) -> Void) {
+        let token = token(done)
+        if book.holds(request.object) || request.sources.allSatisfy({ $0.node == node.configuration.node }) {
+            return book.open(request.object, token: token, at: loop.now) { perform($0) }
+        }
+        wishes[request.object] = (request.owner, request.sources.filter { $0.node != node.configuration.node })
+        book.fetch(request.object, owner: request.owner.process, size: request.size, token: token, at: loop.now) { perform($0) }
+    }
+
+    private func token(_ done: @escaping (Result<Opened, MantaError>) -> Void) -> UInt64 {
+        lastToken += 1
+        answers[lastToken] = done
+        return lastToken
+    }
+
+    // MARK: Actions
+
+    func perform(_ action: StoreBook.Action) {
+        switch action {
+        case .granted(let token, _, let extent, let uses): answer(token, .success(.lease(extent, uses)))
+        case .refused(let token, let error): answer(token, .failure(error))
+        case .opened(let token, let use, let size): answer(token, .success(.object(use, size: size)))
+        case .spill(let file, let parts): spill(file, parts)
+        case .restore(let id, let place, let bytes): restore(id, place, bytes)
+        case .deleteFile(let file): onDisk { $0.delete(file) }
+        case .fetch(let id, let bytes): fetch(id, into: bytes)
+        case .dropped(let id, _): tellOwner(id, isThere: false)
+        }
+    }
+
+    /// Later: the book must not be called while it performs.
+    private func answer(_ token: UInt64, _ result: Result<Opened, MantaError>) {
+        guard let done = answers.removeValue(forKey: token) else { return }
+        loop.later { done(result) }
+    }
+
+    // MARK: The disk
+
+    private func onDisk(_ body: @escaping @Sendable (SpillFolder) -> Void) {
+        let disk = disk ?? startDisk()
+        let folder = folder
+        disk.execute { body(folder) }
+    }
+
+    private func startDisk() -> EventLoop {
+        let disk = EventLoop(name: "manta-spill")
+        disk.start()
+        self.disk = disk
+        return disk
+    }
+
+    private func spill(_ file: UInt64, _ parts: [StoreBook.SpilledPart]) {
+        let segment = segment
+        let isFirst = disk == nil
+        let back = LoopBound({ [weak self] (error: MantaError?) in self?.spilled(file, parts, error) }, on: loop)
+        onDisk { folder in
+            var failure: MantaError?
+            do throws(MantaError) {
+                if isFirst { try folder.prepare() }
+                try folder.write(file, parts, from: segment)
+            } catch { failure = error }
+            let error = failure
+            back.loop.execute { back.value(error) }
+        }
+    }
+
+    private func spilled(_ file: UInt64, _ parts: [StoreBook.SpilledPart], _ error: MantaError?) {
+        if let error { node.logger.error("objects cannot be written to disk", metadata: ["error": "\(error)"]) }
+        book.spilled(file, parts, error, at: loop.now) { perform($0) }
+    }
+
+    private func restore(_ id: ObjectID, _ place: SpillPlace, _ bytes: Extent) {
+        let segment = segment
+        let back = LoopBound({ [weak self] (error: MantaError?) in self?.restored(id, error) }, on: loop)
+        onDisk { folder in
+            var failure: MantaError?
+            do throws(MantaError) { try folder.read(id, at: place, into: segment.writable(bytes)) } catch { failure = error }
+            let error = failure
+            back.loop.execute { back.value(error) }
+        }
+    }
+
+    private func restored(_ id: ObjectID, _ error: MantaError?) {
+        if let error { node.logger.error("an object cannot be read from disk", metadata: ["error": "\(error)"]) }
+        book.restored(id, error, publish: segment.publish, at: loop.now) { perform($0) }
+    }
+
+    // MARK: Owners
+
+    /// Tells the owner that this node has, or no longer has, a copy.
+    func tellOwner(_ id: ObjectID, isThere: Bool) {
+        guard let owner = wishes[id]?.owner else { return }
+        if !isThere { wishes[id] = nil }
+        node.transport.connect(to: owner).send(CopyChanged(object: id, node: node.nodeAddress, isThere: isThere))
+    }
+}
+
+/// The shared memory as the book asks for it.
+private final class Readers: StoreReaders {
+    let segment: StoreSegment
+    var tables: [ProcessID: PinTable] = [:]
+    init(_ segment: StoreSegment) { self.segment = segment }
+
+    func claim(_ use: SlotUse) -> Bool {
+        segment.markLeaving(use)
+        guard tables.values.contains(where: { $0.isPinned(use.slot) }) else { return true }
+        segment.markResident(use)
+        return false
+    }
+    func restore(_ use: SlotUse) { segment.markResident(use) }
+    func clear(_ use: SlotUse) { segment.markFree(use) }
+    func lastUse(_ slot: UInt32) -> UInt64 { segment.lastUse(slot) }
+}
+
+extension MemoryLeased {
+    init(_ extent: Extent, _ uses: [SlotUse]) {
+        self.init(offset: extent.offset, count: extent.count, slots: uses.map(\.slot), generations: uses.map(\.generation))
+    }
+    var uses: [SlotUse] { zip(slots, generations).map { SlotUse(slot: $0, generation: $1) } }
+}

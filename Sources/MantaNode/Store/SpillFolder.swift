@@ -1,0 +1,126 @@
+// SpillFolder: objects on disk: several in a file, each behind a header that says what it is and its checksum.
+//
+// | offset | holds, little-endian |
+// | --- | --- |
+// | 0 | "MANTASPL" |
+// | 8 | the object: task identifier (two 64-bit halves), index (32 bits) |
+// | 28 | CRC-32C of the bytes |
+// | 32 | how many bytes follow the header |
+// | 40 | zeros, to 64 |
+//
+// Owns the folder and every file in it; used on one thread. What always holds: a file is written whole before its objects leave memory, and what is read
+// back has been checked.
+
+import CSystem
+import Glibc
+import MantaCore
+import MantaMemory
+import MantaModel
+
+struct SpillFolder: Sendable {
+    let path: String
+    private static let magic: [UInt8] = Array("MANTASPL".utf8)
+
+    private func file(_ number: UInt64) -> String { "\(path)/\(number).spill" }
+
+    /// Makes the folder, empty: what an earlier node left there is of no use to anyone.
+    func prepare() throws(MantaError) {
+        if mkdir(path, 0o700) != 0, errno != EEXIST { throw MantaError(.system, "cannot make the folder \(path) for spilled objects: \(text(errno))") }
+        removeFiles()
+    }
+
+    /// Removes every file, and the folder.
+    func remove() {
+        removeFiles()
+        rmdir(path)
+    }
+
+    private func removeFiles() {
+        guard let directory = opendir(path) else { return }
+        defer { closedir(directory) }
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } }
+            if name.hasSuffix(".spill") { unlink("\(path)/\(name)") }
+        }
+    }
+
+    /// One that is gone already is as good as deleted.
+    func delete(_ number: UInt64) { unlink(file(number)) }
+
+    /// Writes the objects to a new file; when that fails there is none.
+    func write(_ number: UInt64, _ parts: [StoreBook.SpilledPart], from store: StoreSegment) throws(MantaError) {
+        let path = file(number)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw MantaError(.system, "cannot make \(path): \(text(errno))") }
+        defer { close(descriptor) }
+        do throws(MantaError) {
+            for part in parts {
+                let bytes = store.readable(part.extent)
+                var failure = Self.header(part.object, bytes).withUnsafeBytes { Self.write($0, at: part.offset, to: descriptor) }
+                if failure == 0 { failure = Self.write(bytes, at: part.offset + StoreBook.spillHeaderBytes, to: descriptor) }
+                if failure != 0 { throw full(path, failure) }
+            }
+        } catch {
+            unlink(path)
+            throw error
+        }
+    }
+
+    private static func header(_ id: ObjectID, _ bytes: UnsafeRawBufferPointer) -> [UInt8] {
+        var header = magic
+        func append(_ value: some FixedWidthInteger) { withUnsafeBytes(of: value.littleEndian) { header.append(contentsOf: $0) } }
+        append(id.task.high)
+        append(id.task.low)
+        append(id.index)
+        append(manta_crc32c(0, bytes.baseAddress, bytes.count))
+        append(UInt64(bytes.count))
+        header.append(contentsOf: repeatElement(0, count: StoreBook.spillHeaderBytes - header.count))
+        return header
+    }
+
+    /// Zero, or the error's number.
+    private static func write(_ bytes: UnsafeRawBufferPointer, at offset: Int, to descriptor: Int32) -> Int32 {
+        var done = 0
+        while done < bytes.count {
+            let count = pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
+            if count < 0 {
+                if errno == EINTR { continue }
+                return errno
+            }
+            done += count
+        }
+        return 0
+    }
+
+    private func full(_ path: String, _ failure: Int32) -> MantaError {
+        MantaError(.system, "objects cannot be written to disk at \(path): \(text(failure)); make room there or choose another folder (--spill-directory)")
+    }
+
+    /// Reads an object back into memory for exactly its bytes.
+    func read(_ id: ObjectID, at place: SpillPlace, into target: UnsafeMutableRawBufferPointer) throws(MantaError) {
+        let path = file(place.file)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw MantaError(.objectLost, "the spill file \(path) of object \(id) cannot be opened: \(text(errno))") }
+        defer { close(descriptor) }
+        var header = [UInt8](repeating: 0, count: StoreBook.spillHeaderBytes)
+        guard header.withUnsafeMutableBytes({ Self.read(into: $0, at: place.offset, from: descriptor) }),
+            Self.read(into: target, at: place.offset + StoreBook.spillHeaderBytes, from: descriptor)
+        else { throw MantaError(.objectLost, "the spill file \(path) ends inside object \(id)") }
+        guard header == Self.header(id, UnsafeRawBufferPointer(target)) else {
+            throw MantaError(.objectLost, "the spill file \(path) does not hold object \(id) at byte \(place.offset): its header or checksum is wrong")
+        }
+    }
+
+    private static func read(into target: UnsafeMutableRawBufferPointer, at offset: Int, from descriptor: Int32) -> Bool {
+        var done = 0
+        while done < target.count {
+            let count = pread(descriptor, target.baseAddress! + done, target.count - done, off_t(offset + done))
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return false }
+            done += count
+        }
+        return true
+    }
+
+    private func text(_ failure: Int32) -> String { String(cString: strerror(failure)) }
+}

@@ -1,0 +1,245 @@
+// The loop's side of the object store: opening it, leasing memory, telling the node what was stored and freed, and opening what is not in memory here.
+
+import Glibc
+import MantaCore
+import MantaLoop
+import MantaMemory
+import MantaModel
+import MantaTransport
+package import MantaWire
+
+/// What waits to be told to nodes in this turn, and who waits for the store.
+struct StoreTraffic {
+    var stored: [ObjectsStored.Object] = []
+    var freed: [NodeAddress: [ObjectID]] = [:]
+    /// Who waits until the store is open; nil: nobody asked for it yet.
+    var opening: [(Result<StoreClient.Opened, MantaError>) -> Void]?
+    var isFlushDue = false
+}
+
+extension Owner {
+    // MARK: Opening
+
+    /// The store of this process's node, opened when it is first needed.
+    func withStore(_ body: @escaping (Result<StoreClient.Opened, MantaError>) -> Void) {
+        if let opened = runtime.store.opened { return body(.success(opened)) }
+        guard let nodeLink, let node = tasks?.home else {
+            return body(.failure(MantaError(.unavailable, "this process has no node, and so no object store")))
+        }
+        if traffic.opening != nil {
+            traffic.opening!.append(body)
+            return
+        }
+        traffic.opening = [body]
+        nodeLink.request(OpenStore(), deadline: Limits.requestDeadline) { [self] result in
+            switch result {
+            case .failure(let error): opened(.failure(error))
+            case .success(let answer): join(answer, node, nodeLink)
+            }
+        }
+    }
+
+    private func join(_ answer: StoreOpened, _ node: NodeAddress, _ link: Link) {
+        do throws(MantaError) {
+            let layout = StoreLayout(arenaBytes: answer.arenaBytes)
+            let store = StoreClient.Opened(
+                segment: try StoreSegment(opening: answer.descriptor, of: answer.pid, layout), pins: try PinTable(making: layout), node: node)
+            link.request(JoinStore(pid: pid, pins: store.pins.descriptor), deadline: Limits.requestDeadline) { [self] result in
+                opened(result.map { _ in store })
+            }
+        } catch { opened(.failure(error)) }
+    }
+
+    private func opened(_ result: Result<StoreClient.Opened, MantaError>) {
+        if case .success(let store) = result { runtime.store.open(store) }
+        let waiting = traffic.opening ?? []
+        traffic.opening = nil
+        for body in waiting { body(result) }
+    }
+
+    // MARK: Memory
+
+    /// Memory for an object of so many bytes, when the slab has none.
+    func lease(_ bytes: Int, _ done: @escaping (Result<(Reservation, StoreClient.Opened), MantaError>) -> Void) {
+        withStore { [self] result in
+            guard case .success(let store) = result, let nodeLink else { return done(.failure(result.failure ?? CurrentRuntime.missing)) }
+            // Another writer's lease may have left enough.
+            if let reservation = runtime.store.reserve(bytes) { return done(.success((reservation, store))) }
+            nodeLink.request(LeaseMemory(bytes: bytes), deadline: Limits.leaseMemoryDeadline) { [self] result in
+                switch result {
+                case .failure(let error): done(.failure(error))
+                case .success(let lease):
+                    let (reservation, back) = runtime.store.took(lease, for: bytes)
+                    if let back { nodeLink.send(ReturnMemory(lease: back)) }
+                    guard let reservation else { return done(.failure(MantaError(.malformed, "the node leased less than was asked for"))) }
+                    done(.success((reservation, store)))
+                }
+            }
+        }
+    }
+
+    /// An object was published: the node is told with what else this turn made.
+    func stored(_ id: ObjectID, owner: ProcessID, _ reservation: Reservation) {
+        traffic.stored.append(
+            ObjectsStored.Object(
+                id: id, owner: owner, slot: reservation.use.slot, generation: reservation.use.generation, offset: reservation.extent.offset,
+                count: reservation.extent.count))
+        flushTrafficLater()
+    }
+
+    /// Nobody needs the object any more, wherever it is.
+    func free(_ id: ObjectID, on nodes: some Sequence<NodeAddress>) {
+        for node in nodes { traffic.freed[node, default: []].append(id) }
+        flushTrafficLater()
+    }
+
+    private func flushTrafficLater() {
+        guard !traffic.isFlushDue else { return }
+        traffic.isFlushDue = true
+        loop.later { [self] in flushTraffic() }
+    }
+
+    func flushTraffic() {
+        traffic.isFlushDue = false
+        if !traffic.stored.isEmpty {
+            nodeLink?.send(ObjectsStored(objects: traffic.stored))
+            traffic.stored = []
+        }
+        for (node, ids) in traffic.freed { link(to: node).send(FreeObjects(objects: ids)) }
+        traffic.freed = [:]
+    }
+
+    func tickStore() {
+        if let resting = runtime.store.takeResting() { nodeLink?.send(ReturnMemory(lease: resting)) }
+    }
+
+    /// A node's store has a copy of an own object, or no longer has one.
+    func copyChanged(_ change: CopyChanged) {
+        let isAlive = objects.copyChanged(change.object, on: change.node, isThere: change.isThere)
+        if !isAlive, change.isThere { free(change.object, on: [change.node]) }
+    }
+
+    // MARK: Reading
+
+    /// Makes a stored object readable here: from disk or from another node. A place that has gone stale is asked of its owner anew, once.
+    func open(_ handle: ObjectHandle, _ place: StoredPlace, isFresh: Bool = false, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
+        withStore { [self] result in
+            guard case .success = result, let nodeLink else { return pull(handle, place, done) }
+            if let view = runtime.store.view(place) { return done(.success(.mapped(view))) }
+            let request = OpenObject(object: handle.id, owner: handle.owner, size: place.size, sources: sources(of: handle.id, place))
+            nodeLink.request(request, deadline: Limits.openObjectDeadline) { [self] result in
+                switch result {
+                case .success(let opened):
+                    let here = StoredPlace(node: runtime.store.opened?.node ?? place.node, slot: opened.slot, generation: opened.generation, size: place.size)
+                    if let view = runtime.store.view(here) { return done(.success(.mapped(view))) }
+                    // It left again before it was pinned.
+                    loop.later { [self] in open(handle, place, isFresh: isFresh, done) }
+                case .failure(let error) where isFresh || handle.owner.process == address.process: done(.failure(error))
+                case .failure(let error): openAnew(handle, error, done)
+                }
+            }
+        }
+    }
+
+    private func openAnew(_ handle: ObjectHandle, _ error: MantaError, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
+        transport.connect(to: handle.owner).request(GetObject(object: handle.id), deadline: nil) { [self] result in
+            switch result {
+            case .success(let value):
+                switch value.outcome {
+                case .values(let values) where values.count == 1:
+                    switch values[0] {
+                    case .inline(let bytes): done(.success(.array(bytes)))
+                    case .stored(let place): open(handle, place, isFresh: true, done)
+                    }
+                case .failed(let error): done(.failure(error))
+                case .thrown, .values: done(.failure(error))
+                }
+            case .failure(let failure) where failure.code == .objectLost: done(.failure(failure))
+            case .failure(let failure):
+                done(.failure(MantaError(.ownerDied, "the owner of object \(handle.id), process \(handle.owner.process.short), is gone", cause: failure)))
+            }
+        }
+    }
+
+    private func sources(of id: ObjectID, _ place: StoredPlace) -> [NodeAddress] {
+        let known = objects.entries[id]?.copies ?? []
+        return known.contains(place.node) || known.isEmpty ? (known.isEmpty ? [place.node] : known) : known + [place.node]
+    }
+
+    /// A process without a node reads the parts itself.
+    private func pull(_ handle: ObjectHandle, _ place: StoredPlace, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(place.size)
+        pull(handle.id, place, bytes, done)
+    }
+
+    private func pull(_ id: ObjectID, _ place: StoredPlace, _ before: [UInt8], _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
+        guard before.count < place.size else { return done(.success(.array(before))) }
+        let request = PullObject(object: id, offset: before.count, count: min(1 << 20, place.size - before.count))
+        transport.connect(to: place.node.endpoint).request(request, deadline: Limits.requestDeadline) { [self] result in
+            switch result {
+            case .success(let part) where part.bytes.count == request.count: pull(id, place, before + part.bytes, done)
+            case .success: done(.failure(MantaError(.malformed, "node \(place.node.node.short) sent a part of another size")))
+            case .failure(let error): done(.failure(error))
+            }
+        }
+    }
+}
+
+extension Result {
+    fileprivate var failure: Failure? { if case .failure(let error) = self { error } else { nil } }
+}
+
+extension Limits {
+    /// Longer than the node lets a request wait, so that its reason arrives.
+    static let leaseMemoryDeadline: Duration = .seconds(30)
+    /// From disk or from another node.
+    static let openObjectDeadline: Duration = .seconds(600)
+}
+
+extension Runtime {
+    /// Writes a value to the node's store; nil when this process has none. Throws `objectStoreFull` when no memory came free in time.
+    func storeValue(_ value: EncodedValue, as id: ObjectID, ownedBy owner: ProcessID) async throws -> StoredPlace? {
+        guard hasStore else { return nil }
+        let (reservation, opened) = try await reservation(for: value.parts.count)
+        return publish(value, as: id, ownedBy: owner, reservation, opened)
+    }
+
+    /// The same for code that does not wait: the calling thread does.
+    func storeValueNow(_ value: EncodedValue, as id: ObjectID) throws(MantaError) -> StoredPlace? {
+        guard hasStore, !loop.isCurrent else { return nil }
+        if let opened = store.opened, let reservation = store.reserve(value.parts.count) {
+            return publish(value, as: id, ownedBy: address.process, reservation, opened)
+        }
+        let answer = ThreadWait<Result<(Reservation, StoreClient.Opened), MantaError>>()
+        let bytes = value.parts.count
+        loop.execute { self.owner.lease(bytes) { answer.set($0) } }
+        let (reservation, opened) = try answer.wait().get()
+        return publish(value, as: id, ownedBy: address.process, reservation, opened)
+    }
+
+    private var hasStore: Bool { node != nil }
+
+    private func reservation(for bytes: Int) async throws -> (Reservation, StoreClient.Opened) {
+        if let opened = store.opened, let reservation = store.reserve(bytes) { return (reservation, opened) }
+        return try await withUnsafeThrowingContinuation { continuation in
+            loop.execute { self.owner.lease(bytes) { continuation.resume(with: $0.mapError { $0 as any Error }) } }
+        }
+    }
+
+    private func publish(_ value: EncodedValue, as id: ObjectID, ownedBy owner: ProcessID, _ reservation: Reservation, _ opened: StoreClient.Opened) -> StoredPlace {
+        let place = store.publish(value.parts, in: reservation, of: opened)
+        post(.stored(id, owner: owner, reservation))
+        return place
+    }
+
+    // MARK: HandleKeeper
+
+    package func view(_ place: StoredPlace) -> ValueBytes? { store.view(place).map { .mapped($0) } }
+
+    package func open(_ handle: ObjectHandle, _ place: StoredPlace) async throws -> ValueBytes {
+        try await withUnsafeThrowingContinuation { continuation in
+            loop.execute { self.owner.open(handle, place) { continuation.resume(with: $0.mapError { $0 as any Error }) } }
+        }
+    }
+}
