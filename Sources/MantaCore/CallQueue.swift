@@ -40,7 +40,7 @@ package struct CallQueue<Payload> {
     private var incarnation = -1
     private var death: DeathCause?
     /// Retries of the calls that do not say otherwise.
-    private var actorRetries: Int32 = 0
+    package private(set) var actorRetries: Int32 = 0
     private var nextSequence: UInt64 = 0
     private var waiting: Deque<Call> = []
     /// How many arguments a waiting call still misses; a call that misses none is not in here.

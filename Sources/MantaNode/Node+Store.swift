@@ -10,6 +10,9 @@ import MantaWire
 extension Node {
     var nodeAddress: NodeAddress { NodeAddress(node: configuration.node, endpoint: address.endpoint) }
 
+    /// Whether the head counts it among the living; everyone is before it has told.
+    func knowsAsAlive(_ other: NodeID) -> Bool { !hasView || book.knows(other) }
+
     /// True when the message was one of the store's.
     func dispatchStore(_ message: inout InboundMessage, on link: Link) throws(MantaError) -> Bool {
         switch message.kind {

@@ -42,6 +42,8 @@ package final class Node: @unchecked Sendable {
     var entrypoints: [String: Entrypoint] = [:]
     var endedEntrypoints: Set<String> = []
     private var lastHeartbeat: Heartbeat?
+    /// The head has told which nodes there are.
+    private(set) var hasView = false
     /// Of workers of tasks: without any GPU until a lease gives them some.
     private let environmentOfTasks: [String: String]
 
@@ -373,6 +375,7 @@ extension Node: TransportDelegate {
 
     private func clusterView(_ view: ClusterView) {
         let views = view.nodes.map { NodeView(id: $0.id, endpoint: $0.endpoint, total: $0.total, available: $0.available, state: $0.state, labels: $0.labels ?? [:]) }
+        hasView = true
         book.clusterView(views, at: loop.now) { perform($0) }
     }
 

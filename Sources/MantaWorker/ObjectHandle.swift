@@ -185,6 +185,24 @@ package final class ObjectHandle: Sendable {
         }
     }
 
+    // MARK: Recovery, by the owner
+
+    /// The value is in another store than it was.
+    func move(to place: StoredPlace) { change(to: .stored(place)) }
+
+    /// The value is gone from the stores, for good.
+    func lose(_ error: MantaError) { change(to: .failed(error)) }
+
+    /// The value is gone from the stores and is made again: who reads waits.
+    func unsettle() { change(to: nil) }
+
+    private func change(to outcome: Outcome?) {
+        state.withLock { state in
+            guard case .stored = state.outcome else { return }
+            state.outcome = outcome
+        }
+    }
+
     private func suspended() async throws -> Outcome {
         let token = state.withLock { state in
             state.nextToken += 1

@@ -29,6 +29,8 @@ struct StartCommand: AsyncParsableCommand {
     @Option(help: "GPUs of this node; those of this machine by default.") var gpus: Double?
     @Option(help: "Custom resources of this node: name=amount,name=amount.") var resources: String?
     @Option(help: "Labels of this node, by which scheduling finds it: key=value,key=value.") var labels: String?
+    @Option(help: "Bytes of this node's object store, as 2000000000, 500M or 4G; three tenths of the machine's memory by default.") var storeMemory: ByteAmount?
+    @Option(help: "Folder for objects that do not fit the object store; beside the sockets by default.") var spillDirectory: String?
     @Option(help: "Folder of durable files and logs; ~/.local/state/manta/<port> by default.") var directory: String?
     @Flag(help: "Stay until Ctrl-C, start again what dies, and stop everything at the end.") var block = false
     @OptionGroup var output: OutputOptions
@@ -42,6 +44,9 @@ struct StartCommand: AsyncParsableCommand {
         if Set(ports).count < ports.count { throw ValidationError("--port, --admin-port and --http-port must differ") }
         for (name, value) in [("--cpus", cpus), ("--gpus", gpus)] {
             if let value, !(value >= 0 && value <= 100_000) { throw ValidationError("\(name) is \(value); expected 0 to 100000") }
+        }
+        if let storeMemory, storeMemory.bytes < Limits.storeBytesAtLeast {
+            throw ValidationError("--store-memory is \(storeMemory.bytes) bytes; expected at least \(Limits.storeBytesAtLeast)")
         }
         if let labels {
             do { _ = try parseLabels(labels) } catch { throw ValidationError("--labels: \(error.message)") }
@@ -70,6 +75,8 @@ struct StartCommand: AsyncParsableCommand {
         if let gpus { variables[Variable.gpus] = "\(gpus)" }
         if let resources { variables[Variable.resources] = resources }
         if let labels { variables[Variable.labels] = labels }
+        if let storeMemory { variables[Variable.storeMemory] = "\(storeMemory.bytes)" }
+        if let spillDirectory { variables[Variable.spillDirectory] = absolutePath(spillDirectory) }
         if let directory { variables[Variable.directory] = absolutePath(directory) }
         return variables
     }
@@ -93,5 +100,24 @@ struct StartCommand: AsyncParsableCommand {
         }
         lines.append("cluster \(endpoint)")
         return lines.joined(separator: "\n")
+    }
+}
+
+/// A number of bytes as people write it: 4096, 500M, 1.5G; the letters are powers of 1024.
+struct ByteAmount: ExpressibleByArgument {
+    let bytes: Int
+
+    init?(argument: String) {
+        let unit: Double? =
+            switch argument.last {
+            case "K", "k": 1024
+            case "M", "m": 1024 * 1024
+            case "G", "g": 1024 * 1024 * 1024
+            default: nil
+            }
+        guard let amount = Double(unit == nil ? argument : String(argument.dropLast())), amount.isFinite, amount >= 0 else { return nil }
+        let bytes = amount * (unit ?? 1)
+        guard bytes < 1e15 else { return nil }
+        self.bytes = Int(bytes)
     }
 }

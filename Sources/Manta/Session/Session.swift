@@ -16,19 +16,23 @@ extension Manta {
     ///   - cpus: how many CPUs remote code may hold; the machine's by default. A fraction is allowed.
     ///   - gpus: how many GPUs; none by default.
     ///   - resources: amounts of custom resources by name.
+    ///   - storeMemory: bytes of the object store; three tenths of the machine's memory by default.
     ///   - namespace: of this program's named actors; "default" by default.
     /// - Throws: `MantaError`: `conflict` when this process has a session, `invalidArgument`, `addressInUse`, `timeout`.
     public static func start(
-        cpus: Double? = nil, gpus: Double = 0, resources: [String: Double] = [:], namespace: String = "default"
+        cpus: Double? = nil, gpus: Double = 0, resources: [String: Double] = [:], storeMemory: Int? = nil, namespace: String = "default"
     ) async throws -> Session {
         if let address = ProcessEnvironment[Variable.address], !address.isEmpty { return try await connect(address, namespace: namespace) }
         let amounts = Dictionary(uniqueKeysWithValues: resources.map { ($0.key, $0.value) })
         for (name, amount) in amounts.merging(["CPU": cpus ?? 0, "GPU": gpus], uniquingKeysWith: { first, _ in first }) {
             guard amount.isFinite, amount >= 0, amount < 1e9 else { throw MantaError(.invalidArgument, "the resource \(name) is \(amount); expected 0 or more") }
         }
+        if let storeMemory, storeMemory < Limits.storeBytesAtLeast {
+            throw MantaError(.invalidArgument, "an object store of \(storeMemory) bytes; expected at least \(Limits.storeBytesAtLeast)")
+        }
         let session = try Session.make(namespace: namespace)
         do {
-            try await session.startCluster(cpus: cpus, gpus: gpus, resources: amounts)
+            try await session.startCluster(cpus: cpus, gpus: gpus, resources: amounts, storeMemory: storeMemory)
         } catch {
             await session.stop()
             throw error
@@ -121,7 +125,7 @@ public final class Session: Sendable {
 
     // MARK: Starting
 
-    fileprivate func startCluster(cpus: Double?, gpus: Double, resources: [String: Double]) async throws {
+    fileprivate func startCluster(cpus: Double?, gpus: Double, resources: [String: Double], storeMemory: Int?) async throws {
         Folders.removeAbandoned()
         let folder = "\(Folders.runtimeBase)/\(getpid())-\(ProcessID.random().short)"
         try Folders.make("\(folder)/logs")
@@ -136,6 +140,7 @@ public final class Session: Sendable {
         variables[Variable.address] = head
         if let cpus { variables[Variable.cpus] = "\(cpus)" }
         variables[Variable.gpus] = "\(gpus)"
+        if let storeMemory { variables[Variable.storeMemory] = "\(storeMemory)" }
         variables[Variable.resources] = resources.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
         _ = try await start(launcher, "node", variables)
         let http = try await start(launcher, "proxy", variables)

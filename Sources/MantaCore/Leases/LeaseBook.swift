@@ -91,6 +91,9 @@ package struct LeaseBook: Sendable {
         moveWaiting(foreignGroups, at: now, perform)
     }
 
+    /// Whether this is a living node of the cluster, as far as the head has told.
+    package func knows(_ other: NodeID) -> Bool { other == node || views.contains { $0.id == other } }
+
     /// A node is lost, and with it every owner that lived there.
     package mutating func nodeLost(_ lost: NodeID, at now: Instant, perform: (Action) -> Void) {
         views.removeAll { $0.id == lost }

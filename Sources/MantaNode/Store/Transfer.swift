@@ -14,8 +14,8 @@ extension Limits {
     /// Of one transfer. A part is copied in well under a millisecond, so that a loop that carries it stays quick.
     static let partBytes = 1 << 20
     static let partsInFlight = 8
-    /// How often every source is tried before the copy is given up.
-    static let transferRounds = 3
+    /// So often a source that is silent is left for the next one before the copy is given up.
+    static let transferTurns = 6
     /// A source that does not know the object yet may hear of it in a moment.
     static let pullPatience: Duration = .seconds(1)
     static let partDeadline: Duration = .seconds(10)
@@ -25,13 +25,21 @@ struct Transfer {
     let bytes: Extent
     var size: Int { bytes.count }
     var sources: [NodeAddress]
-    /// The source that is asked now; counts on over all rounds.
+    /// How often the source was changed: tells late answers of an earlier one.
     var turn = 0
     /// Offsets of parts that nobody was asked for, and how many are on their way.
     var missing: [Int]
     var inFlight = 0
-    /// Tells late answers of an earlier source.
     var failures: [String] = []
+}
+
+extension Transfer {
+    /// A source has not got the object, or is gone: it is not asked again.
+    mutating func drop(_ source: NodeAddress, _ reason: String) {
+        guard sources.contains(source) else { return }
+        sources.removeAll { $0 == source }
+        failures.append(reason)
+    }
 }
 
 extension ObjectStore {
@@ -46,8 +54,11 @@ extension ObjectStore {
 
     /// Asks for as many parts as may be on their way.
     private func ask(_ id: ObjectID) {
+        while let gone = transfers[id]?.sources.first(where: { !node.knowsAsAlive($0.node) }) {
+            transfers[id]!.drop(gone, "node \(gone.node.short) is dead")
+        }
         guard let transfer = transfers[id] else { return }
-        guard transfer.turn < Limits.transferRounds * max(1, transfer.sources.count), !transfer.sources.isEmpty else {
+        guard transfer.turn < Limits.transferTurns, !transfer.sources.isEmpty else {
             return finish(id, MantaError(.objectLost, "object \(id) could not be fetched from any node: \(transfer.failures.joined(separator: "; "))"))
         }
         let source = transfer.sources[transfer.turn % transfer.sources.count]
@@ -69,18 +80,18 @@ extension ObjectStore {
         case .success(let part) where part.size == transfer.size && part.bytes.count == count:
             segment.writable(Extent(offset: transfer.bytes.offset + offset, count: count)).copyBytes(from: part.bytes)
         case .success(let part):
-            failed(id, offset, turn, "node \(source.node.short) sent \(part.bytes.count) bytes of an object of \(part.size), expected \(count) of \(transfer.size)")
-        case .failure(let error): failed(id, offset, turn, "node \(source.node.short): \(error.message)")
+            transfers[id]!.missing.append(offset)
+            transfers[id]!.drop(
+                source, "node \(source.node.short) sent \(part.bytes.count) bytes of an object of \(part.size), expected \(count) of \(transfer.size)")
+        case .failure(let error):
+            transfers[id]!.missing.append(offset)
+            if error.code != .timeout {
+                transfers[id]!.drop(source, "node \(source.node.short): \(error.message)")
+            } else if transfers[id]!.turn == turn {
+                transfers[id]!.turn += 1
+            }
         }
         ask(id)
-    }
-
-    /// The next source is asked for what is missing.
-    private func failed(_ id: ObjectID, _ offset: Int, _ turn: Int, _ reason: String) {
-        transfers[id]!.missing.append(offset)
-        guard transfers[id]!.turn == turn else { return }
-        transfers[id]!.turn += 1
-        if transfers[id]!.failures.count < 4 { transfers[id]!.failures.append(reason) }
     }
 
     private func finish(_ id: ObjectID, _ error: MantaError?) {

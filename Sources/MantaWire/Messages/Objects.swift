@@ -7,9 +7,17 @@ package struct GetObject: WireRequest, Hashable {
     package static var kind: MessageKind { .getObject }
     package typealias Reply = ObjectValue
     package var object: ObjectID
-    package init(object: ObjectID) { self.object = object }
-    package func encode(into writer: inout MessagePackWriter) { writer.write(object) }
-    package init(from reader: inout MessagePackReader) throws(MantaError) { object = try reader.readObjectID() }
+    /// The node at which it was said to be and could not be read.
+    package var lostAt: NodeID?
+    package init(object: ObjectID, lostAt: NodeID? = nil) { (self.object, self.lostAt) = (object, lostAt) }
+    package func encode(into writer: inout MessagePackWriter) {
+        writer.write(object)
+        if let lostAt { writer.write(lostAt) }
+    }
+    package init(from reader: inout MessagePackReader) throws(MantaError) {
+        object = try reader.readObjectID()
+        if !reader.isAtEnd { lostAt = try reader.readIdentifier() }
+    }
 }
 
 package struct ObjectValue: WireMessage, Hashable {

@@ -66,8 +66,8 @@ struct Run: Sendable {
         var outcome: TaskOutcome
         var failure: ErrorRow?
         do {
-            let values = try await values(on: runtime)
-            let results = try await TaskContext.$current.withValue(context) { try await body(values) }
+            // Also while its arguments come: what it holds may be needed to make them again.
+            let results = try await TaskContext.$current.withValue(context) { try await body(try await values(on: runtime)) }
             outcome = try await runtime.outcome(of: results, for: self)
         } catch where Task.isCancelled {
             // Nobody waits for it: whatever it threw on its way out is no failure to tell of.

@@ -61,6 +61,11 @@ struct OwnedObjects {
         return true
     }
 
+    /// A node is gone, with its store.
+    mutating func nodeLost(_ node: NodeID) {
+        for index in entries.values.indices where !entries.values[index].copies.isEmpty { entries.values[index].copies.removeAll { $0.node == node } }
+    }
+
     mutating func pin(_ handle: ObjectHandle) { exports[handle.id, default: Export(handle: handle, pins: 0, isEscaped: false)].pins += 1 }
 
     mutating func unpin(_ id: ObjectID) {
@@ -123,6 +128,15 @@ extension Owner {
     func answer(_ request: GetObject, correlation: Correlation, on link: Link) {
         guard let handle = objects.exported(request.object) else {
             return link.fail(correlation, MantaError(.objectLost, "object \(request.object) is not kept by its owner any more"))
+        }
+        if let node = request.lostAt, case .stored(let place)? = handle.outcome, place.node.node == node {
+            let error = MantaError(.objectLost, "a reader could not get it from node \(node.short)")
+            return recover(handle, lostAt: place, because: error) { result in
+                switch result {
+                case .success(let outcome): link.reply(to: correlation, ObjectValue(object: handle.id, outcome: TaskOutcome(outcome)))
+                case .failure(let error): link.fail(correlation, error)
+                }
+            }
         }
         let route = ReplyRoute(link: link)
         let loop = loop

@@ -4,6 +4,7 @@
 // Who talks to whom: one link to the head, one to the node, one to each worker that holds a lease or an actor called from here.
 
 import CSystem
+import DequeModule
 import Glibc
 import MantaCore
 import MantaLoop
@@ -54,6 +55,10 @@ final class Owner: @unchecked Sendable {
     var creations: [ActorID: PendingCreation] = [:]
     var objects = OwnedObjects()
     var traffic = StoreTraffic()
+    /// The tasks whose results lie in stores, in the order they were made.
+    var makers: [TaskID: Maker] = [:]
+    var makerOrder: Deque<TaskID> = []
+    var forgottenMakers = 0
     /// Placement groups that this process made, that are not detached and were not removed by it.
     var ownedGroups: Set<PlacementGroupID> = []
     var groupWaits: [PlacementGroupID: [GroupWait]] = [:]
@@ -98,6 +103,8 @@ final class Owner: @unchecked Sendable {
     private func use(_ node: NodeAddress) {
         let link = transport.connect(to: node.endpoint)
         (nodeLink, nodeLinks[node.node]) = (link, link)
+        // The lost node's store went with it.
+        runtime.store.close()
         guard tasks == nil else { return tasks!.rehomed(to: node, at: loop.now, perform: perform) }
         tasks = TaskBook(owner: address, home: node, endsWithHome: runtime.configuration.role != .driver)
         let submissions = early
@@ -143,7 +150,9 @@ final class Owner: @unchecked Sendable {
         case .put(let handle, let inside, let size, on: let node):
             objects.created(handle.id, source: "put", size: size, on: node)
             for reference in inside { objects.escaped(reference) }
-        case .released(let id): free(id, on: objects.released(id))
+        case .released(let id):
+            forgetMaker(of: id)
+            free(id, on: objects.released(id))
         case .stored(let id, let owner, let reservation): stored(id, owner: owner, reservation)
         case .unseenFailure(let id, let error):
             console.unseenFailure(of: objects.entries[id]?.source ?? "object \(id)", error, from: address.process, at: loop.now)
@@ -217,6 +226,11 @@ final class Owner: @unchecked Sendable {
             forgetDeadline(of: submission)
             for (handle, value) in zip(submission.results, values) {
                 objects.settled(handle.id, size: value.size, on: value.node)
+                if let node = value.node {
+                    // Its loss is heard of by the link to it.
+                    _ = link(to: node)
+                    if objects.entries[handle.id] == nil { free(handle.id, on: [node]) } else { remember(submission, for: handle) }
+                }
                 handle.settle(.init(value))
             }
         case .values(let values):

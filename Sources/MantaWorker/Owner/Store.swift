@@ -134,15 +134,28 @@ extension Owner {
                     if let view = runtime.store.view(here) { return done(.success(.mapped(view))) }
                     // It left again before it was pinned.
                     loop.later { [self] in open(handle, place, isFresh: isFresh, done) }
-                case .failure(let error) where isFresh || handle.owner.process == address.process: done(.failure(error))
-                case .failure(let error): openAnew(handle, error, done)
+                case .failure(let error) where !error.tellsOfLoss: done(.failure(error))
+                case .failure(let error) where handle.owner.process == address.process:
+                    recover(handle, lostAt: place, because: error) { [self] result in read(handle, result, done) }
+                case .failure(let error) where isFresh: done(.failure(error))
+                case .failure(let error): openAnew(handle, place, error, done)
                 }
             }
         }
     }
 
-    private func openAnew(_ handle: ObjectHandle, _ error: MantaError, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
-        transport.connect(to: handle.owner).request(GetObject(object: handle.id), deadline: nil) { [self] result in
+    /// Goes on with what recovery came to.
+    private func read(_ handle: ObjectHandle, _ result: Result<ObjectHandle.Outcome, MantaError>, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
+        switch result {
+        case .success(.ready(let bytes)): done(.success(bytes))
+        case .success(.stored(let place)): open(handle, place, done)
+        case .success(.failed(let error)): done(.failure((error as? MantaError) ?? MantaError(.objectLost, "object \(handle.id) could not be made again", cause: error)))
+        case .failure(let error): done(.failure(error))
+        }
+    }
+
+    private func openAnew(_ handle: ObjectHandle, _ place: StoredPlace, _ error: MantaError, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
+        transport.connect(to: handle.owner).request(GetObject(object: handle.id, lostAt: place.node.node), deadline: nil) { [self] result in
             switch result {
             case .success(let value):
                 switch value.outcome {
@@ -162,8 +175,8 @@ extension Owner {
     }
 
     private func sources(of id: ObjectID, _ place: StoredPlace) -> [NodeAddress] {
-        let known = objects.entries[id]?.copies ?? []
-        return known.contains(place.node) || known.isEmpty ? (known.isEmpty ? [place.node] : known) : known + [place.node]
+        guard let known = objects.entries[id]?.copies else { return [place.node] }
+        return known.isEmpty ? [place.node] : known
     }
 
     /// A process without a node reads the parts itself.
@@ -242,4 +255,9 @@ extension Runtime {
             loop.execute { self.owner.open(handle, place) { continuation.resume(with: $0.mapError { $0 as any Error }) } }
         }
     }
+}
+
+extension MantaError {
+    /// The copy is gone, or its node; not: there is no room for it here.
+    fileprivate var tellsOfLoss: Bool { code == .objectLost || code == .unavailable || code == .nodeDied }
 }

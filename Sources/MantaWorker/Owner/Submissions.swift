@@ -21,14 +21,16 @@ final class Submission: Sendable {
     let parent: TaskID?
     let arguments: [ArgumentSource]
     let results: [ObjectHandle]
+    let resultCount: Int
     let submittedAt: WallTime
     /// When it must have ended: its own time, or that of the task that submitted it.
     let deadline: Instant?
 
     init(
         task: TaskID, target: Target, function: String, methodName: String, job: JobID, parent: TaskID?, arguments: [ArgumentSource],
-        results: [ObjectHandle], submittedAt: WallTime, deadline: Instant?
+        results: [ObjectHandle], resultCount: Int? = nil, submittedAt: WallTime, deadline: Instant?
     ) {
+        self.resultCount = resultCount ?? results.count
         (self.task, self.target, self.function, self.methodName, self.job) = (task, target, function, methodName, job)
         (self.parent, self.arguments, self.results, self.submittedAt, self.deadline) = (parent, arguments, results, submittedAt, deadline)
     }

@@ -84,6 +84,7 @@ extension Owner {
         }
         if let (node, _) = nodeLinks.first(where: { $0.value === link }) {
             nodeLinks[node] = nil
+            objects.nodeLost(node)
             leaseGPUs = leaseGPUs.filter { $0.value.node != node }
             if link === nodeLink, let job { return findHome(instead: node, job, until: loop.now + Limits.homeSearch) }
             tasks?.nodeLost(node, at: loop.now, perform: perform)

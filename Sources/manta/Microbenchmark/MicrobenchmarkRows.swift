@@ -28,6 +28,26 @@ struct MicrobenchmarkRow {
             let big = [Int64](repeating: 0, count: 100 * 1024 * 1024)
             return { _ = Manta.put(big) }
         },
+        // What memory itself allows, beside the row above.
+        MicrobenchmarkRow("memcpy_gigabytes", perStep: 0.8388608) {
+            let big = [Int64](repeating: 0, count: 100 * 1024 * 1024)
+            let target = MemoryCopy(of: big)
+            return { target.copy(big) }
+        },
+        // 800 MB, read in place.
+        MicrobenchmarkRow("get_gigabytes_in_place") {
+            let big = Manta.put([Int64](repeating: 1, count: 100 * 1024 * 1024)).inPlace()
+            return { _ = try await big.value.count }
+        },
+        // One array of 160 MB as the argument of ten calls.
+        MicrobenchmarkRow("pass_large_10_times", perStep: 10) {
+            let big = Manta.put([Int64](repeating: 1, count: 20 * 1024 * 1024)).inPlace()
+            return { _ = try await Manta.get((0..<10).map { _ in countOf.remote(big) }) }
+        },
+        MicrobenchmarkRow("get_10k_objects") {
+            let objects = (0..<10_000).map { Manta.put($0) }
+            return { _ = try await Manta.get(objects) }
+        },
         MicrobenchmarkRow("get_10k_refs") {
             let references = hold.remote(10_000)
             return { _ = try await references.value }

@@ -42,3 +42,18 @@ import Manta
     init() {}
     func small() async -> [UInt8] { Array("ok".utf8) }
 }
+
+/// How many numbers an array has, without reading them.
+@Remote func countOf(_ numbers: SharedArray<Int64>) -> Int { numbers.count }
+
+/// Warm memory to copy to.
+struct MemoryCopy: @unchecked Sendable {  // one step at a time uses it
+    private let target: UnsafeMutableRawBufferPointer
+
+    init(of source: [Int64]) {
+        target = .allocate(byteCount: source.count * 8, alignment: 64)
+        copy(source)
+    }
+
+    func copy(_ source: [Int64]) { source.withUnsafeBytes { target.copyMemory(from: $0) } }
+}
