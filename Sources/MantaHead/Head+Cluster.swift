@@ -39,6 +39,7 @@ extension Head {
                 log.error("a node died", metadata: ["node": "\(id)", "reason": "\(reason)"])
                 note(ErrorRow(at: .now, code: MantaError.Code.nodeDied.rawValue, message: "node \(id.short) died: \(reason)", source: "node", node: id))
                 nodeLinks[id] = nil
+                storeUsages[id] = nil
                 nodeWatches.removeValue(forKey: id)?.cancel()
                 actorEvent { $0.nodeDied(id, reason: reason, at: loop.now, $1) }
                 groupEvent { $0.nodeDied(id, at: loop.now, $1) }
@@ -116,6 +117,7 @@ extension Head {
             link.send(HelloRequired())
             return
         }
+        storeUsages[message.node] = message.store
         actorEvent { $0.nodeUpdated(message.node, available: message.available, total: message.total, at: loop.now, $1) }
         submissionEvent { $0.nodeUpdated(message.node, available: message.available, $1) }
         groupEvent { $0.nodeUpdated(message.node, available: message.available, at: loop.now, $1) }

@@ -51,7 +51,8 @@ extension Head {
     private func fill(_ table: QueryState.Table, _ selection: RowSelection, _ answer: inout StateAnswer) throws(MantaError) {
         switch table {
         case .nodes:
-            let nodes = membership.all.sorted { ($0.startedAt, $0.id) > ($1.startedAt, $1.id) }.map { NodeRow($0) }
+            let nodes = membership.all.sorted { ($0.startedAt, $0.id) > ($1.startedAt, $1.id) }
+                .map { NodeRow($0, store: storeUsages[$0.id]) }
             answer.nodes = try answer.take(table, selection.select(nodes))
             let living = nodes.lazy.filter { $0.state != .dead }
             answer.resources = living.reduce(into: Resources()) { $0 += $1.total }

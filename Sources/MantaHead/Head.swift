@@ -39,6 +39,8 @@ package final class Head {
     // Who is connected
     var peers: [WatcherID: Peer] = [:]
     var nodeLinks: [NodeID: Link] = [:]
+    /// What each node said last of its object store.
+    var storeUsages: [NodeID: StoreUsage] = [:]
     /// Watches of processes of this machine.
     var nodeWatches: [NodeID: ProcessWatch] = [:]
     var jobWatches: [JobID: ProcessWatch] = [:]

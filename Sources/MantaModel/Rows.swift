@@ -14,9 +14,45 @@ public struct NodeRow: Codable, Sendable, Hashable {
     public var startedAt: WallTime
     /// As the node was started with.
     public var labels: [String: String]?
-    public init(id: NodeID, state: NodeState, host: String, endpoint: String, pid: Int32, total: Resources, available: Resources, workers: Int, startedAt: WallTime, labels: [String: String]? = nil) {
+    /// What is in its object store, as it said last.
+    public var store: StoreUsage?
+    public init(
+        id: NodeID, state: NodeState, host: String, endpoint: String, pid: Int32, total: Resources, available: Resources, workers: Int, startedAt: WallTime,
+        labels: [String: String]? = nil, store: StoreUsage? = nil
+    ) {
         (self.id, self.state, self.host, self.endpoint, self.pid) = (id, state, host, endpoint, pid)
         (self.total, self.available, self.workers, self.startedAt, self.labels) = (total, available, workers, startedAt, labels)
+        self.store = store
+    }
+}
+
+/// A node's object store: what is in it, in bytes and objects, and what it has done since its start.
+public struct StoreUsage: Codable, Sendable, Hashable {
+    public var capacity: Int
+    /// Of objects and of leases to processes that write.
+    public var used: Int
+    public var objects: Int
+    public var objectBytes: Int
+    public var spilledObjects: Int
+    public var spilledBytes: Int
+    /// Written to disk since the start, and read back.
+    public var spills: Int
+    public var spillBytes: Int
+    public var restores: Int
+    public var restoreBytes: Int
+    /// Copies that made room for others.
+    public var evictions: Int
+    /// Fetched from other nodes.
+    public var fetches: Int
+    public var fetchBytes: Int
+
+    public init(
+        capacity: Int, used: Int, objects: Int, objectBytes: Int, spilledObjects: Int, spilledBytes: Int, spills: Int, spillBytes: Int, restores: Int,
+        restoreBytes: Int, evictions: Int, fetches: Int, fetchBytes: Int
+    ) {
+        (self.capacity, self.used, self.objects, self.objectBytes) = (capacity, used, objects, objectBytes)
+        (self.spilledObjects, self.spilledBytes, self.spills, self.spillBytes) = (spilledObjects, spilledBytes, spills, spillBytes)
+        (self.restores, self.restoreBytes, self.evictions, self.fetches, self.fetchBytes) = (restores, restoreBytes, evictions, fetches, fetchBytes)
     }
 }
 

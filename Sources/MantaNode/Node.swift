@@ -120,7 +120,7 @@ package final class Node: @unchecked Sendable {
     private func heartbeat() {
         let now = Heartbeat(
             node: configuration.node, available: book.available, workers: processes.processes.count, waiting: book.counts.waiting,
-            total: book.total == configuration.total ? nil : book.total)
+            total: book.total == configuration.total ? nil : book.total, store: store.book.usage)
         head.send(now)
         lastHeartbeat = now
     }

@@ -39,6 +39,8 @@ package final class ObjectHandle: Sendable {
     /// When it is the object of the end of a stream.
     package let stream: StreamHandle?
     private let state: Mutex<State>
+    /// Whether there is an outcome, for those who only ask that: set under the lock, read without.
+    private let hasOutcome: Atomic<Bool>
     /// Looks for an outcome that comes at once, before whoever waits is suspended: resuming wakes a thread. One for the process.
     private static let spinner = Spinner()
 
@@ -76,12 +78,14 @@ package final class ObjectHandle: Sendable {
     ) {
         (self.id, self.owner, self.keeper, self.isOfOwnActor, self.stream) = (id, owner, keeper, isOfOwnActor, stream)
         state = Mutex(State(announces: fetchesOnDemand))
+        hasOutcome = Atomic(false)
     }
 
     /// A handle whose outcome is known.
     package init(id: ObjectID, owner: ProcessAddress, keeper: (any HandleKeeper)?, outcome: Outcome) {
         (self.id, self.owner, self.keeper, isOfOwnActor, stream) = (id, owner, keeper, false, nil)
         state = Mutex(State(outcome: outcome, announces: false))
+        hasOutcome = Atomic(true)
     }
 
     deinit {
@@ -97,7 +101,7 @@ package final class ObjectHandle: Sendable {
     /// The outcome, if it is known.
     package var outcome: Outcome? { state.withLock { $0.outcome } }
 
-    package var isSettled: Bool { state.withLock { $0.outcome != nil } }
+    package var isSettled: Bool { hasOutcome.load(ordering: .acquiring) }
 
     // MARK: Settling, by the runtime
 
@@ -114,6 +118,7 @@ package final class ObjectHandle: Sendable {
         let waiters = state.withLock { state -> [Waiter] in
             guard state.outcome == nil else { return [] }
             state.outcome = outcome
+            hasOutcome.store(true, ordering: .releasing)
             defer { state.waiters = [] }
             return state.waiters
         }
@@ -200,6 +205,7 @@ package final class ObjectHandle: Sendable {
         state.withLock { state in
             guard case .stored = state.outcome else { return }
             state.outcome = outcome
+            hasOutcome.store(outcome != nil, ordering: .releasing)
         }
     }
 

@@ -147,6 +147,37 @@ extension ObjectTests {
             }
         }
 
+        @Test func OBJ_011_OBJ_027_theStoreSaysWhatIsInItAndWhatItDid() async throws {
+            try await TestCluster.run(nodes: [2], stores: [100 << 20]) { cluster, _ in
+                func usage() async throws -> StoreUsage? { try await cluster.state(.nodes).nodes.first?.store }
+                let fifty = 50 << 20
+                var references: [ObjectReference<[Int64]>] = []
+                for seed in 0..<4 {
+                    references.append(makeNumbers.remote(seed: seed, count: (fifty - 4096) / 8))
+                    _ = try await Manta.wait([references[seed]])
+                }
+                for reference in references.dropLast() { _ = try await reference.value }
+                try await eventually("as many objects as there are references", within: .seconds(30)) {
+                    guard let usage = try await usage() else { return false }
+                    return usage.objects + usage.spilledObjects == 4 && usage.restores > 0
+                }
+                let full = try #require(try await usage())
+                #expect(full.objects >= 1 && full.spilledObjects >= 2 && full.spills >= full.spilledObjects)
+                #expect(full.spillBytes / full.spills >= fifty - 8192 && full.restoreBytes / full.restores >= fifty - 8192)
+                #expect(full.used <= full.capacity && full.objectBytes <= full.used)
+                references.removeLast(2)
+                try await eventually("the end of two objects", within: .seconds(30)) {
+                    guard let usage = try await usage() else { return false }
+                    return usage.objects + usage.spilledObjects == 2
+                }
+                references = []
+                try await eventually("an empty store", within: .seconds(30)) {
+                    guard let usage = try await usage() else { return false }
+                    return usage.objects + usage.spilledObjects == 0 && usage.used == 0
+                }
+            }
+        }
+
         @Test func aDamagedSpillFileIsNoticed() async throws {
             try await TestCluster.run(nodes: [2], stores: [16 << 20]) { cluster, _ in
                 let references = (0..<8).map { Manta.put(numbers($0, count: 4 * perMegabyte)) }
@@ -160,7 +191,7 @@ extension ObjectTests {
                 var lost = 0
                 for (index, reference) in references.enumerated() {
                     do { #expect(sum(try await reference.value) == sum(numbers(index, count: 4 * perMegabyte))) } catch let error as MantaError {
-                        #expect(error.code == .objectLost && error.message.contains(".spill"))
+                        #expect(error.code == .objectLost && error.cause?.contains(".spill") == true)
                         lost += 1
                     }
                 }

@@ -65,15 +65,21 @@ extension Manta {
         guard count >= 0, count <= references.count else {
             throw MantaError(.invalidArgument, "wait was asked for \(count) of \(references.count) references; expected 0...\(references.count)")
         }
-        let isSettled = references.map(\.isReady)
-        if isSettled.count(where: \.self) < count {
-            try await CompletionQueue(references.map(\.handle)).wait(for: count, timeout: timeout)
-        }
+        if !areReady(count, of: references) { try await CompletionQueue(references.map(\.handle)).wait(for: count, timeout: timeout) }
         var (ready, pending): ([ObjectReference<Value>], [ObjectReference<Value>]) = ([], [])
+        ready.reserveCapacity(count)
+        pending.reserveCapacity(references.count - count)
         for reference in references {
             if ready.count < count, reference.isReady { ready.append(reference) } else { pending.append(reference) }
         }
         return (ready, pending)
+    }
+
+    /// Looks no further than it must.
+    private static func areReady<Value>(_ count: Int, of references: [ObjectReference<Value>]) -> Bool {
+        var missing = count
+        for reference in references where missing > 0 && reference.isReady { missing -= 1 }
+        return missing == 0
     }
 
     /// The values in the order they become ready: `for try await value in Manta.results(references)`.

@@ -159,26 +159,18 @@ extension StoreBook {
 
     // MARK: What operators see
 
-    package struct Usage: Hashable, Sendable {
-        package var capacity: Int
-        package var free: Int
-        package var leased: Int
-        package var residentObjects: Int
-        package var residentBytes: Int
-        package var spilledObjects: Int
-        package var spilledBytes: Int
-    }
-
-    package var usage: Usage {
-        var usage = Usage(capacity: layout.arenaBytes, free: allocator.freeBytes, leased: 0, residentObjects: 0, residentBytes: 0, spilledObjects: 0, spilledBytes: 0)
-        for client in clients.values { usage.leased += client.extents.reduce(0) { $0 + $1.count } }
+    package var usage: StoreUsage {
+        var usage = StoreUsage(
+            capacity: layout.arenaBytes, used: layout.arenaBytes - allocator.freeBytes, objects: 0, objectBytes: 0, spilledObjects: 0, spilledBytes: 0,
+            spills: counters.spilled, spillBytes: counters.spilledBytes, restores: counters.restored, restoreBytes: counters.restoredBytes,
+            evictions: counters.evicted, fetches: counters.fetched, fetchBytes: counters.fetchedBytes)
         for entry in entries.values {
             if case .spilled = entry.place {
                 usage.spilledObjects += 1
                 usage.spilledBytes += entry.size
             } else {
-                usage.residentObjects += 1
-                usage.residentBytes += entry.size
+                usage.objects += 1
+                usage.objectBytes += entry.size
             }
         }
         return usage

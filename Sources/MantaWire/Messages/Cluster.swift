@@ -75,8 +75,9 @@ package struct Heartbeat: CodedMessage, Hashable {
     package var waiting: Int
     /// What the node has, when that is not what it registered with: bundles of placement groups come and go.
     package var total: Resources?
-    package init(node: NodeID, available: Resources, workers: Int, waiting: Int, total: Resources? = nil) {
-        (self.node, self.available, self.workers, self.waiting, self.total) = (node, available, workers, waiting, total)
+    package var store: StoreUsage?
+    package init(node: NodeID, available: Resources, workers: Int, waiting: Int, total: Resources? = nil, store: StoreUsage? = nil) {
+        (self.node, self.available, self.workers, self.waiting, self.total, self.store) = (node, available, workers, waiting, total, store)
     }
 }
 

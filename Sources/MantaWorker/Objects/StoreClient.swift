@@ -20,6 +20,7 @@ final class StoreClient: Sendable {
         let segment: StoreSegment
         let pins: PinTable
         let node: NodeAddress
+        let pages = PresentPages()
     }
 
     private struct State {
@@ -86,18 +87,39 @@ final class StoreClient: Sendable {
 
     /// Writes a value into its memory; from here on it can be read by everyone on this machine.
     func publish(_ value: EncodedParts, in reservation: Reservation, of store: Opened) -> StoredPlace {
-        if value.count >= Self.populatedBytes { store.segment.populate(reservation.extent) }
+        for part in store.pages.missing(in: reservation.extent) { store.segment.populate(part) }
         value.copy(into: store.segment.writable(reservation.extent))
         store.segment.publish(reservation.use, reservation.extent)
         return StoredPlace(node: store.node, slot: reservation.use.slot, generation: reservation.use.generation, size: value.count)
     }
 
-    /// From this size on, pages are made present in one step.
-    private static let populatedBytes = 1 << 20
-
     /// The object's bytes in place, if they are in this machine's memory.
     func view(_ place: StoredPlace) -> MappedBytes? {
         guard let opened, opened.node.node == place.node.node, Int(place.slot) < opened.segment.layout.slotCount else { return nil }
         return MappedBytes(SlotUse(slot: place.slot, generation: place.generation), in: opened.segment, pins: opened.pins)
+    }
+}
+
+/// Which parts of a store this process has written before: their pages are present and need not be asked for again.
+final class PresentPages: Sendable {
+    /// Pages are asked for in steps of so much, and not at all for less.
+    private static let step = 1 << 20
+    private let present = Mutex<Set<Int>>([])
+
+    /// The whole steps of an extent that were not written before; they count as written from now on.
+    func missing(in extent: Extent) -> [Extent] {
+        let steps = (extent.offset + Self.step - 1) / Self.step..<max((extent.offset + Self.step - 1) / Self.step, extent.end / Self.step)
+        guard !steps.isEmpty else { return [] }
+        return present.withLock { present in
+            var missing: [Extent] = []
+            for step in steps where present.insert(step).inserted {
+                if let last = missing.last, last.end == step * Self.step {
+                    missing[missing.count - 1].count += Self.step
+                } else {
+                    missing.append(Extent(offset: step * Self.step, count: Self.step))
+                }
+            }
+            return missing
+        }
     }
 }

@@ -100,7 +100,7 @@ extension Owner {
 
     /// Runs the object's task again; returns why that cannot be.
     private func makeAgain(_ handle: ObjectHandle, _ place: StoredPlace, _ error: MantaError) -> MantaError? {
-        let what = "object \(handle.id), made by \(objects.entries[handle.id]?.source ?? "a task"), is lost with node \(place.node.node.short)"
+        let what = "object \(handle.id), made by \(objects.entries[handle.id]?.source ?? "a task"), is not to be had from node \(place.node.node.short) any more"
         guard let maker = makers[handle.id.task] else {
             let reason =
                 objects.entries[handle.id]?.source == "put"

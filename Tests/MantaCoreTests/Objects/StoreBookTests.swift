@@ -100,7 +100,7 @@ extension StoreBook.Action {
             #expect(bench.put(round, 3 << 20) != nil)
             _ = bench.free(round)
         }
-        #expect(bench.book.usage.free == bench.book.usage.capacity)
+        #expect(bench.book.usage.used == 0)
         #expect(bench.book.counters.spilled == 0)
     }
 
@@ -199,7 +199,7 @@ extension StoreBook.Action {
         _ = bench.free(1)
         bench.put(1, 1 << 20)
         #expect(!bench.book.holds(Bench.id(1)))
-        #expect(bench.book.usage.free == bench.book.usage.capacity)
+        #expect(bench.book.usage.used == 0)
     }
 
     @Test func aClientThatDiesLeavesNothing() {
@@ -207,7 +207,7 @@ extension StoreBook.Action {
         bench.put(1, 1 << 20, owner: Bench.client)
         _ = bench.lease(2 << 20)
         _ = bench.on { $0.processEnded(Bench.client, at: $1, perform: $2) }
-        #expect(bench.book.usage.free == bench.book.usage.capacity)
+        #expect(bench.book.usage.used == 0)
         #expect(bench.lease(1).compactMap(\.refusal).first?.code == .notConnected)
     }
 
@@ -263,7 +263,7 @@ extension StoreBook.Action {
         bench.workOffTheDisk(failing: false)
         _ = bench.on { $0.tick(at: $1, perform: $2) }
         _ = bench.on { $0.clientLeft(Bench.client, at: $1, perform: $2) }
-        #expect(bench.book.usage.free == bench.book.usage.capacity)
+        #expect(bench.book.usage.used == 0)
     }
 }
 
