@@ -106,7 +106,7 @@ export const code = (text) => (text ? h("code", { title: text }, text) : none())
 export const text = (value) => (value ? h("span", { title: value }, value) : none());
 
 const tones = {
-  alive: "good", ready: "good", running: "live", healthy: "good", finished: "done", pending: "wait", starting: "wait", suspect: "warn", restarting: "warn",
+  alive: "good", ready: "good", running: "live", healthy: "good", finished: "done", created: "good", succeeded: "done", rescheduling: "warn", removed: "off", pending: "wait", starting: "wait", suspect: "warn", restarting: "warn",
   draining: "warn", updating: "warn", degraded: "warn", unhealthy: "bad", waitingForArguments: "wait", waitingForLease: "wait", failed: "bad", dead: "off",
   stopped: "off", cancelled: "off",
 };

@@ -82,8 +82,8 @@ function actorActions(row) {
   ];
 }
 
-const heading = { nodes: "host", jobs: "program", tasks: "function", actors: "name", objects: "source", errors: "code", endpoints: "name", backends: "name", replicas: "tag" };
-const kind = { nodes: "Node", jobs: "Job", tasks: "Task", actors: "Actor", objects: "Object", errors: "Error", endpoints: "Endpoint", backends: "Backend", replicas: "Replica" };
+const heading = { nodes: "host", jobs: "program", tasks: "function", actors: "name", objects: "source", placementGroups: "name", submissions: "id", errors: "code", endpoints: "name", backends: "name", replicas: "tag" };
+const kind = { nodes: "Node", jobs: "Job", tasks: "Task", actors: "Actor", objects: "Object", placementGroups: "Placement group", submissions: "Submission", errors: "Error", endpoints: "Endpoint", backends: "Backend", replicas: "Replica" };
 
 export class Inspector {
   constructor(element, feed, close) {

@@ -35,6 +35,16 @@ export function resources(row) {
   return names.length ? h("span", { class: "tags" }, names.map((name) => h("span", { class: "tag" }, `${name} ${amount(name, row[name])}`))) : none();
 }
 
+/** What each bundle of a group holds, the placed ones linked to their nodes. */
+function bundleTags(bundles) {
+  return h("span", { class: "tags" }, bundles.map((bundle) => {
+    const held = resourceNames(bundle.resources).map((name) => `${name} ${amount(name, bundle.resources[name])}`).join(" ");
+    return bundle.node ? h("a", { class: "tag", href: link("nodes", bundle.node), title: `on node ${bundle.node}` }, held) : h("span", { class: "tag", title: "not placed" }, held);
+  }));
+}
+
+const commandLine = (row) => (Array.isArray(row.entrypoint) ? row.entrypoint.join(" ") : row.entrypoint ?? "");
+
 const taskStates = ["running", "waitingForLease", "waitingForArguments", "finished", "failed", "cancelled"];
 
 export const views = {
@@ -92,6 +102,29 @@ export const views = {
       { id: "owner", title: "Owner", width: "108px", value: (row) => row.owner, cell: (row) => identifier(row.owner) }, numberColumn("ownerPid", "Owner PID", "100px", String),
     ],
     empty: start("No object is held", "Results of tasks and values that were put are objects while someone holds a reference:", "let weights = Manta.put([Float](repeating: 0, count: 1_000_000))"),
+  },
+  placementGroups: {
+    title: "Placement groups", group: "Compute", shortcut: "l", tables: ["placementGroups"], sort: "-createdAt", states: ["created", "pending", "rescheduling", "removed"],
+    columns: [
+      idColumn(), { id: "name", title: "Name", width: "140px", value: (row) => row.name, cell: (row) => (row.name ? h("span", { class: "strong", title: row.name }, row.name) : none()) },
+      stateColumn("120px", (row) => row.reason), { id: "strategy", title: "Strategy", width: "110px", value: (row) => row.strategy, cell: (row) => text(row.strategy) },
+      { id: "bundles", title: "Bundles", value: (row) => (row.bundles ?? []).length, cell: (row) => bundleTags(row.bundles ?? []) },
+      { id: "reason", title: "Waits because", value: (row) => row.reason, cell: (row) => text(row.reason) },
+      reference("job", "Job", "jobs"), timeColumn("createdAt", "Created"),
+    ],
+    empty: start("No placement group", "A group reserves the resources of several bundles together, all of them or none:", 'let group = try await Manta.placementGroup([["CPU": 2], ["CPU": 1]])\n_ = try await group.ready().value'),
+  },
+  submissions: {
+    title: "Submissions", group: "Cluster", shortcut: "u", tables: ["submissions"], sort: "-submittedAt", states: ["running", "pending", "succeeded", "failed", "stopped"],
+    columns: [
+      { id: "id", title: "ID", width: "190px", value: (row) => row.id, cell: (row) => text(row.id) },
+      { id: "entrypoint", title: "Entrypoint", value: (row) => commandLine(row), cell: (row) => code(commandLine(row)) },
+      stateColumn("104px", (row) => row.message), reference("node", "Node", "nodes"), numberColumn("pid", "PID", "80px", String),
+      { id: "message", title: "Message", value: (row) => row.message, cell: (row) => text(row.message) },
+      timeColumn("submittedAt", "Submitted", "100px"),
+      { id: "duration", title: "Duration", width: "100px", align: "right", value: (row) => (row.startedAt ? (row.endedAt ?? Date.now()) - row.startedAt : null), cell: (row) => (row.startedAt ? elapsed(row.startedAt, row.endedAt) : none()) },
+    ],
+    empty: start("No program was submitted", "The cluster runs a program for somebody who does not stay:", "manta job submit -- PROGRAM ARGUMENTS"),
   },
   errors: {
     title: "Errors", group: "Cluster", shortcut: "r", tables: ["errors"], sort: "-at",

@@ -24,13 +24,18 @@ package struct ObjectAddress: Hashable, Sendable, Codable {
 }
 
 /// The executable that holds a job's functions and actors, and what its workers find in their environment. Workers are shared only between demands of
-/// equal programs.
+/// equal programs: two versions of one program, built one after the other, run side by side.
 public struct Program: Hashable, Sendable, Codable {
     /// Absolute path of the executable on the nodes of the job.
     public var path: String
     /// Variables added to the environment of its workers.
     public var environment: [String: String]
-    public init(path: String, environment: [String: String] = [:]) { (self.path, self.environment) = (path, environment) }
+    /// Of its content, in 32 hexadecimal digits: a node that does not find this content at the path gets it from a process that runs it. Nil: whatever
+    /// lies at the path when a worker starts.
+    public var hash: String?
+    public init(path: String, environment: [String: String] = [:], hash: String? = nil) {
+        (self.path, self.environment, self.hash) = (path, environment, hash)
+    }
 }
 
 /// How long an actor lives.

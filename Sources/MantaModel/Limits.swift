@@ -36,6 +36,10 @@ package enum Limits {
     package static let idleWorkerLifetime: Duration = .seconds(60)
     /// A worker must register within this time of its start.
     package static let workerStartDeadline: Duration = .seconds(30)
+    /// Executables that a node keeps, in bytes together; the one used least recently goes.
+    package static let programStoreBytes = 4 << 30
+    /// A program comes to a node in parts of this size.
+    package static let programPartBytes = 4 << 20
     /// Worker processes on one node.
     package static let workersPerNode = 4096
     /// An owner keeps an idle lease for this long, unless the node asks for it.

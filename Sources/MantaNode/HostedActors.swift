@@ -53,13 +53,18 @@ extension Node {
     /// Its resources are there.
     func startActor(_ id: ActorID) {
         guard let actor = actors[id], case .reserving = actor.phase else { return }
-        do {
-            let worker = try processes.start(
-                actor.specification.program, for: .actor(id), title: actor.specification.type, environment: environmentOfGPUs(heldBy: id))
-            actors[id]?.phase = .starting(worker.id)
-            outputs.follow(worker)
-        } catch {
-            gone(id, DeathCause(.startFailed, error.message))
+        let (program, owner) = (actor.specification.program, actor.specification.owner)
+        programs.prepare(program, from: links[owner.process] ?? transport.connect(to: owner)) { [self] result in
+            // It may have been ended while its program was on its way.
+            guard let now = actors[id], now.restarts == actor.restarts, case .reserving = now.phase else { return }
+            do throws(MantaError) {
+                let worker = try processes.start(
+                    program, from: try result.get(), for: .actor(id), title: actor.specification.type, environment: environmentOfGPUs(heldBy: id))
+                actors[id]?.phase = .starting(worker.id)
+                outputs.follow(worker)
+            } catch {
+                gone(id, DeathCause(.startFailed, error.message))
+            }
         }
     }
 

@@ -20,6 +20,9 @@ package final class Node: @unchecked Sendable {
     let logger: Logger
     let processes: WorkerProcesses
     let outputs: WorkerOutputs
+    let programs: ProgramStore
+    /// By the hash of the program that it runs: a process that can hand it over.
+    private var programRunners: [String: ProcessAddress] = [:]
     private let memory: MemoryMonitor
     var book: LeaseBook
     /// Made when the node starts.
@@ -51,6 +54,7 @@ package final class Node: @unchecked Sendable {
         (self.configuration, self.loop, self.logger) = (configuration, loop, logger)
         processes = WorkerProcesses(configuration: configuration, loop: loop)
         outputs = WorkerOutputs(loop: loop)
+        programs = ProgramStore(folder: configuration.programDirectory, notes: configuration.hashNotes)
         memory = MemoryMonitor(node: configuration.node, workerLimit: configuration.workerMemory)
         book = LeaseBook(node: configuration.node, total: configuration.total, labels: configuration.labels)
         environmentOfTasks = VisibleGPUs.environment(of: nil, on: configuration.total)
@@ -161,15 +165,30 @@ package final class Node: @unchecked Sendable {
     private func send(_ message: some WireMessage, to process: ProcessAddress) { links[process.process]?.send(message) }
 
     private func startWorker(_ program: Program) {
-        do {
-            outputs.follow(try processes.start(program, for: .tasks, environment: environmentOfTasks))
-        } catch {
-            logger.error("a worker could not be started", metadata: ["program": "\(program.path)", "error": "\(error)"])
-            // The book must not be called while it performs.
-            loop.execute { [self] in
-                book.workerStartFailed(program, DeathCause(.startFailed, error.message), at: loop.now) { perform($0) }
+        programs.prepare(program, from: link(toRunnerOf: program)) { [self] result in
+            do throws(MantaError) {
+                outputs.follow(try processes.start(program, from: try result.get(), for: .tasks, environment: environmentOfTasks))
+            } catch {
+                logger.error("a worker could not be started", metadata: ["program": "\(program.path)", "error": "\(error)"])
+                // The book must not be called while it performs.
+                loop.execute { [self] in
+                    book.workerStartFailed(program, DeathCause(.startFailed, error.message), at: loop.now) { perform($0) }
+                }
             }
         }
+    }
+
+    /// To the process that asked for workers of the program last: it runs it.
+    private func link(toRunnerOf program: Program) -> Link? {
+        guard let runner = program.hash.flatMap({ programRunners[$0] }) else { return nil }
+        return links[runner.process] ?? transport.connect(to: runner)
+    }
+
+    /// A process that wants workers of its program can hand it over.
+    private func runs(_ program: Program, _ process: ProcessAddress) {
+        guard let hash = program.hash, programRunners[hash]?.process != process.process else { return }
+        if programRunners.count >= Limits.rememberedProcesses { programRunners.removeAll() }
+        programRunners[hash] = process
     }
 
     // MARK: Deaths
@@ -227,6 +246,7 @@ package final class Node: @unchecked Sendable {
 
     private func registerJob(_ message: RegisterJob, correlation: Correlation, on link: Link) {
         jobs[message.job.id] = message.job
+        runs(message.job.program, message.job.driver)
         let summary = NodeSummary(
             id: configuration.node, endpoint: address.endpoint, host: Host.name, state: .alive, total: book.total, available: book.available)
         link.reply(to: correlation, JobRegistered(cluster: transport.identity.cluster ?? ClusterID(high: 0, low: 0), node: summary))
@@ -322,6 +342,7 @@ extension Node: TransportDelegate {
         case .requestLease:
             let request = try RequestLease(from: &message.body)
             links[request.owner.process] = links[request.owner.process] ?? link
+            runs(request.program, request.owner)
             let lease = LeaseRequest(
                 lease: request.lease, owner: request.owner, job: request.job, program: request.program, resources: request.resources,
                 mayMove: request.mayMove, rule: request.rule ?? .standard, home: request.home)

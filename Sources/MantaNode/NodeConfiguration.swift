@@ -16,6 +16,10 @@ package struct NodeConfiguration: Sendable {
     package var node: NodeID
     /// By which rules of scheduling find it.
     package var labels: [String: String]
+    /// Folder of the executables that workers are started from; nodes of one user may share it.
+    package var programDirectory: String
+    /// Folder where the processes of this user note the hashes of executables.
+    package var hashNotes: String
     /// What the workers may hold together, in bytes; nil: what the machine has.
     package var workerMemory: Int64?
     /// Of the object store's memory, in bytes.
@@ -28,12 +32,14 @@ package struct NodeConfiguration: Sendable {
     package var gpuNames: [String] = VisibleGPUs.inherited
 
     package init(
-        head: String, endpoint: String, runtimeDirectory: String, logDirectory: String, total: Resources, node: NodeID = .random(), labels: [String: String] = [:],
-        workerMemory: Int64? = nil, prestart: Int? = nil, storeBytes: Int? = nil, spillDirectory: String? = nil
+        head: String, endpoint: String, runtimeDirectory: String, logDirectory: String, total: Resources, programDirectory: String, hashNotes: String,
+        node: NodeID = .random(), labels: [String: String] = [:], workerMemory: Int64? = nil, prestart: Int? = nil, storeBytes: Int? = nil,
+        spillDirectory: String? = nil
     ) {
         self.storeBytes = storeBytes ?? Self.machineStoreBytes
         self.spillDirectory = spillDirectory ?? "\(runtimeDirectory)/\(node.short).spill"
         (self.head, self.endpoint, self.runtimeDirectory, self.logDirectory) = (head, endpoint, runtimeDirectory, logDirectory)
+        (self.programDirectory, self.hashNotes) = (programDirectory, hashNotes)
         (self.total, self.node, self.labels, self.workerMemory, self.prestart) = (total, node, labels, workerMemory, prestart)
     }
 

@@ -53,20 +53,20 @@ final class WorkerProcesses {
 
     init(configuration: NodeConfiguration, loop: EventLoop) { (self.configuration, self.loop) = (configuration, loop) }
 
-    /// Starts a worker; throws when there are too many or the program cannot be run.
+    /// Starts a worker from the file that holds its program; throws when there are too many or it cannot be run.
     func start(
-        _ program: Program, for purpose: WorkerProcess.Purpose, title: String? = nil, environment: [String: String]
+        _ program: Program, from executable: String, for purpose: WorkerProcess.Purpose, title: String? = nil, environment: [String: String]
     ) throws(MantaError) -> WorkerProcess {
         guard processes.count < Limits.workersPerNode else {
             throw MantaError(.overloaded, "this node runs \(processes.count) workers, its limit; end some actors or start another node")
         }
-        guard access(program.path, X_OK) == 0 else {
-            throw MantaError(.notFound, "the program \(program.path) is not an executable file on this node (\(String(cString: strerror(errno))))")
+        guard access(executable, X_OK) == 0 else {
+            throw MantaError(.notFound, "the program \(executable) is not an executable file on this node (\(String(cString: strerror(errno))))")
         }
         let id = ProcessID.random()
         let files = WorkerFiles(id, in: configuration.logDirectory)
         let note = title == nil ? WorkerNote() : nil
-        let pid = try spawn(program, id, files, note, environment)
+        let pid = try spawn(program, executable, id, files, note, environment)
         let worker = WorkerProcess(
             id: id, pid: pid, program: program, purpose: purpose, title: title, startedAt: loop.now, files: files, note: note)
         processes[id] = worker
@@ -81,7 +81,7 @@ final class WorkerProcesses {
     }
 
     private func spawn(
-        _ program: Program, _ id: ProcessID, _ files: WorkerFiles, _ note: WorkerNote?, _ added: [String: String]
+        _ program: Program, _ executable: String, _ id: ProcessID, _ files: WorkerFiles, _ note: WorkerNote?, _ added: [String: String]
     ) throws(MantaError) -> Int32 {
         var environment = program.environment.merging(added) { _, added in added }
         environment["MANTA_ROLE"] = "worker"
@@ -92,13 +92,14 @@ final class WorkerProcesses {
         environment["MANTA_RUNTIME_DIRECTORY"] = configuration.runtimeDirectory
         environment["MANTA_LOG_DIRECTORY"] = configuration.logDirectory
         environment["MANTA_PROGRAM"] = program.path
+        environment["MANTA_PROGRAM_HASH"] = program.hash ?? ""
         if note != nil { environment["MANTA_NOTE_FD"] = "3" }
         let output = try Self.appending(files.output)
         defer { close(output) }
         let errors = try Self.appending(files.errors)
         defer { close(errors) }
         return try ChildProcess(
-            path: program.path, arguments: [program.path], environment: ProcessEnvironment.current(adding: environment), output: output, error: errors,
+            path: executable, arguments: [program.path], environment: ProcessEnvironment.current(adding: environment), output: output, error: errors,
             inherited: note?.descriptor
         ).spawn()
     }

@@ -44,6 +44,8 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     case offerRing = 110, ringAnswer, ringBegins
     // Submitted programs
     case submitProgram = 130, submissionFound, stopSubmission, deleteSubmission, readSubmissionLog, submissionLog, startEntrypoint, stopEntrypoint, entrypointReport
+    // Programs that a node lacks
+    case fetchProgram = 220, programPart
     // Explaining
     case explain = 170, explanation, explainTask, explainLease
     // Placement groups

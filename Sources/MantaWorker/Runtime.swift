@@ -247,8 +247,11 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         let context = TaskContext.current
         let scheduling = options.scheduling ?? context?.group.map { Scheduling(rule: .standard, group: $0) }
         let group = scheduling?.group
+        var program = options.program ?? configuration.program
+        // It may outlive this version of its program, and then runs whichever there is.
+        if options.lifetime == .detached { program.hash = nil }
         let specification = ActorSpecification(
-            id: id, job: context?.job ?? configuration.job, program: options.program ?? configuration.program, type: type, initializer: initializer,
+            id: id, job: context?.job ?? configuration.job, program: program, type: type, initializer: initializer,
             arguments: [], name: options.name, namespace: options.namespace ?? namespace, lifetime: options.lifetime,
             resources: group?.demand(for: options.resources) ?? options.resources,
             placementResources: group?.demand(for: options.placementResources) ?? options.placementResources, maxRestarts: options.maxRestarts,

@@ -30,6 +30,14 @@ struct Mishap: Error {}
 }
 @Remote func stumble() async throws -> Int { throw Mishap() }
 
+/// The bytes of the executable that it runs in, and the node.
+@Remote func executable() async throws -> String {
+    try await Task.sleep(for: .milliseconds(50))  // the work itself
+    var status = stat()
+    guard stat("/proc/self/exe", &status) == 0 else { return "none" }
+    return try "\(status.st_size) \(Manta.context.node?.description ?? "nowhere")"
+}
+
 /// Runs tasks of its own.
 @Remote func parent(children: Int) async throws -> Int {
     try await Manta.get((0..<children).map { _ in place.remote(milliseconds: 1) }).count
@@ -73,6 +81,14 @@ enum Probe {
         case ("spread", let count?):
             let nodes = try await Manta.get((0..<(Int(count) ?? 1)).map { _ in place.remote(milliseconds: 200) })
             for node in Set(nodes).sorted() { say(node) }
+        case ("executables", let gate?):
+            say(try await executable.remote().value)
+            while access(gate, F_OK) != 0 { try await Task.sleep(for: .milliseconds(20)) }  // until the test says so
+            var found: Set<String> = []
+            while Set(found.map { $0.split(separator: " ").last }).count < 2 {
+                found.formUnion(try await Manta.get((0..<8).map { _ in executable.options(scheduling: .spread).remote() }))
+            }
+            for line in found.sorted() { say(line) }
         case ("family", let count?):
             say(try await parent.remote(children: Int(count) ?? 1).value)
         case ("linger", let count?):
@@ -80,7 +96,7 @@ enum Probe {
             let lingering = (0..<(Int(count) ?? 1)).map { _ in linger.remote() }
             _ = try await Manta.get(lingering)  // until the test ends it
         default:
-            say("expected create NAME, add NAME, hold NAME, chatter TEXT, stumble, spread COUNT, family COUNT or linger COUNT; --in NAMESPACE")
+            say("expected create NAME, add NAME, hold NAME, chatter TEXT, stumble, spread COUNT, executables GATE, family COUNT or linger COUNT; --in NAMESPACE")
         }
         await session.stop()
     }

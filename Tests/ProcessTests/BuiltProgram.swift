@@ -45,15 +45,19 @@ final class RunningProgram: Sendable {
     private let folder: String
     let name: String
 
-    init(_ program: BuiltProgram, _ arguments: [String], _ environment: [String: String]) throws {
-        name = "\(program.rawValue) \(arguments.joined(separator: " "))"
+    convenience init(_ program: BuiltProgram, _ arguments: [String], _ environment: [String: String]) throws {
+        try self.init(path: program.path, arguments, environment)
+    }
+
+    init(path: String, _ arguments: [String], _ environment: [String: String]) throws {
+        name = "\(path.split(separator: "/").last ?? "") \(arguments.joined(separator: " "))"
         var template = Array("/tmp/manta-run-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw DidNotHappen(description: "no temporary folder for \(name)") }
         folder = String(decoding: template.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
         let process = Process()
         // A line is seen when it is printed, although it goes to a file.
         process.executableURL = URL(filePath: "/usr/bin/stdbuf")
-        process.arguments = ["-oL", program.path] + arguments
+        process.arguments = ["-oL", path] + arguments
         process.environment = environment
         process.currentDirectoryURL = BuiltProgram.project
         process.standardInput = FileHandle.nullDevice

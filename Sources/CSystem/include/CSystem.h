@@ -12,6 +12,7 @@
 #include "entry.h"
 #include "checksum.h"
 #include "environment.h"
+#include "hash.h"
 #include "note.h"
 #include "shared.h"
 

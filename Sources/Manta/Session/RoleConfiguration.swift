@@ -31,6 +31,10 @@ package enum Variable {
     package static let readyDescriptor = "MANTA_READY_FD"
     package static let namespace = "MANTA_NAMESPACE"
     package static let program = "MANTA_PROGRAM"
+    /// Of the content of the worker's program.
+    package static let programHash = "MANTA_PROGRAM_HASH"
+    /// Where a node keeps the programs of its workers.
+    package static let programDirectory = "MANTA_PROGRAM_DIRECTORY"
     package static let nodeEndpoint = "MANTA_NODE_ENDPOINT"
     package static let nodeID = "MANTA_NODE_ID"
     package static let processID = "MANTA_PROCESS_ID"
@@ -52,6 +56,8 @@ package enum Folders {
     /// `/tmp/manta-<uid>/<port>`: short, since a socket's path has at most 107 bytes.
     package static func runtime(port: UInt16) -> String { "\(runtimeBase)/\(port)" }
     package static var runtimeBase: String { "/tmp/manta-\(getuid())" }
+    /// Where the hashes of executables are noted.
+    package static var hashNotes: String { "\(runtimeBase)/hashes" }
 
     /// Makes a folder that only this user can enter, with those above it.
     package static func make(_ path: String) throws(MantaError) {

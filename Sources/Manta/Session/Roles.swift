@@ -65,8 +65,10 @@ private func startNode(_ loop: EventLoop, _ logger: Logger) throws -> (String, (
     let sockets = try folder(Variable.runtimeDirectory, default: Folders.runtime(port: port(of: head) ?? 0))
     let logs = try folder(Variable.logDirectory, default: "\(durableFolder())/logs")
     let id = NodeID.random()
+    let programs = ProcessEnvironment[Variable.programDirectory] ?? "\(durableFolder())/programs"
     let configuration = NodeConfiguration(
-        head: head, endpoint: "ipc://\(sockets)/\(id.short).sock", runtimeDirectory: sockets, logDirectory: logs, total: total, node: id,
+        head: head, endpoint: "ipc://\(sockets)/\(id.short).sock", runtimeDirectory: sockets, logDirectory: logs, total: total,
+        programDirectory: programs, hashNotes: Folders.hashNotes, node: id,
         labels: try parseLabels(ProcessEnvironment[Variable.labels] ?? ""), workerMemory: try number(Variable.workerMemory).map { Int64($0) },
         storeBytes: try storeBytes(), spillDirectory: ProcessEnvironment[Variable.spillDirectory].map { "\($0)/manta-\(id.short)" })
     let node = Node(configuration: configuration, loop: loop, logger: logger)
@@ -107,7 +109,9 @@ private func startProxy(_ loop: EventLoop, _ logger: Logger) throws -> (String, 
         let configuration = Runtime.Configuration(
             role: .worker, head: head, node: try required(Variable.nodeEndpoint), nodeID: node,
             runtimeDirectory: try required(Variable.runtimeDirectory),
-            program: Program(path: try required(Variable.program), environment: programEnvironment(namespace: namespace)), namespace: namespace,
+            program: Program(
+                path: try required(Variable.program), environment: programEnvironment(namespace: namespace), hash: ProcessEnvironment[Variable.programHash].flatMap { $0.isEmpty ? nil : $0 }),
+            namespace: namespace,
             job: JobID(high: 0, low: 0), process: process)
         let loop = EventLoop(name: "worker", spinning: Limits.spin)
         loop.start()

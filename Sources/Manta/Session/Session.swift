@@ -103,8 +103,9 @@ public final class Session: Sendable {
     /// The runtime, while the session lives.
     package var runtime: Runtime? { state.withLock { $0.runtime } }
 
-    /// This executable.
+    /// This executable, where it lay when its job began.
     package static func executable() throws(MantaError) -> String {
+        if ProcessEnvironment[Variable.role] == ProcessRole.worker.rawValue, let path = ProcessEnvironment[Variable.program] { return path }
         var buffer = [UInt8](repeating: 0, count: 4096)
         let count = buffer.withUnsafeMutableBytes { readlink("/proc/self/exe", $0.baseAddress!, $0.count) }
         guard count > 0 else { throw MantaError(.system, "the path of this program cannot be read from /proc/self/exe") }
@@ -159,7 +160,10 @@ public final class Session: Sendable {
     fileprivate func join(_ head: String, role: ProcessRole) async throws {
         let sockets = state.withLock { $0.folder } ?? Folders.runtime(port: port(of: head) ?? 0)
         try Folders.make(sockets)
-        let program = Program(path: try Self.executable(), environment: programEnvironment(namespace: namespace))
+        try Folders.make(Folders.runtimeBase)
+        // As it is: at its path may lie another one by now.
+        let hash = role == .driver ? try ExecutableFile.hash(of: "/proc/self/exe", notes: Folders.hashNotes) : nil
+        let program = Program(path: try Self.executable(), environment: programEnvironment(namespace: namespace), hash: hash)
         let configuration = Runtime.Configuration(role: role, head: head, runtimeDirectory: sockets, program: program, namespace: namespace)
         let runtime = Runtime(configuration: configuration, program: try Records.program.get(), loop: loop)
         try CurrentRuntime.install(runtime)

@@ -295,6 +295,7 @@ extension Owner: TransportDelegate {
         case .cancelObject: try answer(try CancelObject(from: &message.body), correlation: try message.required(), on: link)
         case .getObject: answer(try GetObject(from: &message.body), correlation: try message.required(), on: link)
         case .copyChanged: copyChanged(try CopyChanged(from: &message.body))
+        case .fetchProgram: try answer(try FetchProgram(from: &message.body), correlation: try message.required(), on: link)
         case .listObjects: answer(try ListObjects(from: &message.body), correlation: try message.required(), on: link)
         case .startActor: execution.start(try StartActor(from: &message.body), correlation: try message.required(), from: link, self)
         case .stopWorker: execution.stop(self)
