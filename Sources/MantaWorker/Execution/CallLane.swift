@@ -131,7 +131,8 @@ final class CallLane: Sendable {
             runtime.post(.finished(finished), quietly: mayWait)
             if !mayWait { waiting = 0 }
         }
-        letGo(&waiting, on: runtime)
+        // Also another runner's, whose next call may wait for something: that one will not let go of it soon.
+        runtime.announce()
         host.ranDry(on: runtime)
     }
 

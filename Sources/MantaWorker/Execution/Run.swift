@@ -66,8 +66,8 @@ struct Run: Sendable {
         var outcome: TaskOutcome
         var failure: ErrorRow?
         do {
-            // Also while its arguments come: what it holds may be needed to make them again.
-            let results = try await TaskContext.$current.withValue(context) { try await body(try await values(on: runtime)) }
+            let values = try await values(on: runtime, context)
+            let results = try await TaskContext.$current.withValue(context) { try await body(values) }
             outcome = try await runtime.outcome(of: results, for: self)
         } catch where Task.isCancelled {
             // Nobody waits for it: whatever it threw on its way out is no failure to tell of.
@@ -81,14 +81,16 @@ struct Run: Sendable {
             done: TaskDone(task: task, attempt: attempt, outcome: outcome, startedAt: startedAt, duration: duration), route: route, failure: failure)
     }
 
-    private func values(on runtime: Runtime) async throws -> [ArgumentValue] {
+    private func values(on runtime: Runtime, _ context: TaskContext) async throws -> [ArgumentValue] {
         var values: [ArgumentValue] = []
         values.reserveCapacity(arguments.count)
         for argument in arguments {
             switch argument {
             case .value(let bytes): values.append(.value(.array(bytes)))
             case .reference(let object, let owner, let place):
-                values.append(.value(try await runtime.handle(for: object, owner: owner, at: place).bytes()))
+                let handle = runtime.handle(for: object, owner: owner, at: place)
+                // With its context: what the task holds may be needed to make the argument again.
+                values.append(.value(try await TaskContext.$current.withValue(context) { try await handle.bytes() }))
             }
         }
         return values

@@ -124,6 +124,8 @@ final class Owner: @unchecked Sendable {
     }
 
     func tick() {
+        // What was posted quietly never waits for longer.
+        carryOutInbox()
         tickTasks()
         execution.tick(self)
         tickStore()
