@@ -82,13 +82,15 @@ extension Head {
     /// Asks every node; one that does not answer within a second is left out.
     private func gatherObjects(_ selection: RowSelection, _ answer: StateAnswer, _ done: @escaping (Result<StateAnswer, MantaError>) -> Void) {
         var answer = answer
-        let links = Array(nodeLinks.values)
+        let links = nodeLinks
+        var totals: [ObjectTotals] = []
         var (all, missing, silent) = (ObjectList(rows: [], total: 0, totalBytes: 0), links.count, 0)
         // Which rows meet a condition only they say: as many as there may be are asked for.
         let limit = selection.isPlain ? selection.limit : Limits.listRows
         func finish() {
             all.rows.sort { ($0.size, $0.id) > ($1.size, $1.id) }
             answer.objectBytes = all.totalBytes
+            answer.objectTotals = totals.sorted { ($0.bytes, $0.node) > ($1.bytes, $1.node) }
             if silent > 0 { answer.warn("\(silent) of \(links.count) nodes did not answer in time; their objects are left out") }
             guard !selection.isPlain else {
                 answer.objects = Array(all.rows.prefix(limit))
@@ -102,9 +104,10 @@ extension Head {
             } catch { done(.failure(error)) }
         }
         if links.isEmpty { return finish() }
-        for node in links {
-            node.request(ListObjects(limit: limit), deadline: .seconds(1)) { result in
+        for (node, link) in links {
+            link.request(ListObjects(limit: limit), deadline: .seconds(1)) { result in
                 if case .success(let list) = result {
+                    totals.append(ObjectTotals(node: node, objects: list.total, bytes: list.totalBytes))
                     all.rows += list.rows
                     all.total += list.total
                     all.totalBytes += list.totalBytes

@@ -64,6 +64,8 @@ package enum Limits {
     package static let listRows = 10_000
     /// An actor that the head does not know is asked for again for so long: a handle may be faster than the message that creates its actor.
     package static let unknownActorPatience: Duration = .seconds(2)
+    /// Processes that are gone, as each process remembers them: what they owned fails at once.
+    package static let goneProcesses = 10_000
     /// Dead actors the head remembers.
     package static let deadActors = 10_000
 

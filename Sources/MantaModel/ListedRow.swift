@@ -102,6 +102,9 @@ extension ObjectRow: ListedRow {
     package static let members: [RowMember<Self>] = [
         RowMember("id") { $0.id.description }, RowMember("state") { $0.state.rawValue }, RowMember("size") { "\($0.size)" }, RowMember("owner") { $0.owner.description },
         RowMember("ownerPid") { "\($0.ownerPid)" }, RowMember("node") { $0.node?.description }, RowMember("source") { $0.source },
+        RowMember("createdAt") { "\($0.createdAt.milliseconds)" }, RowMember("location") { $0.location?.rawValue }, RowMember("local") { "\($0.local)" },
+        RowMember("pins") { "\($0.pins)" }, RowMember("pinnedBy") { $0.pinnedBy?.description }, RowMember("borrowers") { "\($0.borrowers)" },
+        RowMember("containers") { "\($0.containers)" }, RowMember("containedIn") { $0.containedIn?.description }, RowMember("forGood") { "\($0.forGood)" },
     ]
     package var key: String { id.description }
     package var stateName: String { state.rawValue }

@@ -166,9 +166,45 @@ public struct ObjectRow: Codable, Sendable, Hashable {
     public var node: NodeID?
     /// The function that makes it, or `put`.
     public var source: String
-    public init(id: ObjectID, state: State, size: Int, owner: ProcessID, ownerPid: Int32, node: NodeID?, source: String) {
-        (self.id, self.state, self.size, self.owner, self.ownerPid, self.node, self.source) = (id, state, size, owner, ownerPid, node, source)
+    public var createdAt: WallTime
+    /// Where its value is; nil while there is none.
+    public var location: Location?
+    /// Code of its owner has a reference to it.
+    public var local: Bool
+    /// Tasks in flight, and constructors of actors, that it is an argument of, and answers that their receiver has not confirmed; one of them, where known.
+    public var pins: Int
+    public var pinnedBy: TaskID?
+    /// Other processes that use it.
+    public var borrowers: Int
+    /// Objects whose values hold a reference to it; one of them, where known.
+    public var containers: Int
+    public var containedIn: ObjectID?
+    /// It is kept as long as its owner: its reference was encoded where nobody watches what becomes of it.
+    public var forGood: Bool
+
+    /// Where a value can be.
+    public enum Location: String, Codable, Sendable {
+        /// The memory of the owner's process.
+        case owner
+        /// The stores of one or more nodes.
+        case store
     }
+
+    public init(
+        id: ObjectID, state: State, size: Int, owner: ProcessID, ownerPid: Int32, node: NodeID?, source: String, createdAt: WallTime = WallTime(milliseconds: 0),
+        location: Location? = nil
+    ) {
+        (self.id, self.state, self.size, self.owner, self.ownerPid, self.node, self.source) = (id, state, size, owner, ownerPid, node, source)
+        (self.createdAt, self.location, local, pins, borrowers, containers, forGood) = (createdAt, location, false, 0, 0, 0, false)
+    }
+}
+
+/// How many objects the processes of one node own, and the bytes of their values.
+public struct ObjectTotals: Codable, Sendable, Hashable {
+    public var node: NodeID
+    public var objects: Int
+    public var bytes: Int
+    public init(node: NodeID, objects: Int, bytes: Int) { (self.node, self.objects, self.bytes) = (node, objects, bytes) }
 }
 
 public struct ErrorRow: Codable, Sendable, Hashable {

@@ -32,6 +32,8 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     // The stores of nodes
     case openStore = 180, storeOpened, joinStore, leaseMemory, memoryLeased, returnMemory, objectsStored, freeObjects, openObject, objectOpened, pullObject,
         objectPart, copyChanged
+    // References of objects
+    case borrowObjects = 200, releaseObjects, awaitBorrows
     // Actors
     case createActor = 70, getActor, actorFound, watchActor, actorChanged, killActor, placeActor, actorReport
     // Tables

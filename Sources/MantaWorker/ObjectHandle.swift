@@ -11,7 +11,7 @@ import Synchronization
 /// The part of a runtime that looks after handles; called from any thread, and must not block.
 package protocol HandleKeeper: AnyObject, Sendable {
     /// No copy of the handle is left in this process.
-    func handleWasReleased(_ id: ObjectID, owner: ProcessAddress)
+    func handleWasReleased(_ id: ObjectID, owner: ProcessAddress, isBorrowed: Bool)
     /// The object failed, and no copy of its handle in this process was ever asked what became of it.
     func failureWasUnseen(_ id: ObjectID, owner: ProcessAddress, _ error: any Error)
     /// Somebody waits for the value of a handle made with `fetchesOnDemand`; told once.
@@ -34,6 +34,10 @@ package final class ObjectHandle: Sendable {
     package let id: ObjectID
     package let owner: ProcessAddress
     private let keeper: (any HandleKeeper)?
+    /// It was made from an encoded reference; its value is the owner's.
+    package let isBorrowed: Bool
+    /// It is for the time of a task or call only, whose submitter holds the object: nobody counts it.
+    private let isLent: Bool
     /// The result of a call that an actor which runs its calls one by one made to itself: while the call that made it runs, it cannot come.
     private let isOfOwnActor: Bool
     /// When it is the object of the end of a stream.
@@ -77,25 +81,26 @@ package final class ObjectHandle: Sendable {
         stream: StreamHandle? = nil
     ) {
         (self.id, self.owner, self.keeper, self.isOfOwnActor, self.stream) = (id, owner, keeper, isOfOwnActor, stream)
+        (isBorrowed, isLent) = (fetchesOnDemand, false)
         state = Mutex(State(announces: fetchesOnDemand))
         hasOutcome = Atomic(false)
     }
 
     /// A handle whose outcome is known.
-    package init(id: ObjectID, owner: ProcessAddress, keeper: (any HandleKeeper)?, outcome: Outcome) {
-        (self.id, self.owner, self.keeper, isOfOwnActor, stream) = (id, owner, keeper, false, nil)
+    package init(id: ObjectID, owner: ProcessAddress, keeper: (any HandleKeeper)?, isLent: Bool = false, outcome: Outcome) {
+        (self.id, self.owner, self.keeper, self.isLent, isOfOwnActor, stream, isBorrowed) = (id, owner, keeper, isLent, false, nil, false)
         state = Mutex(State(outcome: outcome, announces: false))
         hasOutcome = Atomic(true)
     }
 
     deinit {
-        guard let keeper else { return }
+        guard let keeper, !isLent else { return }
         let unseen: (any Error)? = state.withLock { state in
             guard !state.isSeen, case .failed(let error) = state.outcome else { return nil }
             return error
         }
         if let unseen { keeper.failureWasUnseen(id, owner: owner, unseen) }
-        keeper.handleWasReleased(id, owner: owner)
+        keeper.handleWasReleased(id, owner: owner, isBorrowed: isBorrowed)
     }
 
     /// The outcome, if it is known.

@@ -71,7 +71,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         (self.configuration, self.program, self.loop) = (configuration, program, loop)
         let socket = "\(configuration.runtimeDirectory)/\(configuration.process.short).sock"
         address = ProcessAddress(process: configuration.process, endpoint: "ipc://\(socket)")
-        owner = Owner(loop: loop)
+        owner = Owner(loop: loop, process: configuration.process)
         place.withLock { $0.node = configuration.nodeID }
         owner.runtime = self
     }
@@ -343,31 +343,38 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     /// `getIfExists` found an older actor: calls to `id` go to `actual` from now on.
     func alias(_ id: ActorID, to actual: ActorID) { place.withLock { $0.aliases[id] = actual } }
 
-    package func handle(for id: ObjectID, owner: ProcessAddress) -> ObjectHandle { handle(for: id, owner: owner, at: nil) }
-
-    /// - Parameter place: Where the value lies, when that is known.
-    func handle(for id: ObjectID, owner: ProcessAddress, at place: StoredPlace?) -> ObjectHandle {
-        borrowed.withLock { borrowed in
-            if let handle = borrowed[id]?.handle { return handle }
-            let handle =
-                place.map { ObjectHandle(id: id, owner: owner, keeper: self, outcome: .stored($0)) }
-                ?? ObjectHandle(id: id, owner: owner, keeper: self, fetchesOnDemand: true)
+    package func handle(for id: ObjectID, owner: ProcessAddress) -> ObjectHandle {
+        let (handle, isNew) = borrowed.withLock { borrowed in
+            if let handle = borrowed[id]?.handle { return (handle, false) }
+            let handle = ObjectHandle(id: id, owner: owner, keeper: self, fetchesOnDemand: true)
             borrowed[id] = WeakHandle(handle: handle)
-            return handle
+            return (handle, true)
         }
+        if isNew { post(.borrowed(handle.address)) }
+        return handle
     }
+
+    /// An argument of a task or call that runs here: its submitter holds the object until that has ended, so its owner need not know of this process.
+    /// - Parameter place: Where the value lies, when that is known.
+    func argument(_ id: ObjectID, owner: ProcessAddress, at place: StoredPlace?) -> ObjectHandle {
+        if let handle = borrowed.withLock({ $0[id]?.handle }) { return handle }
+        if let place { return ObjectHandle(id: id, owner: owner, keeper: self, isLent: true, outcome: .stored(place)) }
+        let handle = ObjectHandle(id: id, owner: owner, keeper: nil)
+        post(.wanted(handle))
+        return handle
+    }
+
+    package func keepForGood(_ handle: ObjectHandle) { post(.keptForGood(handle)) }
 
     // MARK: HandleKeeper
 
-    package func handleWasReleased(_ id: ObjectID, owner: ProcessAddress) {
-        if owner.process != address.process {
-            borrowed.withLock { borrowed in
-                // A new handle of the same object may have been made meanwhile.
-                if let entry = borrowed[id], entry.handle == nil { borrowed[id] = nil }
-            }
-        } else {
-            post(.released(id))
+    package func handleWasReleased(_ id: ObjectID, owner: ProcessAddress, isBorrowed: Bool) {
+        guard isBorrowed else { return post(.released(id)) }
+        borrowed.withLock { borrowed in
+            // A new handle of the same object may have been made meanwhile.
+            if let entry = borrowed[id], entry.handle == nil { borrowed[id] = nil }
         }
+        post(.dropped(id))
     }
 
     package func handleIsWanted(_ handle: ObjectHandle) { post(.wanted(handle)) }

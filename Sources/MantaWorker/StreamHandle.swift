@@ -36,6 +36,9 @@ package final class StreamHandle: Sendable {
     /// Whether the item with this index, from 0, is the next one that is missing; an earlier one came before.
     package func expects(_ index: Int) -> Bool { state.withLock { $0.received == index && !$0.hasEnded } }
 
+    /// Whether the item with this index came, in whichever attempt.
+    package func hasReceived(_ index: Int) -> Bool { state.withLock { $0.received > index || $0.hasEnded } }
+
     /// The next item is there.
     package func add(_ item: ObjectHandle) {
         let waiter = state.withLock { state -> Waiter? in

@@ -97,6 +97,8 @@ package enum ArgumentSource: Sendable {
     case value(EncodedValue)
     /// The object's value, when it is there; the handle keeps it alive until the call has it.
     case reference(ObjectHandle)
+    /// An object of this process, which its runtime holds for the call.
+    case own(ObjectID)
 }
 
 /// What the public API needs of the process it runs in. Implementations are called from any thread.
@@ -143,6 +145,8 @@ package protocol RuntimeInterface: AnyObject, Sendable {
     func cancelled(_ handle: ObjectHandle, _ cancellation: Cancellation) async throws
     /// A borrowed handle of an object that another process (or this one) owns; one object has one handle at a time in a process.
     func handle(for id: ObjectID, owner: ProcessAddress) -> ObjectHandle
+    /// The reference was encoded where nobody watches what becomes of it: the object stays as long as this process.
+    func keepForGood(_ handle: ObjectHandle)
     /// The identifier other processes know an actor by: differs from `id` only when `getIfExists` found an older actor.
     func resolved(_ id: ActorID) -> ActorID
 }
@@ -150,6 +154,7 @@ package protocol RuntimeInterface: AnyObject, Sendable {
 extension RuntimeInterface {
     package func hold(on actor: ActorID, _ options: ActorOptions) -> ActorHold? { nil }
     package func resolved(_ id: ActorID) -> ActorID { id }
+    package func keepForGood(_ handle: ObjectHandle) {}
 
     // A runtime without a cluster has no placement groups.
     package func createGroup(

@@ -1,7 +1,8 @@
 // ObjectReference: a value that is there or will be, somewhere on the cluster, as a typed value of this program.
 //
 // Copies share one handle; when the last one in the process goes, the process gives up its hold on the object. An encoded reference borrows: the object
-// lives as long as anyone holds it.
+// lives as long as anyone holds it. One that is encoded outside of a remote value, as by a JSON encoder, can turn up anywhere and at any time: its object
+// lives as long as the process that encoded it.
 
 public import MantaModel
 import MantaWire
@@ -75,7 +76,11 @@ extension ObjectReference: Codable {
         try container.encode(handle.id, forKey: .id)
         try container.encode(handle.owner.process, forKey: .process)
         try container.encode(handle.owner.endpoint, forKey: .endpoint)
-        ReferenceCollector.of(encoder)?.note(handle)
+        guard let collector = ReferenceCollector.of(encoder) else {
+            CurrentRuntime.get()?.keepForGood(handle)
+            return
+        }
+        collector.note(handle)
     }
 
     /// Borrows the object; throws `notConnected` when this process has no session.

@@ -144,6 +144,7 @@ final class SerialRuntime: RuntimeInterface {
             switch source {
             case .value(let value): arguments.append(.value(.array(value.bytes)))
             case .reference(let handle): arguments.append(.value(try await handle.bytes()))
+            case .own: preconditionFailure("only what a cluster's runtime was given to submit names objects by identifier")
             }
         }
         return arguments
@@ -237,7 +238,7 @@ final class SerialRuntime: RuntimeInterface {
 }
 
 extension SerialRuntime: HandleKeeper {
-    func handleWasReleased(_ id: ObjectID, owner: ProcessAddress) {
+    func handleWasReleased(_ id: ObjectID, owner: ProcessAddress, isBorrowed: Bool) {
         // The last hold on a nested object may go here, which comes back to this function: not under the lock.
         let nested = state.withLock { state -> [ObjectHandle]? in
             if state.objects[id]?.handle == nil { state.objects[id] = nil }

@@ -98,6 +98,9 @@ extension ReferenceCounter {
     /// Whether `flush` has something to tell.
     package var hasChanges: Bool { !changed.isEmpty }
 
+    /// Whether a barrier would have to wait, or may.
+    package var owesRegistrations: Bool { !changed.isEmpty || !unacknowledged.isEmpty }
+
     /// Tells the owners what changed in this turn: registrations first, and releases as soon as all registrations before them are acknowledged.
     package mutating func flush(perform: (Action) -> Void) {
         guard !changed.isEmpty else { return }

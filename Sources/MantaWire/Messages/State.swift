@@ -74,6 +74,8 @@ package struct StateAnswer: CodedMessage, Hashable {
     package var states: [String: [String: Int]]?
     /// Bytes of all objects.
     package var objectBytes: Int?
+    /// The objects of each node that answered.
+    package var objectTotals: [ObjectTotals]?
     /// What all nodes that are not dead have, and what of it is free.
     package var resources: Resources?
     package var freeResources: Resources?

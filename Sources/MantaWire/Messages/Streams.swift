@@ -12,18 +12,21 @@ package struct StreamItem: WireMessage, Hashable {
     /// How many items the worker sends ahead of what was taken.
     package var window: UInt32
     package var value: ResultValue
+    /// The references inside the value; most often none, and then not written. `AwaitBorrows` follows.
+    package var contents: [ObjectAddress]
 
-    package init(task: TaskID, attempt: UInt32, index: UInt64, window: UInt32, value: ResultValue) {
-        (self.task, self.attempt, self.index, self.window, self.value) = (task, attempt, index, window, value)
+    package init(task: TaskID, attempt: UInt32, index: UInt64, window: UInt32, value: ResultValue, contents: [ObjectAddress] = []) {
+        (self.task, self.attempt, self.index, self.window, self.value, self.contents) = (task, attempt, index, window, value, contents)
     }
 
     package func encode(into writer: inout MessagePackWriter) {
-        writer.writeArrayHeader(5)
+        writer.writeArrayHeader(contents.isEmpty ? 5 : 6)
         writer.write(task)
         writer.write(attempt)
         writer.write(index)
         writer.write(window)
         writer.write(value)
+        if !contents.isEmpty { writer.write(contents) }
     }
 
     package init(from reader: inout MessagePackReader) throws(MantaError) {
@@ -33,7 +36,8 @@ package struct StreamItem: WireMessage, Hashable {
         index = try reader.readUInt64()
         window = try reader.readUInt32()
         value = try reader.readResultValue()
-        try reader.skipFields(from: 5, to: count)
+        contents = count > 5 ? try reader.readReferences() : []
+        try reader.skipFields(from: 6, to: count)
     }
 }
 

@@ -169,27 +169,36 @@ package struct TaskDone: WireMessage, Hashable {
     package var startedAt: WallTime
     /// How long user code ran, in nanoseconds.
     package var duration: UInt64
+    /// The references inside each value; most often none at all, and then empty and not written. `AwaitBorrows` follows.
+    package var contents: [[ObjectAddress]]
 
-    package init(task: TaskID, attempt: UInt32, outcome: TaskOutcome, startedAt: WallTime, duration: UInt64) {
+    package init(task: TaskID, attempt: UInt32, outcome: TaskOutcome, startedAt: WallTime, duration: UInt64, contents: [[ObjectAddress]] = []) {
         (self.task, self.attempt, self.outcome, self.startedAt, self.duration) = (task, attempt, outcome, startedAt, duration)
+        self.contents = contents
     }
 
     package func encode(into writer: inout MessagePackWriter) {
-        writer.writeArrayHeader(5)
+        writer.writeArrayHeader(contents.isEmpty ? 5 : 6)
         writer.write(task)
         writer.write(attempt)
         writer.write(startedAt.milliseconds)
         writer.write(duration)
         writer.write(outcome)
+        guard !contents.isEmpty else { return }
+        writer.writeArrayHeader(contents.count)
+        for references in contents { writer.write(references) }
     }
 
     package init(from reader: inout MessagePackReader) throws(MantaError) {
-        try reader.readArrayHeader(of: 5)
+        let count = try reader.readArrayHeader(atLeast: 5)
         task = try reader.readIdentifier()
         attempt = try reader.readUInt32()
         startedAt = WallTime(milliseconds: try reader.readInt64())
         duration = try reader.readUInt64()
         outcome = try reader.readOutcome()
+        contents = []
+        if count > 5 { for _ in 0..<(try reader.readArrayHeader()) { contents.append(try reader.readReferences()) } }
+        try reader.skipFields(from: 6, to: count)
     }
 }
 

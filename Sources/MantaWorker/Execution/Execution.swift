@@ -3,6 +3,7 @@
 // A worker is told nothing of its leases: a task names the one it runs under. What the runners did comes back as commands and leaves as messages.
 
 import Glibc
+import MantaCore
 import MantaLoop
 import MantaModel
 import MantaTransport
@@ -81,7 +82,7 @@ final class Execution {
     }
 
     func finished(_ run: FinishedRun, _ owner: Owner) {
-        run.route.link.send(run.done)
+        if run.contents.isEmpty, !owner.references.owesRegistrations { run.route.link.send(run.done) } else { owner.send(run) }
         if let failure = run.failure { owner.reports.error(failure) }
     }
 
@@ -171,7 +172,7 @@ final class Execution {
         switch result {
         case .success(let host):
             self.host = host
-            route.link.reply(to: correlation, ActorStarted(actor: id, error: nil))
+            owner.afterRegistrations { route.link.reply(to: correlation, ActorStarted(actor: id, error: nil)) }
             let calls = earlyCalls
             earlyCalls = []
             deliver(calls, owner)
@@ -213,7 +214,7 @@ final class Execution {
 
     /// The node has no use for this process. It stays while others may ask for its objects or it waits for tasks of its own.
     func stop(_ owner: Owner) {
-        let isNeeded = owner.objects.hasExports || owner.objects.entries.values.contains { $0.state == .pending } || !runners.isEmpty || host != nil
+        let isNeeded = owner.references.keepsAnything || owner.handedOut > 0 || owner.objects.entries.values.contains { $0.state == .pending } || !runners.isEmpty || host != nil
             || owner.ownsSomethingAlive
         guard !isNeeded else {
             owner.nodeLink?.send(WorkerStays())
@@ -225,14 +226,17 @@ final class Execution {
     }
 }
 
+extension [EncodedValue] {
+    /// The references inside each value of an answer with so many values; empty when there are none at all.
+    func contents(for resultCount: Int) -> [[ObjectHandle]] {
+        guard contains(where: { !$0.references.isEmpty }) else { return [] }
+        return count == resultCount ? map(\.references) : [flatMap(\.references)]
+    }
+}
+
 extension Runtime {
     /// What a run's results become on their way back.
     func outcome(of results: [EncodedValue], for run: Run) async throws -> TaskOutcome {
-        let references = results.flatMap(\.references)
-        if !references.isEmpty {
-            // They travel inside a value: this process keeps them from now on.
-            loop.execute { for reference in references { self.owner.objects.escaped(reference) } }
-        }
         if run.resultCount == results.count {
             var values: [ResultValue] = []
             for (index, result) in results.enumerated() {

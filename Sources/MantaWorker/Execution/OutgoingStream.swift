@@ -101,8 +101,7 @@ extension Execution {
     }
 
     func send(_ item: StreamItem, _ references: [ObjectHandle], _ owner: Owner) {
-        for reference in references { owner.objects.escaped(reference) }
-        streams[item.task]?.route.link.send(item)
+        if let link = streams[item.task]?.route.link { owner.send(item, references, on: link) }
     }
 
     func close(_ task: TaskID) { streams[task] = nil }

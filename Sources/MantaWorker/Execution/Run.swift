@@ -26,6 +26,8 @@ struct ReplyRoute: @unchecked Sendable {
 struct FinishedRun: Sendable {
     var done: TaskDone
     var route: ReplyRoute
+    /// The references inside each of its results; empty when there are none.
+    var contents: [[ObjectHandle]] = []
     /// What people see of it, when it failed.
     var failure: ErrorRow?
 }
@@ -65,10 +67,12 @@ struct Run: Sendable {
         let start = monotonicNanoseconds()
         var outcome: TaskOutcome
         var failure: ErrorRow?
+        var contents: [[ObjectHandle]] = []
         do {
             let values = try await values(on: runtime, context)
             let results = try await TaskContext.$current.withValue(context) { try await body(values) }
             outcome = try await runtime.outcome(of: results, for: self)
+            contents = results.contents(for: resultCount)
         } catch where Task.isCancelled {
             // Nobody waits for it: whatever it threw on its way out is no failure to tell of.
             outcome = .failed(cancelled)
@@ -78,7 +82,7 @@ struct Run: Sendable {
         let duration = UInt64(max(0, monotonicNanoseconds() - start))
         if case .failed(let error) = outcome, failure == nil, !Task.isCancelled { failure = row(error.code.rawValue, error.message, runtime) }
         return FinishedRun(
-            done: TaskDone(task: task, attempt: attempt, outcome: outcome, startedAt: startedAt, duration: duration), route: route, failure: failure)
+            done: TaskDone(task: task, attempt: attempt, outcome: outcome, startedAt: startedAt, duration: duration), route: route, contents: contents, failure: failure)
     }
 
     private func values(on runtime: Runtime, _ context: TaskContext) async throws -> [ArgumentValue] {
@@ -88,7 +92,7 @@ struct Run: Sendable {
             switch argument {
             case .value(let bytes): values.append(.value(.array(bytes)))
             case .reference(let object, let owner, let place):
-                let handle = runtime.handle(for: object, owner: owner, at: place)
+                let handle = runtime.argument(object, owner: owner, at: place)
                 // With its context: what the task holds may be needed to make the argument again.
                 values.append(.value(try await TaskContext.$current.withValue(context) { try await handle.bytes() }))
             }

@@ -39,9 +39,12 @@ extension Owner {
     func create(_ creation: ActorCreation) {
         let id = creation.specification.id
         if actors[id] == nil { actors[id] = ActorCalls(queue: CallQueue(actor: id), isCreated: false) }
+        var creation = creation
+        let pins = pin(&creation.arguments, by: id.constructor)
         let missing = missingArguments(creation.arguments) { [runtime = runtime!] in runtime.post(.creationArgumentSettled(id)) }
         actors[id]?.isOwned = creation.specification.lifetime == .job
         creations[id] = PendingCreation(creation: creation, missing: missing)
+        constructorArguments[id] = ConstructorArguments(arguments: creation.arguments, pins: pins, mayRestart: creation.specification.maxRestarts != 0)
         if missing == 0 { finishCreation(id) }
     }
 
@@ -66,17 +69,7 @@ extension Owner {
             let cause = DeathCause(.startFailed, "an argument of its constructor failed: \(error)")
             return changed(id, ActorStatusView(state: .dead, incarnation: 0, death: cause))
         }
-        creation.specification.arguments = creation.arguments.map { argument in
-            switch argument {
-            case .value(let value):
-                for reference in value.references { objects.escaped(reference) }
-                return value.bytes
-            case .reference(let handle):
-                if case .ready(let bytes) = handle.outcome { return bytes.array }
-                guard let bytes = pending.opened[handle.id] else { preconditionFailure("an actor is created when its arguments are ready") }
-                return bytes.array
-            }
-        }
+        creation.specification.arguments = values(of: creation.arguments, opened: pending.opened)
         order(creation.specification, getIfExists: creation.getIfExists)
     }
 
@@ -87,6 +80,7 @@ extension Owner {
             switch result {
             case .success(let found) where found.status.id != id:
                 runtime.alias(id, to: found.status.id)
+                releaseConstructorArguments(of: id)
                 moveCalls(of: id, to: found.status.id)
             case .success(let found):
                 actors[id]?.isCreated = true
@@ -100,7 +94,8 @@ extension Owner {
 
     /// An argument that lies in a store and was not read yet.
     private func firstUnopened(_ pending: PendingCreation?) -> (ObjectHandle, StoredPlace)? {
-        for case .reference(let handle) in pending?.creation.arguments ?? [] {
+        for argument in pending?.creation.arguments ?? [] {
+            guard let handle = handle(of: argument) else { continue }
             if case .stored(let place) = handle.outcome, pending?.opened[handle.id] == nil { return (handle, place) }
         }
         return nil
@@ -131,14 +126,21 @@ extension Owner {
         for submission in waiting { call(submission.redirected(to: actual)) }
     }
 
+    /// Its constructor is done, or will never run again.
+    private func releaseConstructorArguments(of id: ActorID) {
+        guard let held = constructorArguments.removeValue(forKey: id) else { return }
+        unpin(held.pins, by: id.constructor)
+    }
+
     // MARK: Calls
 
     func call(_ submission: Submission) {
         guard case .method(var actor, _, let terms) = submission.target else { preconditionFailure("a call names a method") }
         actor = runtime.resolved(actor)
-        for handle in submission.results { objects.created(handle.id, source: submission.function) }
+        for handle in submission.results { objects.created(handle.id, source: submission.function, at: loop.now) }
         let task = submission.task
         guard watchDeadline(of: submission) else { return }
+        submission.pins += pin(&submission.arguments, by: task)
         let missing = missingArguments(submission.arguments) { [runtime = runtime!] in runtime.post(.argumentSettled(task)) }
         if actors[actor] == nil {
             actors[actor] = ActorCalls(queue: CallQueue(actor: actor), isCreated: true)
@@ -163,8 +165,8 @@ extension Owner {
         ending = nil
         guard let submission = ended else { return true }
         calls[done.task] = nil
-        release(submission.arguments)
-        settle(submission, with: done.outcome)
+        settle(submission, with: done)
+        release(submission)
         reports.ended(
             submission, outcome: done.outcome, startedAt: done.startedAt, duration: done.duration, actor: actor, node: nil, worker: nil,
             attempt: Int(done.attempt))
@@ -235,6 +237,7 @@ extension Owner {
             names.forget(actor)
             actors[actor]?.specification = nil
         }
+        if status.state == .dead || status.state == .alive && constructorArguments[actor]?.mayRestart == false { releaseConstructorArguments(of: actor) }
         guard actors[actor] != nil else { return }
         if let error { actors[actor]?.failure = error }
         update(actor, error: error) { $0.changed(to: status, perform: $1) }
@@ -273,7 +276,7 @@ extension Owner {
         for (task, attempt) in unsent { _ = actors.values[index].queue.done(task, attempt: attempt, perform: { _ in }) }
         for (submission, error) in failures {
             calls[submission.task] = nil
-            release(submission.arguments)
+            release(submission)
             fail(submission, error)
             reports.failed(submission, error: error, actor: actor)
         }
@@ -286,7 +289,12 @@ extension Owner {
         link.send(
             CallActor(
                 task: submission.task, actor: actor, job: submission.job, parent: submission.parent, sequence: sequence, method: index,
-                methodName: submission.methodName, resultCount: UInt32(submission.results.count), arguments: payloads(of: submission.arguments),
+                methodName: submission.methodName, resultCount: UInt32(submission.results.count), arguments: payloads(of: submission),
                 attempt: UInt32(attempt), timeLeft: timeLeft(of: submission), group: terms?.group))
     }
+}
+
+extension ActorID {
+    /// The task that constructs it, whatever the incarnation.
+    var constructor: TaskID { TaskID(high: high, low: low) }
 }

@@ -31,7 +31,8 @@ extension Owner {
         if stream.expects(Int(clamping: item.index)) {
             // The object behind the task's own result.
             let id = ObjectID(task: item.task, index: UInt32(clamping: item.index + 1))
-            objects.created(id, source: submission.function, size: item.value.size, on: item.value.node)
+            objects.created(id, source: submission.function, size: item.value.size, on: item.value.node, at: loop.now)
+            if !item.contents.isEmpty { contain(item.contents, in: id) }
             stream.add(ObjectHandle(id: id, owner: address, keeper: runtime, outcome: .init(item.value)))
         }
         tellConsumed(item.task, stream)
@@ -53,7 +54,7 @@ extension Owner {
     }
 
     /// A task or call that has not ended.
-    private func pending(_ task: TaskID) -> Submission? {
+    func pending(_ task: TaskID) -> Submission? {
         if let actor = calls[task] { return actors[actor]?.queue.payload(of: task) }
         return tasks?.payload(of: task).map(submission)
     }

@@ -1,8 +1,6 @@
-// Objects of this process: which ones it owns, for whom else they are kept, and how the ones of others are fetched.
+// Objects of this process: what is known of those it owns, and how the ones of others are fetched.
 //
-// A handle holds its value, so an owned object lives while anyone in this process holds its handle. What another process was given a reference to is
-// kept here as an export: for the time of the task it was an argument of, or, when it travelled inside a value, until this process ends, since who
-// holds it then is not yet counted.
+// A handle holds its value, so an owned object lives while anyone has its handle: code of this process, or the reference counter, for whom others need it.
 
 import MantaLoop
 import MantaModel
@@ -14,27 +12,16 @@ struct OwnedObjects {
         var state: ObjectRow.State
         var size: Int
         var source: String
+        var createdAt: Instant
         /// The nodes whose stores hold it; none: its value is in its handle.
         var copies: [NodeAddress] = []
     }
 
-    private struct Export {
-        var handle: ObjectHandle
-        /// Tasks in flight that have it as an argument.
-        var pins: Int
-        /// It travelled inside a value.
-        var isEscaped: Bool
-    }
-
     private(set) var entries: [ObjectID: Entry] = [:]
-    private var exports: [ObjectID: Export] = [:]
     private(set) var totalBytes = 0
 
-    /// Whether another process may still ask for one of these objects.
-    var hasExports: Bool { !exports.isEmpty }
-
-    mutating func created(_ id: ObjectID, source: String, size: Int? = nil, on node: NodeAddress? = nil) {
-        entries[id] = Entry(state: size == nil ? .pending : .ready, size: size ?? 0, source: source, copies: node.map { [$0] } ?? [])
+    mutating func created(_ id: ObjectID, source: String, size: Int? = nil, on node: NodeAddress? = nil, at now: Instant) {
+        entries[id] = Entry(state: size == nil ? .pending : .ready, size: size ?? 0, source: source, createdAt: now, copies: node.map { [$0] } ?? [])
         totalBytes += size ?? 0
     }
 
@@ -65,25 +52,6 @@ struct OwnedObjects {
     mutating func nodeLost(_ node: NodeID) {
         for index in entries.values.indices where !entries.values[index].copies.isEmpty { entries.values[index].copies.removeAll { $0.node == node } }
     }
-
-    mutating func pin(_ handle: ObjectHandle) { exports[handle.id, default: Export(handle: handle, pins: 0, isEscaped: false)].pins += 1 }
-
-    mutating func unpin(_ id: ObjectID) {
-        guard var export = exports[id] else { return }
-        export.pins -= 1
-        exports[id] = export.pins > 0 || export.isEscaped ? export : nil
-    }
-
-    mutating func escaped(_ handle: ObjectHandle) { exports[handle.id, default: Export(handle: handle, pins: 0, isEscaped: true)].isEscaped = true }
-
-    func exported(_ id: ObjectID) -> ObjectHandle? { exports[id]?.handle }
-
-    /// The largest objects.
-    func rows(limit: Int, owner: ProcessID, pid: Int32, node: NodeID?) -> [ObjectRow] {
-        entries.sorted { $0.value.size > $1.value.size }.prefix(limit).map { id, entry in
-            ObjectRow(id: id, state: entry.state, size: entry.size, owner: owner, ownerPid: pid, node: node, source: entry.source)
-        }
-    }
 }
 
 /// A handle that waits for a placement group.
@@ -95,7 +63,7 @@ struct GroupWait {
 extension Owner {
     /// Settles the handle when the placement group is created or removed. The question is asked again while the head is away.
     func awaitGroup(_ id: PlacementGroupID, _ value: [UInt8], _ handle: ObjectHandle) {
-        objects.created(handle.id, source: "placement group \(id.short)")
+        objects.created(handle.id, source: "placement group \(id.short)", at: loop.now)
         let isFirst = groupWaits[id] == nil
         // A handle may be released before the answer comes: nobody waits for it then.
         groupWaits[id, default: []].removeAll { $0.handle == nil }
@@ -126,7 +94,7 @@ extension Owner {
     // MARK: Objects of this process, for others
 
     func answer(_ request: GetObject, correlation: Correlation, on link: Link) {
-        guard let handle = objects.exported(request.object) else {
+        guard let handle = kept(request.object) else {
             return link.fail(correlation, MantaError(.objectLost, "object \(request.object) is not kept by its owner any more"))
         }
         if let node = request.lostAt, case .stored(let place)? = handle.outcome, place.node.node == node {
@@ -146,10 +114,23 @@ extension Owner {
     }
 
     func answer(_ request: ListObjects, correlation: Correlation, on link: Link) {
-        let rows = objects.rows(limit: min(request.limit, Limits.listRows), owner: address.process, pid: pid, node: runtime.node)
+        let largest = objects.entries.sorted { ($0.value.size, $0.key) > ($1.value.size, $1.key) }.prefix(min(request.limit, Limits.listRows))
+        let rows = largest.map { row($0.key, $0.value) }
         var states: [String: Int] = [:]
         for entry in objects.entries.values { states[entry.state.rawValue, default: 0] += 1 }
         link.reply(to: correlation, ObjectList(rows: rows, total: objects.entries.count, totalBytes: objects.totalBytes, states: states))
+    }
+
+    private func row(_ id: ObjectID, _ entry: OwnedObjects.Entry) -> ObjectRow {
+        var row = ObjectRow(
+            id: id, state: entry.state, size: entry.size, owner: address.process, ownerPid: pid, node: runtime.node, source: entry.source,
+            createdAt: WallTime(milliseconds: WallTime.now.milliseconds - (loop.now - entry.createdAt).inMilliseconds),
+            location: entry.state != .ready ? nil : entry.copies.isEmpty ? .owner : .store)
+        row.local = references.isUsedHere(id)
+        guard let reasons = references.reasons(of: id) else { return row }
+        (row.pins, row.pinnedBy, row.borrowers) = (reasons.pins, reasons.pinnedBy, reasons.borrowers)
+        (row.containers, row.containedIn, row.forGood) = (reasons.containers, reasons.containedIn, reasons.isForGood)
+        return row
     }
 
     // MARK: Objects of others, for this process
@@ -157,22 +138,28 @@ extension Owner {
     /// Asks the owner for an object's value; the handle is settled with it, or with `ownerDied`.
     func fetch(_ handle: ObjectHandle) {
         guard handle.owner.process != address.process else {
-            // A reference to an own object that came back: it is kept as an export while others may hold it.
-            guard let own = objects.exported(handle.id) else {
+            // A reference to an own object that came back: its handle is kept for the sake of this one.
+            guard let own = kept(handle.id) else {
                 return handle.fail(MantaError(.objectLost, "object \(handle.id) was released by this process, its owner"))
             }
             own.onReady { handle.settle(like: $0) }
             return
         }
+        guard !isGone(handle.owner.process) else { return handle.fail(Self.ownerDied(handle, nil)) }
         let link = transport.connect(to: handle.owner)
-        link.request(GetObject(object: handle.id), deadline: nil) { result in
+        link.request(GetObject(object: handle.id), deadline: nil) { [self] result in
             switch result {
             case .success(let value): handle.settle(value.outcome)
             case .failure(let error) where error.code == .objectLost: handle.fail(error)
             case .failure(let error):
-                handle.fail(MantaError(.ownerDied, "the owner of object \(handle.id), process \(handle.owner.process.short), is gone", cause: error))
+                if link.isClosed { processGone(handle.owner.process) }
+                handle.fail(Self.ownerDied(handle, error))
             }
         }
+    }
+
+    private static func ownerDied(_ handle: ObjectHandle, _ cause: MantaError?) -> MantaError {
+        MantaError(.ownerDied, "the owner of object \(handle.id), process \(handle.owner.process.short), is gone, and the object with it", cause: cause)
     }
 }
 

@@ -59,6 +59,18 @@ final class Owner: @unchecked Sendable {
     var makers: [TaskID: Maker] = [:]
     var makerOrder: Deque<TaskID> = []
     var forgottenMakers = 0
+    /// Who needs which object.
+    var references: ReferenceCounter
+    var isFlushDue = false
+    /// What waits for registrations.
+    var barriers: [UInt64: () -> Void] = [:]
+    /// How many answers and stream items wait to be confirmed, and confirmations that this process owes.
+    var handedOut = 0
+    var awaitedBorrows: [AwaitedBorrows] = []
+    /// Processes whose links ended.
+    var goneProcesses: Set<ProcessID> = []
+    /// What the constructors of actors that live, or may be restarted, were given.
+    var constructorArguments: [ActorID: ConstructorArguments] = [:]
     /// Placement groups that this process made, that are not detached and were not removed by it.
     var ownedGroups: Set<PlacementGroupID> = []
     var groupWaits: [PlacementGroupID: [GroupWait]] = [:]
@@ -70,7 +82,10 @@ final class Owner: @unchecked Sendable {
     private var commands: [OwnerCommand] = []
     private var timers: [TimerID] = []
 
-    init(loop: EventLoop) { self.loop = loop }
+    init(loop: EventLoop, process: ProcessID) {
+        self.loop = loop
+        references = ReferenceCounter(process: process)
+    }
 
     // MARK: Life
 
@@ -127,6 +142,7 @@ final class Owner: @unchecked Sendable {
         // What was posted quietly never waits for longer.
         carryOutInbox()
         tickTasks()
+        confirmBorrows()
         execution.tick(self)
         tickStore()
         console.tick(at: loop.now)
@@ -140,6 +156,7 @@ final class Owner: @unchecked Sendable {
         swap(&taken, &commands)
         runtime.takeCommands(into: &taken)
         for command in taken { carryOut(command) }
+        tellOwners()
         taken.removeAll(keepingCapacity: true)
         swap(&taken, &commands)
     }
@@ -150,11 +167,15 @@ final class Owner: @unchecked Sendable {
         case .call(let submission): call(submission)
         case .create(let creation): create(creation)
         case .put(let handle, let inside, let size, on: let node):
-            objects.created(handle.id, source: "put", size: size, on: node)
-            for reference in inside { objects.escaped(reference) }
+            objects.created(handle.id, source: "put", size: size, on: node, at: loop.now)
+            if !inside.isEmpty { contain(inside, in: handle.id) }
         case .released(let id):
             forgetMaker(of: id)
             free(id, on: objects.released(id))
+            references.ended(id)
+        case .borrowed(let address): references.hold(address)
+        case .dropped(let id): references.drop(id)
+        case .keptForGood(let handle): if isOwn(handle) { references.keepForGood(handle.id, handle) } else { references.hold(handle.address) }
         case .stored(let id, let owner, let reservation): stored(id, owner: owner, reservation)
         case .unseenFailure(let id, let error):
             console.unseenFailure(of: objects.entries[id]?.source ?? "object \(id)", error, from: address.process, at: loop.now)
@@ -173,59 +194,15 @@ final class Owner: @unchecked Sendable {
         }
     }
 
-    // MARK: Arguments
-
-    /// Which arguments are not there yet; calls `settled` back (on any thread) once for each of them.
-    func missingArguments(_ arguments: [ArgumentSource], settled: @escaping @Sendable () -> Void) -> Int {
-        var missing = 0
-        for case .reference(let handle) in arguments where !handle.isSettled {
-            missing += 1
-            handle.onReady { _ in settled() }
-        }
-        return missing
-    }
-
-    /// The first argument that failed.
-    func failure(of arguments: [ArgumentSource]) -> (any Error)? {
-        for case .reference(let handle) in arguments {
-            if case .failed(let error) = handle.outcome { return error }
-        }
-        return nil
-    }
-
-    /// The arguments as they travel; large values stay here, pinned, until `release`.
-    func payloads(of arguments: [ArgumentSource]) -> [ArgumentPayload] {
-        arguments.map { argument in
-            switch argument {
-            case .value(let value):
-                for reference in value.references { objects.escaped(reference) }
-                return .value(value.bytes)
-            case .reference(let handle):
-                var place: StoredPlace?
-                switch handle.outcome {
-                case .ready(let bytes) where bytes.count <= Limits.inlineValueBytes: return .value(bytes.array)
-                case .ready: break
-                case .stored(let stored): place = stored
-                case .failed, nil: preconditionFailure("a task is sent when its arguments are ready")
-                }
-                if handle.owner.process == address.process { objects.pin(handle) }
-                return .reference(handle.id, owner: handle.owner, place: place)
-            }
-        }
-    }
-
-    /// Unpins what `payloads` pinned.
-    func release(_ arguments: [ArgumentSource]) {
-        for case .reference(let handle) in arguments where handle.owner.process == address.process { objects.unpin(handle.id) }
-    }
-
     // MARK: Ends
 
     /// Settles a submission's results with what its worker answered.
-    func settle(_ submission: Submission, with outcome: TaskOutcome) {
-        switch outcome {
+    func settle(_ submission: Submission, with done: TaskDone) {
+        switch done.outcome {
         case .values(let values) where values.count == submission.results.count:
             forgetDeadline(of: submission)
+            // Before the values: who reads one takes hold of what is inside.
+            for (handle, inside) in zip(submission.results, done.contents) { contain(inside, in: handle.id) }
             for (handle, value) in zip(submission.results, values) {
                 objects.settled(handle.id, size: value.size, on: value.node)
                 if let node = value.node {
@@ -254,6 +231,7 @@ final class Owner: @unchecked Sendable {
 
 extension Owner: TransportDelegate {
     func linkOpened(_ link: Link, hello: Hello) {
+        if !goneProcesses.isEmpty { goneProcesses.remove(hello.process) }
         if link === headLink { rewatchAll() }
     }
 
@@ -264,6 +242,7 @@ extension Owner: TransportDelegate {
     func linkClosed(_ link: Link, error: MantaError) {
         workerLinkClosed(link, error)
         execution.linkClosed(link)
+        linkEnded(link)
     }
 
     func received(_ message: inout InboundMessage, on link: Link) {
@@ -298,6 +277,9 @@ extension Owner: TransportDelegate {
         case .getObject: answer(try GetObject(from: &message.body), correlation: try message.required(), on: link)
         case .copyChanged: copyChanged(try CopyChanged(from: &message.body))
         case .fetchProgram: try answer(try FetchProgram(from: &message.body), correlation: try message.required(), on: link)
+        case .borrowObjects: answer(try BorrowObjects(from: &message.body), correlation: try message.required(), on: link)
+        case .releaseObjects: answer(try ReleaseObjects(from: &message.body), correlation: try message.required(), on: link)
+        case .awaitBorrows: answer(try AwaitBorrows(from: &message.body), correlation: try message.required(), on: link)
         case .listObjects: answer(try ListObjects(from: &message.body), correlation: try message.required(), on: link)
         case .startActor: execution.start(try StartActor(from: &message.body), correlation: try message.required(), from: link, self)
         case .stopWorker: execution.stop(self)

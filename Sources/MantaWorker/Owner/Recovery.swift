@@ -47,6 +47,8 @@ extension Owner {
                 }
             guard !submission.isStream else { return }
             maker = Maker(submission, recoveries: retries)
+            // It needs its arguments to run again.
+            maker.submission.pins = pinAgain(submission.pins, by: submission.task)
             makers[submission.task] = maker
             makerOrder.append(submission.task)
             forgetOldMakers()
@@ -56,7 +58,9 @@ extension Owner {
 
     private func forgetOldMakers() {
         while makers.count > Limits.lineageTasks, let oldest = makerOrder.popFirst() {
-            if makers.removeValue(forKey: oldest) != nil { forgottenMakers += 1 }
+            guard let maker = makers.removeValue(forKey: oldest) else { continue }
+            release(maker.submission)
+            forgottenMakers += 1
         }
         // Those whose objects ended first leave their places behind.
         if makerOrder.count > 2 * makers.count + 1_000 { makerOrder.removeAll { makers[$0] == nil } }
@@ -66,7 +70,9 @@ extension Owner {
     func forgetMaker(of id: ObjectID) {
         guard let maker = makers[id.task] else { return }
         maker.results[id] = nil
-        if maker.results.isEmpty { makers[id.task] = nil }
+        guard maker.results.isEmpty else { return }
+        makers[id.task] = nil
+        release(maker.submission)
     }
 
     /// An own object could not be read at a place. Calls back when it can be, somewhere, or is known to be lost.
@@ -116,6 +122,7 @@ extension Owner {
         }
         if maker.recoveriesLeft > 0 { maker.recoveriesLeft -= 1 }
         let submission = maker.submission.again(handles: maker.results.compactMapValues(\.handle), owner: address)
+        submission.pins = pinAgain(maker.submission.pins, by: submission.task)
         for result in submission.results { result.unsettle() }
         switch submission.target {
         case .function: submit(submission)

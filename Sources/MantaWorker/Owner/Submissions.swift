@@ -19,7 +19,9 @@ final class Submission: Sendable {
     let methodName: String
     let job: JobID
     let parent: TaskID?
-    let arguments: [ArgumentSource]
+    /// Once it was submitted, the loop's: own objects are named only, and pinned.
+    nonisolated(unsafe) var arguments: [ArgumentSource]
+    nonisolated(unsafe) var pins: [ObjectID] = []
     let results: [ObjectHandle]
     let resultCount: Int
     let submittedAt: WallTime
@@ -67,9 +69,11 @@ final class Submission: Sendable {
     /// The same call to another actor.
     func redirected(to actor: ActorID) -> Submission {
         guard case .method(_, let index, let terms) = target else { preconditionFailure("only calls go to actors") }
-        return Submission(
+        let other = Submission(
             task: task, target: .method(actor: actor, index: index, terms: terms), function: function, methodName: methodName, job: job, parent: parent,
             arguments: arguments, results: results, submittedAt: submittedAt, deadline: deadline)
+        other.pins = pins
+        return other
     }
 }
 
@@ -80,6 +84,14 @@ struct ActorCreation: Sendable {
     var getIfExists: Bool
 }
 
+/// What an actor's constructor was given, held for it: own objects are pinned, those of others held by their handles.
+struct ConstructorArguments {
+    var arguments: [ArgumentSource]
+    var pins: [ObjectID]
+    /// They are needed as long as it may be constructed again.
+    var mayRestart: Bool
+}
+
 /// What any thread asks of the owner; carried out on the loop in the order it was asked.
 enum OwnerCommand: Sendable {
     case submit(Submission)
@@ -88,6 +100,11 @@ enum OwnerCommand: Sendable {
     case put(ObjectHandle, inside: [ObjectHandle], size: Int, on: NodeAddress?)
     case released(ObjectID)
     case stored(ObjectID, owner: ProcessID, Reservation)
+    /// A handle was made from an encoded reference, and the last copy of it is gone.
+    case borrowed(ObjectAddress)
+    case dropped(ObjectID)
+    /// It was encoded where nobody watches what becomes of it.
+    case keptForGood(ObjectHandle)
     case unseenFailure(ObjectID, any Error)
     case wanted(ObjectHandle)
     case argumentSettled(TaskID)

@@ -18,11 +18,13 @@ extension Owner {
             if let homeless { fail(submission, homeless) } else { early.append(submission) }
             return
         }
-        for handle in submission.results { objects.created(handle.id, source: submission.function) }
+        for handle in submission.results { objects.created(handle.id, source: submission.function, at: loop.now) }
         let task = submission.task
         guard watchDeadline(of: submission) else { return }
+        submission.pins += pin(&submission.arguments, by: task)
         let missing = missingArguments(submission.arguments) { [runtime = runtime!] in runtime.post(.argumentSettled(task)) }
         if missing == 0, let error = failure(of: submission.arguments) {
+            release(submission)
             fail(submission, error)
             return reports.failed(submission, error: error, actor: nil)
         }
@@ -157,7 +159,7 @@ extension Owner {
         link(to: worker).send(
             RunTask(
                 task: submission.task, lease: lease, job: submission.job, parent: submission.parent, function: submission.function,
-                attempt: UInt32(attempt), resultCount: UInt32(submission.results.count), arguments: payloads(of: submission.arguments),
+                attempt: UInt32(attempt), resultCount: UInt32(submission.results.count), arguments: payloads(of: submission),
                 timeLeft: timeLeft(of: submission), group: submission.capturedGroup, resources: resources(of: submission), gpus: leaseGPUs.isEmpty ? nil : leaseGPUs[lease]?.names))
     }
 
@@ -168,13 +170,14 @@ extension Owner {
     }
 
     private func ended(_ task: TaskID, _ end: TaskEnd, _ submission: Submission) {
-        release(submission.arguments)
+        // When its results are settled it may be remembered, with what it was given.
+        defer { release(submission) }
         switch (end, ending) {
         case (.answered, let done?):
             if let error = argumentErrors.removeValue(forKey: task) {
                 fail(submission, error)
             } else {
-                settle(submission, with: done.outcome)
+                settle(submission, with: done)
             }
             reports.ended(
                 submission, outcome: done.outcome, startedAt: done.startedAt, duration: done.duration, actor: nil, node: runtime.node, worker: nil,
