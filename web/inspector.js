@@ -6,10 +6,11 @@ import { bytes, dateAndTime, elapsed, none, percent, resourceNames, amount, shor
 import { trafficEditor } from "./traffic.js";
 import { meter } from "./charts.js";
 
-const identifiers = { node: "nodes", job: "jobs", task: "tasks", parent: "tasks", actor: "actors", backend: "backends" };
+const identifiers = { node: "nodes", job: "jobs", task: "tasks", parent: "tasks", pinnedBy: "tasks", containedIn: "objects", actor: "actors", backend: "backends" };
 const times = new Set(["startedAt", "endedAt", "submittedAt", "createdAt", "at"]);
 const names = {
   id: "ID", pid: "PID", ownerPid: "Owner PID", startedAt: "Started", endedAt: "Ended", submittedAt: "Submitted", createdAt: "Created", at: "When", requestId: "Request", death: "Died",
+  local: "Local reference", borrowers: "Borrowing processes", containers: "Captured in objects", containedIn: "One of them", forGood: "Encoded elsewhere",
   maxConcurrent: "Concurrent requests", maxQueued: "Queued requests",
 };
 const title = (key) => names[key] ?? key.replace(/([A-Z])/g, " $1").toLowerCase().replace(/^./, (letter) => letter.toUpperCase());

@@ -45,6 +45,18 @@ function bundleTags(bundles) {
 
 const commandLine = (row) => (Array.isArray(row.entrypoint) ? row.entrypoint.join(" ") : row.entrypoint ?? "");
 
+/** Why an object is kept, in words. */
+function keptBy(row) {
+  const several = (count, one, many) => (count === 1 ? one : `${integer(count)} ${many}`);
+  return [
+    row.local ? "local reference" : null,
+    row.pins ? `pinned by ${several(row.pins, "a task", "tasks")}` : null,
+    row.borrowers ? `borrowed by ${several(row.borrowers, "a process", "processes")}` : null,
+    row.containers ? `captured in ${several(row.containers, "an object", "objects")}` : null,
+    row.forGood ? "encoded elsewhere, for good" : null,
+  ].filter(Boolean);
+}
+
 const taskStates = ["running", "waitingForLease", "waitingForArguments", "finished", "failed", "cancelled"];
 
 export const views = {
@@ -100,6 +112,8 @@ export const views = {
       idColumn("136px"), { id: "source", title: "Made by", value: (row) => row.source, cell: (row) => code(row.source) },
       stateColumn("104px"), numberColumn("size", "Size", "100px", bytes), reference("node", "Node", "nodes"),
       { id: "owner", title: "Owner", width: "108px", value: (row) => row.owner, cell: (row) => identifier(row.owner) }, numberColumn("ownerPid", "Owner PID", "100px", String),
+      { id: "keptBy", title: "Kept by", value: (row) => keptBy(row).join(", "), cell: (row) => (keptBy(row).length ? text(keptBy(row).join(", ")) : none()) },
+      timeColumn("createdAt", "Created"),
     ],
     empty: start("No object is held", "Results of tasks and values that were put are objects while someone holds a reference:", "let weights = Manta.put([Float](repeating: 0, count: 1_000_000))"),
   },

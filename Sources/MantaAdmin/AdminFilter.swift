@@ -62,6 +62,7 @@ package struct AdminFilter: Hashable, Sendable {
         let rows = try AdminViews.rows(table, of: state)
         var listing = AdminListing(table: table, rows: Array(rows.prefix(limit)), total: max(rows.count, state.total(of: table)), states: state.states(of: table))
         listing.warnings = state.head.warnings ?? []
+        if table == .objects { listing.objectTotals = state.head.objectTotals ?? [] }
         if table.isFilteredByHead, !filters.isEmpty || after != nil {
             (listing.total, listing.hasMore) = (state.total(of: table), state.head.hasMore ?? false)
         } else if filters.isEmpty, after == nil {
@@ -106,16 +107,22 @@ package struct AdminListing: Sendable {
     package internal(set) var states: [String: Int]?
     package internal(set) var hasMore = false
     package internal(set) var warnings: [String] = []
+    /// All objects of each node, only for objects.
+    package internal(set) var objectTotals: [ObjectTotals]?
 
     init(table: AdminTable, rows: [JSONValue], total: Int, states: [String: Int]?) { (self.table, self.rows, self.total, self.states) = (table, rows, total, states) }
 
     /// The key to go on from; nil on the last page.
     package var next: String? { hasMore ? rows.last?[table.key].string : nil }
 
-    /// `{"nodes": [...], "total": 12, "states": {"alive": 11, "dead": 1}, "next": "1f…", "warnings": [...]}`; the last two only when there are any.
+    /// `{"nodes": [...], "total": 12, "states": {"alive": 11, "dead": 1}, "next": "1f…", "warnings": [...]}`; the last two only when there are any. Objects
+    /// have also `nodes`: how many and how many bytes there are on each.
     package var value: JSONValue {
         var members: [(String, JSONValue)] = [(table.rawValue, .array(rows)), ("total", JSONValue(total))]
         if let states { members.append(("states", AdminViews.counts(states))) }
+        if let objectTotals {
+            members.append(("nodes", .array(objectTotals.map { ["node": .string($0.node.description), "objects": JSONValue($0.objects), "bytes": JSONValue($0.bytes)] })))
+        }
         if let next { members.append(("next", .string(next))) }
         if !warnings.isEmpty { members.append(("warnings", .array(warnings.map { .string($0) }))) }
         return .object(JSONObject(uniqueMembers: members))

@@ -169,7 +169,7 @@ public struct ObjectRow: Codable, Sendable, Hashable {
     public var createdAt: WallTime
     /// Where its value is; nil while there is none.
     public var location: Location?
-    /// Code of its owner has a reference to it.
+    /// Code of its owner has a reference to it, or, while it is pending, its task may still make it.
     public var local: Bool
     /// Tasks in flight, and constructors of actors, that it is an argument of, and answers that their receiver has not confirmed; one of them, where known.
     public var pins: Int

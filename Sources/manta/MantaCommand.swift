@@ -15,6 +15,7 @@ struct MantaCommand: AsyncParsableCommand {
               manta start --address tcp://10.0.0.1:6380  this machine joins a cluster
               manta serve deploy config/serve.yaml       backends and endpoints
               manta list actors --output json
+              manta memory                               objects, and why they are kept
               manta explain 5f0c2ab1                     why it waits, or why it died
               manta job submit -- ./train --epochs 5     a program that the cluster runs
               manta stop
@@ -23,7 +24,7 @@ struct MantaCommand: AsyncParsableCommand {
             """,
         version: Version.text,
         subcommands: [
-            StartCommand.self, StopCommand.self, StatusCommand.self, ListCommand.self, ExplainCommand.self, JobCommand.self, ServeCommand.self, MicrobenchmarkCommand.self, VersionCommand.self,
+            StartCommand.self, StopCommand.self, StatusCommand.self, ListCommand.self, MemoryCommand.self, ExplainCommand.self, JobCommand.self, ServeCommand.self, MicrobenchmarkCommand.self, VersionCommand.self,
         ])
 }
 

@@ -35,7 +35,11 @@ struct ViewTests {
         var row = actorRow(actor, name: "hits", state: .dead)
         (row.node, row.death, row.reason) = (node, DeathCause(.signaled, "signal 9"), "waits")
         state.head.actors = [row]
-        state.head.objects = [ObjectRow(id: ObjectID(task: task, index: 1), state: .ready, size: 2048, owner: process, ownerPid: 7, node: node, source: "put")]
+        state.head.objects = [
+            ObjectRow(
+                id: ObjectID(task: task, index: 1), state: .ready, size: 2048, owner: process, ownerPid: 7, node: node, source: "put", createdAt: time, location: .owner)
+        ]
+        (state.head.objects[0].pinnedBy, state.head.objects[0].containedIn) = (task, ObjectID(task: task, index: 2))
         state.head.errors = [ErrorRow(at: time, code: "timeout", message: "late", source: "http", job: job, task: task, actor: actor, node: node, requestId: "r1")]
         state.head.submissions = [
             SubmissionRow(
@@ -66,6 +70,19 @@ struct ViewTests {
         let columns = AdminViews.columns(of: table)
         #expect(AdminViews.cells(row, of: table).count == columns.count)
         #expect(columns.allSatisfy { AdminViews.members(of: table).contains($0.member) })
+    }
+
+    @Test func anObjectSaysWhyItIsKept() throws {
+        var state = full
+        let row = try #require(try AdminViews.rows(.objects, of: state).first)
+        #expect(AdminViews.reasons(row) == [])
+        (state.head.objects[0].local, state.head.objects[0].pins, state.head.objects[0].borrowers, state.head.objects[0].containers) = (true, 1, 2, 3)
+        let task = try #require(state.head.objects[0].pinnedBy).description.suffix(12)
+        let reasons = AdminViews.reasons(try #require(try AdminViews.rows(.objects, of: state).first))
+        #expect(reasons == ["local reference", "pinned by task …\(task)", "borrowed by 2 processes", "captured in 3 objects, one is …\("\(task)-2".suffix(12))"])
+        state.head.objectTotals = [ObjectTotals(node: try #require(state.head.objects[0].node), objects: 5, bytes: 4096)]
+        let listing = try AdminFilter(limit: 1).listing(of: .objects, in: state)
+        #expect(listing.value["nodes"].array?.first?["bytes"].integer == 4096)
     }
 
     @Test func resourcesAreNumbersByName() throws {

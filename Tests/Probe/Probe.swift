@@ -95,8 +95,13 @@ enum Probe {
             _ = try await Manta.get((0..<2).map { _ in place.remote(milliseconds: 1) })
             let lingering = (0..<(Int(count) ?? 1)).map { _ in linger.remote() }
             _ = try await Manta.get(lingering)  // until the test ends it
+        case ("hoard", let count?):
+            let inner = Manta.put([UInt8](repeating: 1, count: Int(count) ?? 1))
+            let outer = Manta.put([inner])
+            say(outer.id)
+            while true { try await Task.sleep(for: .seconds(3600)) }  // until the test ends it
         default:
-            say("expected create NAME, add NAME, hold NAME, chatter TEXT, stumble, spread COUNT, executables GATE, family COUNT or linger COUNT; --in NAMESPACE")
+            say("expected create NAME, add NAME, hold NAME, chatter TEXT, stumble, spread COUNT, executables GATE, family COUNT, linger COUNT or hoard BYTES; --in NAMESPACE")
         }
         await session.stop()
     }

@@ -108,6 +108,30 @@ extension ProcessTests {
             }
         }
 
+        @Test func memorySaysWhyObjectsAreKept() async throws {
+            try await Platform.run { platform in
+                #expect(try await platform.manta("memory") == "no objects\n")
+                let driver = try BuiltProgram.Probe.start(["hoard", "3000000"], environment: platform.environment)
+                try await eventually("two objects", within: .seconds(30)) { try await platform.admin("GET", "objects").value["total"].integer == 2 }
+                let listing = try await platform.admin("GET", "objects").value
+                let (inner, outer) = (listing["objects"][0], listing["objects"][1])
+                #expect(inner["containers"].integer == 1 && inner["containedIn"] == outer["id"] && inner["location"].string == "owner", "\(listing)")
+                #expect(listing["nodes"][0]["objects"].integer == 2 && (listing["nodes"][0]["bytes"].integer ?? 0) > 3_000_000, "\(listing)")
+
+                let text = try await platform.manta("memory")
+                for part in ["local reference, captured in object …", "2.9 MiB", "put", "NODE", "KEPT BY"] { #expect(text.contains(part), "\(text)") }
+                let oldest = try JSONValue.parse(try await platform.manta("memory", "--sort-by", "age", "--limit", "1", "--group-by", "source", "--output", "json"))
+                #expect(oldest["objects"].array?.count == 1 && oldest["objects"][0]["id"] == inner["id"], "\(oldest)")
+                #expect(oldest["groups"] == [["source": "put", "objects": 2, "bytes": oldest["bytes"]]], "\(oldest)")
+                #expect(try await platform.manta("memory", "--units", "KiB", "--group-by", "owner").contains(" KiB"))
+                for arguments in [["--group-by", "color"], ["--sort-by", "name"], ["--units", "parsec"], ["--limit", "0"]] {
+                    #expect(try await platform.attempt(["memory"] + arguments).status == 64)
+                }
+                driver.signal(SIGKILL)
+                try await eventually("no objects", within: .seconds(15)) { try await platform.manta("memory") == "no objects\n" }
+            }
+        }
+
         @Test func STATE_007_008_nodesAreListedAliveAndDead() async throws {
             try await Platform.run(cpus: 1) { platform in
                 for _ in 0..<2 { try await platform.manta("start", "--address", platform.address, "--cpus", "1", "--resources", "disk=1") }

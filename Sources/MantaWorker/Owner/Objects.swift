@@ -2,6 +2,7 @@
 //
 // A handle holds its value, so an owned object lives while anyone has its handle: code of this process, or the reference counter, for whom others need it.
 
+import MantaCore
 import MantaLoop
 import MantaModel
 import MantaTransport

@@ -136,6 +136,7 @@ final class Owner: @unchecked Sendable {
         failTasks(error)
         for actor in actors.keys { fail(actor, error) }
         transport.close()
+        (barriers, awaitedBorrows) = ([:], [])
     }
 
     func tick() {
