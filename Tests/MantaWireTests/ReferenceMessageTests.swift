@@ -19,14 +19,14 @@ struct ReferenceMessageTests {
     }
 
     @Test func anAnswerCarriesItsReferences() throws {
-        var done = TaskDone(task: TaskID(high: 3, low: 4), attempt: 2, outcome: .values([[1], [2, 3]]), startedAt: WallTime(milliseconds: 5), duration: 6)
+        var done = TaskDone(task: TaskID(high: 3, low: 4), attempt: 2, outcome: .values([.inline([1]), .inline([2, 3])]), startedAt: WallTime(milliseconds: 5), duration: 6)
         #expect(try copy(done) == done)
         done.contents = [[reference(1, of: 1), reference(2, of: 1), reference(3, of: 9), reference(4, of: 1)], []]
         #expect(try copy(done) == done)
     }
 
     @Test func aStreamItemCarriesItsReferences() throws {
-        var item = StreamItem(task: TaskID(high: 3, low: 4), attempt: 1, index: 7, window: 2, value: [1])
+        var item = StreamItem(task: TaskID(high: 3, low: 4), attempt: 1, index: 7, window: 2, value: .inline([1]))
         #expect(try copy(item) == item)
         item.contents = [reference(1, of: 1)]
         #expect(try copy(item) == item)

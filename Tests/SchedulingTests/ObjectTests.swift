@@ -2,6 +2,7 @@
 
 import Manta
 import MantaModel
+import MantaTestCluster
 import MantaTestKit
 import MantaWire
 import Testing
