@@ -115,7 +115,7 @@ extension ProcessTests {
                 try await eventually("two objects", within: .seconds(30)) { try await platform.admin("GET", "objects").value["total"].integer == 2 }
                 let listing = try await platform.admin("GET", "objects").value
                 let (inner, outer) = (listing["objects"][0], listing["objects"][1])
-                #expect(inner["containers"].integer == 1 && inner["containedIn"] == outer["id"] && inner["location"].string == "owner", "\(listing)")
+                #expect(inner["containers"].integer == 1 && inner["containedIn"] == outer["id"] && inner["location"].string == "store", "\(listing)")
                 #expect(listing["nodes"][0]["objects"].integer == 2 && (listing["nodes"][0]["bytes"].integer ?? 0) > 3_000_000, "\(listing)")
 
                 let text = try await platform.manta("memory")
