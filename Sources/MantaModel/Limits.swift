@@ -36,6 +36,10 @@ package enum Limits {
     package static let idleWorkerLifetime: Duration = .seconds(60)
     /// A worker must register within this time of its start.
     package static let workerStartDeadline: Duration = .seconds(30)
+    /// Actors in one process, of those that share one; then another process is started.
+    package static let actorsPerSharedProcess = 10_000
+    /// A process whose last shared actor is gone for so long ends.
+    package static let idleSharedProcessLifetime: Duration = .seconds(5)
     /// Worker processes on one node.
     package static let workersPerNode = 4096
     /// An owner keeps an idle lease for this long, unless the node asks for it.

@@ -1,6 +1,7 @@
 // HostedActors: the actors placed on this node.
 //
-// Life of an actor here: 1. placed by the head 2. its resources are reserved 3. its worker process is started 4. the worker registers and constructs it
+// Life of an actor here: 1. placed by the head 2. its resources are reserved 3. its worker process is started, or it is put into a shared one (see
+// SharedProcesses) 4. the worker registers and constructs it
 // 5. alive, told to the head 6. its process ends, for whatever reason, and the head is told why. Reports are repeated until the head has them.
 
 import Logging
@@ -54,6 +55,7 @@ extension Node {
     func startActor(_ id: ActorID) {
         guard let actor = actors[id], case .reserving = actor.phase else { return }
         do {
+            if actor.specification.isolation == .shared { return try share(id, actor.specification) }
             let worker = try processes.start(
                 actor.specification.program, for: .actor(id), title: actor.specification.type, environment: environmentOfGPUs(heldBy: id))
             actors[id]?.phase = .starting(worker.id)
@@ -65,8 +67,10 @@ extension Node {
 
     /// Its worker listens.
     func construct(_ id: ActorID, _ address: ProcessAddress, _ pid: Int32, on link: Link) {
+        let isShared = shared.process(of: id) == address.process
         guard let actor = actors[id], actor.endCause == nil else {
-            return processes.end(address.process, because: DeathCause(.killed, "its actor is no longer wanted"))
+            // One that shares its process is taken out of it already.
+            return isShared ? () : processes.end(address.process, because: DeathCause(.killed, "its actor is no longer wanted"))
         }
         let start = StartActor(
             specification: actor.specification, restarts: actor.restarts, gpus: names(ofGPUs: book.numbers(ofGPUsHeldBy: id)))
@@ -77,7 +81,10 @@ extension Node {
                 actors[id]?.phase = .alive(address, pid: pid)
                 report(id, restarts: actor.restarts, .alive(address: address, pid: pid))
             case .success(let started):
-                processes.end(address.process, because: DeathCause(.constructorThrew, "its constructor threw \(started.error ?? "")"))
+                let cause = DeathCause(.constructorThrew, "its constructor threw \(started.error ?? "")")
+                if !isShared { processes.end(address.process, because: cause) } else if actors[id]?.restarts == actor.restarts { gone(id, cause) }
+            case .failure(let error) where isShared && processes.processes[address.process] != nil && actors[id]?.restarts == actor.restarts:
+                gone(id, DeathCause(.startFailed, "its process did not take it: \(error.message)"))
             case .failure: break  // The process is gone, or will be: its end is reported then.
             }
         }
@@ -89,6 +96,7 @@ extension Node {
         actors[id]?.endCause = cause
         switch actor.phase {
         case .reserving: gone(id, cause)
+        case _ where actor.specification.isolation == .shared: takeOut(id, because: cause)
         case .starting(let process): processes.end(process, because: cause)
         case .alive(let address, _): processes.end(address.process, because: cause)
         }
@@ -103,8 +111,9 @@ extension Node {
         }
     }
 
-    private func gone(_ id: ActorID, _ cause: DeathCause) {
+    func gone(_ id: ActorID, _ cause: DeathCause) {
         guard let actor = actors.removeValue(forKey: id) else { return }
+        shared.left(id, mayReturn: actor.specification.maxRestarts != 0, at: loop.now)
         if endedActors.count >= Limits.deadActors { endedActors.removeAll() }
         endedActors[id] = (actor.restarts, cause)
         book.release(id, at: loop.now) { perform($0) }

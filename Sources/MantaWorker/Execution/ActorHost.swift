@@ -1,6 +1,6 @@
-// ActorHost: the actor that lives in this worker: its instance, and a lane of calls for each of its concurrency groups.
+// ActorHost: an actor that lives in this worker: its instance, and a lane of calls for each of its concurrency groups.
 //
-// A worker hosts at most one actor, for as long as it lives. An actor that is to terminate takes no more calls, ends those it has, lets the user's code say
+// An actor that is to terminate takes no more calls, ends those it has, lets the user's code say
 // goodbye, and asks the head for its own end.
 
 import MantaLoop
@@ -93,6 +93,12 @@ final class ActorHost: Sendable {
     }
 
     func isRunning(_ task: TaskID) -> Bool { lane.isRunning(task) || groups.values.contains { $0.isRunning(task) } }
+
+    /// Nothing of it runs on: what waits is dropped, what runs is cancelled.
+    func close() {
+        lane.close()
+        for group in groups.values { group.close() }
+    }
 
     private func isPlain(_ call: CallActor) -> Bool { call.group == nil && call.methodName.isEmpty }
 

@@ -276,7 +276,7 @@ extension Owner: TransportDelegate {
         switch message.kind {
         case .taskDone: taskDone(try TaskDone(from: &message.body), on: link)
         case .runTask: execution.run(try RunTask(from: &message.body), from: link, self)
-        case .callActor: execution.call(try CallActor(from: &message.body), from: link, self)
+        case .callActor: execution.actors.call(try CallActor(from: &message.body), from: link, self)
         case .tasksReturned: tasksReturned(try TasksReturned(from: &message.body))
         case .reclaimLease: reclaim(try ReclaimLease(from: &message.body))
         case .leaseLost: leaseLost(try LeaseLost(from: &message.body))
@@ -296,7 +296,8 @@ extension Owner: TransportDelegate {
         case .getObject: answer(try GetObject(from: &message.body), correlation: try message.required(), on: link)
         case .copyChanged: copyChanged(try CopyChanged(from: &message.body))
         case .listObjects: answer(try ListObjects(from: &message.body), correlation: try message.required(), on: link)
-        case .startActor: execution.start(try StartActor(from: &message.body), correlation: try message.required(), from: link, self)
+        case .startActor: execution.actors.start(try StartActor(from: &message.body), correlation: try message.required(), from: link, self)
+        case .endHostedActor: execution.actors.end(try EndHostedActor(from: &message.body), correlation: try message.required(), from: link)
         case .stopWorker: execution.stop(self)
         default: throw MantaError(.malformed, "a \(runtime.configuration.role.rawValue) does not take \(message.kind) messages")
         }
