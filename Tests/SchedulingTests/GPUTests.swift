@@ -4,6 +4,7 @@ import Glibc
 import Manta
 import MantaModel
 import MantaTestCluster
+import MantaTestCluster
 import MantaTestKit
 import Testing
 
