@@ -36,6 +36,10 @@ package enum Limits {
     package static let idleWorkerLifetime: Duration = .seconds(60)
     /// A worker must register within this time of its start.
     package static let workerStartDeadline: Duration = .seconds(30)
+    /// The largest state of one actor that is kept for its next incarnation.
+    package static let snapshotBytes = 16 << 20
+    /// What one process keeps of the states of the actors it made.
+    package static let snapshotBytesTogether = 1 << 30
     /// Actors in one process, of those that share one; then another process is started.
     package static let actorsPerSharedProcess = 10_000
     /// A process whose last shared actor is gone for so long ends.

@@ -35,7 +35,7 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     // Actors
     case createActor = 70, getActor, actorFound, watchActor, actorChanged, killActor, placeActor, actorReport
     // Tables
-    case tablePut = 80, tableDelete, tableGet, tableRow, watchTable, tableSnapshot, tableChanged
+    case tablePut = 80, tableDelete, tableGet, tableRow, watchTable, tableSnapshot, tableChanged, tableDeleted
     // What operators see
     case reportTasks = 90, reportErrors, queryState, stateAnswer
     // Output of workers
@@ -44,6 +44,8 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     case offerRing = 110, ringAnswer, ringBegins
     // Submitted programs
     case submitProgram = 130, submissionFound, stopSubmission, deleteSubmission, readSubmissionLog, submissionLog, startEntrypoint, stopEntrypoint, entrypointReport
+    // The state of actors
+    case storeSnapshot = 210, getSnapshot, snapshotFound
     // Explaining
     case explain = 170, explanation, explainTask, explainLease
     // Placement groups

@@ -254,7 +254,8 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
             placementResources: group?.demand(for: options.placementResources) ?? options.placementResources, maxRestarts: options.maxRestarts,
             maxConcurrency: options.maxConcurrency, owner: address, maxTaskRetries: options.maxTaskRetries == 0 ? nil : options.maxTaskRetries,
             concurrencyGroups: options.concurrencyGroups.isEmpty ? nil : options.concurrencyGroups, scheduling: scheduling,
-            isolation: options.isolation == .shared ? .shared : nil)
+            isolation: options.isolation == .shared ? .shared : nil,
+            snapshots: options.snapshots == .everyCall ? nil : options.snapshots)
         post(.create(ActorCreation(specification: specification, arguments: arguments, getIfExists: options.getIfExists)))
         return id
     }

@@ -4,7 +4,6 @@ import Glibc
 import Manta
 import MantaModel
 import MantaTestCluster
-import MantaTestCluster
 import MantaTestKit
 import Testing
 

@@ -75,8 +75,21 @@ final class Execution {
     }
 
     func finished(_ run: FinishedRun, _ owner: Owner) {
-        run.route.link.send(run.done)
         if let failure = run.failure { owner.reports.error(failure) }
+        guard let (state, keeper) = run.snapshot else {
+            if !run.isUnasked { run.route.link.send(run.done) }
+            return
+        }
+        let holdsAnswer = keeper.holdsAnswers && !run.isUnasked
+        if !holdsAnswer, !run.isUnasked { run.route.link.send(run.done) }
+        keeper.store(state, owner) { error in
+            guard holdsAnswer else { return }
+            var done = run.done
+            if let error {
+                done.outcome = .failed(MantaError(error.code, "the call ran, but the actor's state behind it was not kept: \(error.message)"))
+            }
+            run.route.link.send(done)
+        }
     }
 
     /// Gives back what waits behind a long or blocked task, and forgets runners that have nothing to do.

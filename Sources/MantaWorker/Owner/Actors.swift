@@ -234,6 +234,7 @@ extension Owner {
         if status.state == .dead {
             names.forget(actor)
             actors[actor]?.specification = nil
+            snapshots.forget(actor)
         }
         guard actors[actor] != nil else { return }
         if let error { actors[actor]?.failure = error }

@@ -53,6 +53,7 @@ final class Owner: @unchecked Sendable {
     /// The timers of what must end in time.
     var deadlines: [TaskID: TimerID] = [:]
     var creations: [ActorID: PendingCreation] = [:]
+    var snapshots = Snapshots()
     var objects = OwnedObjects()
     var traffic = StoreTraffic()
     /// The tasks whose results lie in stores, in the order they were made.
@@ -297,6 +298,10 @@ extension Owner: TransportDelegate {
         case .copyChanged: copyChanged(try CopyChanged(from: &message.body))
         case .listObjects: answer(try ListObjects(from: &message.body), correlation: try message.required(), on: link)
         case .startActor: execution.actors.start(try StartActor(from: &message.body), correlation: try message.required(), from: link, self)
+        case .storeSnapshot: try store(try StoreSnapshot(from: &message.body), correlation: try message.required(), on: link)
+        case .getSnapshot:
+            let actor = try GetSnapshot(from: &message.body).actor
+            link.reply(to: try message.required(), SnapshotFound(snapshot: snapshots[actor]))
         case .endHostedActor: execution.actors.end(try EndHostedActor(from: &message.body), correlation: try message.required(), from: link)
         case .stopWorker: execution.stop(self)
         default: throw MantaError(.malformed, "a \(runtime.configuration.role.rawValue) does not take \(message.kind) messages")
