@@ -105,6 +105,12 @@ package struct TableBook: Sendable {
         return .staged(stage(table, key, row))
     }
 
+    /// The keys of rows, also of those that are only staged, that begin with a text.
+    package func keys(of table: String, beginningWith prefix: String) -> [String] {
+        guard let table = tables[table] else { return [] }
+        return Set(table.rows.keys).union(table.staged.keys).filter { $0.hasPrefix(prefix) }.sorted()
+    }
+
     /// Stages the removal of a row; nil when it is not there.
     package mutating func delete(_ table: String, _ key: String) -> Change? {
         guard latest(table, key) != nil else { return nil }

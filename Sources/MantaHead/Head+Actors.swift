@@ -96,7 +96,9 @@ extension Head {
             case .end(let id, let node, let restarts, let cause): end(id, on: node, restarts: restarts, cause)
             case .store(let row): store(row)
             case .persist(let row): if let stored = StoredActor(row) { facts.append(.putActor(stored)) }
-            case .forget(let id): facts.append(.removeActor(id))
+            case .forget(let id):
+                facts.append(.removeActor(id))
+                forgetSnapshot(of: id)
             case .notify(let watcher, let status): peers[watcher]?.link.send(ActorChanged(status: ActorStatus(status)))
             case .died(let status, let willRestart): report(status, willRestart: willRestart)
             }

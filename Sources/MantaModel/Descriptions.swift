@@ -46,6 +46,25 @@ public enum ActorLifetime: String, Sendable, Codable {
     case detached
 }
 
+/// What an actor shares with others.
+public enum ActorIsolation: String, Sendable, Codable {
+    /// A worker process of its own: its crash is nobody else's, and it can be ended whatever its code does.
+    case process
+    /// A worker process together with many others of the same program and job: made a hundred times faster, and with little memory. A crash ends all of them,
+    /// and each is made again as it allows. An actor that is killed gets no more turns, but code that does not listen to its cancellation runs on.
+    case shared
+}
+
+/// When the state of an actor that can be restored is taken.
+public enum SnapshotPolicy: Hashable, Sendable, Codable {
+    /// After each call, before its answer leaves: what was answered is never lost.
+    case everyCall
+    /// After a call, when the last one is at least this old; a call's changes may be lost for at most this long.
+    case every(Duration)
+    /// Never: a restarted actor begins anew.
+    case never
+}
+
 /// Everything that is needed to construct an actor, now or again after a crash or a restart of the head.
 package struct ActorSpecification: Hashable, Sendable, Codable {
     package var id: ActorID
@@ -77,15 +96,21 @@ package struct ActorSpecification: Hashable, Sendable, Codable {
     package var concurrencyGroups: [String: Int]?
     /// Where it may run; nil is anywhere. A group's part is in `resources` already.
     package var scheduling: Scheduling?
+    /// Nil is a process of its own.
+    package var isolation: ActorIsolation?
+    /// Nil is after every call.
+    package var snapshots: SnapshotPolicy?
 
     package init(
         id: ActorID, job: JobID, program: Program, type: String, initializer: UInt32, arguments: [[UInt8]], name: String?, namespace: String,
         lifetime: ActorLifetime, resources: Resources, placementResources: Resources, maxRestarts: Int, maxConcurrency: Int, owner: ProcessAddress,
-        maxTaskRetries: Int? = nil, concurrencyGroups: [String: Int]? = nil, scheduling: Scheduling? = nil
+        maxTaskRetries: Int? = nil, concurrencyGroups: [String: Int]? = nil, scheduling: Scheduling? = nil,
+        isolation: ActorIsolation? = nil, snapshots: SnapshotPolicy? = nil
     ) {
         (self.id, self.job, self.program, self.type, self.initializer, self.arguments) = (id, job, program, type, initializer, arguments)
         (self.name, self.namespace, self.lifetime, self.resources) = (name, namespace, lifetime, resources)
         (self.placementResources, self.maxRestarts, self.maxConcurrency, self.owner) = (placementResources, maxRestarts, maxConcurrency, owner)
         (self.maxTaskRetries, self.concurrencyGroups, self.scheduling) = (maxTaskRetries, concurrencyGroups, scheduling)
+        (self.isolation, self.snapshots) = (isolation, snapshots)
     }
 }

@@ -40,6 +40,14 @@ package enum Limits {
     package static let programStoreBytes = 4 << 30
     /// A program comes to a node in parts of this size.
     package static let programPartBytes = 4 << 20
+    /// The largest state of one actor that is kept for its next incarnation.
+    package static let snapshotBytes = 16 << 20
+    /// What one process keeps of the states of the actors it made.
+    package static let snapshotBytesTogether = 1 << 30
+    /// Actors in one process, of those that share one; then another process is started.
+    package static let actorsPerSharedProcess = 10_000
+    /// A process whose last shared actor is gone for so long ends.
+    package static let idleSharedProcessLifetime: Duration = .seconds(5)
     /// Worker processes on one node.
     package static let workersPerNode = 4096
     /// An owner keeps an idle lease for this long, unless the node asks for it.

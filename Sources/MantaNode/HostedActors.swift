@@ -1,6 +1,7 @@
 // HostedActors: the actors placed on this node.
 //
-// Life of an actor here: 1. placed by the head 2. its resources are reserved 3. its worker process is started 4. the worker registers and constructs it
+// Life of an actor here: 1. placed by the head 2. its resources are reserved 3. its worker process is started, or it is put into a shared one (see
+// SharedProcesses) 4. the worker registers and constructs it
 // 5. alive, told to the head 6. its process ends, for whatever reason, and the head is told why. Reports are repeated until the head has them.
 
 import Logging
@@ -58,6 +59,7 @@ extension Node {
             // It may have been ended while its program was on its way.
             guard let now = actors[id], now.restarts == actor.restarts, case .reserving = now.phase else { return }
             do throws(MantaError) {
+                if now.specification.isolation == .shared { return try share(id, now.specification, from: try result.get()) }
                 let worker = try processes.start(
                     program, from: try result.get(), for: .actor(id), title: actor.specification.type, environment: environmentOfGPUs(heldBy: id))
                 actors[id]?.phase = .starting(worker.id)
@@ -70,8 +72,10 @@ extension Node {
 
     /// Its worker listens.
     func construct(_ id: ActorID, _ address: ProcessAddress, _ pid: Int32, on link: Link) {
+        let isShared = shared.process(of: id) == address.process
         guard let actor = actors[id], actor.endCause == nil else {
-            return processes.end(address.process, because: DeathCause(.killed, "its actor is no longer wanted"))
+            // One that shares its process is taken out of it already.
+            return isShared ? () : processes.end(address.process, because: DeathCause(.killed, "its actor is no longer wanted"))
         }
         let start = StartActor(
             specification: actor.specification, restarts: actor.restarts, gpus: names(ofGPUs: book.numbers(ofGPUsHeldBy: id)))
@@ -82,7 +86,10 @@ extension Node {
                 actors[id]?.phase = .alive(address, pid: pid)
                 report(id, restarts: actor.restarts, .alive(address: address, pid: pid))
             case .success(let started):
-                processes.end(address.process, because: DeathCause(.constructorThrew, "its constructor threw \(started.error ?? "")"))
+                let cause = DeathCause(.constructorThrew, "its constructor threw \(started.error ?? "")")
+                if !isShared { processes.end(address.process, because: cause) } else if actors[id]?.restarts == actor.restarts { gone(id, cause) }
+            case .failure(let error) where isShared && processes.processes[address.process] != nil && actors[id]?.restarts == actor.restarts:
+                gone(id, DeathCause(.startFailed, "its process did not take it: \(error.message)"))
             case .failure: break  // The process is gone, or will be: its end is reported then.
             }
         }
@@ -94,6 +101,7 @@ extension Node {
         actors[id]?.endCause = cause
         switch actor.phase {
         case .reserving: gone(id, cause)
+        case _ where actor.specification.isolation == .shared: takeOut(id, because: cause)
         case .starting(let process): processes.end(process, because: cause)
         case .alive(let address, _): processes.end(address.process, because: cause)
         }
@@ -108,8 +116,9 @@ extension Node {
         }
     }
 
-    private func gone(_ id: ActorID, _ cause: DeathCause) {
+    func gone(_ id: ActorID, _ cause: DeathCause) {
         guard let actor = actors.removeValue(forKey: id) else { return }
+        shared.left(id, mayReturn: actor.specification.maxRestarts != 0, at: loop.now)
         if endedActors.count >= Limits.deadActors { endedActors.removeAll() }
         endedActors[id] = (actor.restarts, cause)
         book.release(id, at: loop.now) { perform($0) }

@@ -32,7 +32,7 @@ final class MemoryMonitor {
 
     private static func holders(_ workers: [WorkerProcess]) -> [MemoryPolicy.Holder] {
         workers.map { worker in
-            let isActor = if case .actor = worker.purpose { true } else { false }
+            let isActor = if case .tasks = worker.purpose { false } else { true }
             return MemoryPolicy.Holder(
                 process: worker.id, pid: worker.pid, title: worker.function ?? "nothing yet", isActor: isActor, bytes: residentBytes(of: worker.pid),
                 startedAt: worker.startedAt)

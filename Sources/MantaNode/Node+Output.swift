@@ -17,7 +17,12 @@ extension Node {
 
     /// Tells of a worker's end that nobody ordered; an idle one that left has nothing to tell.
     func announce(_ cause: DeathCause, of worker: WorkerProcess) {
-        let wasNeeded = if case .actor = worker.purpose { true } else { !book.isIdle(worker.id) || !worker.isRegistered }
+        let wasNeeded =
+            switch worker.purpose {
+            case .actor: true
+            case .sharedActors: shared.hosts(worker.id)
+            case .tasks: !book.isIdle(worker.id) || !worker.isRegistered
+            }
         switch cause.kind {
         case .exited where !wasNeeded: return
         case .exited, .signaled, .outOfMemory, .startFailed: break
@@ -46,6 +51,7 @@ extension Node {
         switch worker.purpose {
         case .tasks: book.job(of: worker.id)
         case .actor(let actor): actors[actor]?.specification.job
+        case .sharedActors: shared.job(of: worker.id)
         }
     }
 }

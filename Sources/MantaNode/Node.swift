@@ -37,6 +37,8 @@ package final class Node: @unchecked Sendable {
     var actors: [ActorID: HostedActor] = [:]
     /// The last incarnation of actors that ended here.
     var endedActors: [ActorID: (restarts: Int, cause: DeathCause)] = [:]
+    /// Who shares which process.
+    var shared = SharedProcessBook()
     /// Processes of this node that were sent to other nodes for leases.
     private var sentElsewhere: Set<ProcessID> = []
     /// The worker whose end is being dealt with.
@@ -86,8 +88,8 @@ package final class Node: @unchecked Sendable {
         let victim = memory.victim { [unowned self] in
             processes.processes.values.filter { worker in
                 guard worker.isRegistered, worker.killCause == nil else { return false }
-                if case .actor = worker.purpose { return true }
-                return !book.isIdle(worker.id)
+                if case .tasks = worker.purpose { return !book.isIdle(worker.id) }
+                return true
             }
         }
         guard let victim else { return }
@@ -133,6 +135,7 @@ package final class Node: @unchecked Sendable {
         book.tick(at: loop.now) { perform($0) }
         store.tick()
         processes.checkStarts(now: loop.now)
+        stopIdleSharedProcesses()
         // Other nodes move work here by what the head tells them: a great change is told before the next heartbeat.
         if let last = lastHeartbeat, last.available != book.available { heartbeat() }
     }
@@ -206,6 +209,7 @@ package final class Node: @unchecked Sendable {
         case .tasks where !worker.isRegistered: book.workerStartFailed(worker.program, cause, at: loop.now) { perform($0) }
         case .tasks: break
         case .actor(let actor): actorEnded(actor, worker.id, cause)
+        case .sharedActors: for actor in shared.ended(worker.id) { actorEnded(actor, worker.id, cause) }
         }
         book.workerDied(worker.id, cause, at: loop.now) { perform($0) }
         store.processEnded(worker.id)
@@ -241,6 +245,7 @@ package final class Node: @unchecked Sendable {
         switch worker.purpose {
         case .tasks: book.workerReady(message.address, program: worker.program, pid: worker.pid, at: loop.now) { perform($0) }
         case .actor(let actor): construct(actor, message.address, worker.pid, on: link)
+        case .sharedActors: constructAll(in: message.address, worker.pid, on: link)
         }
     }
 
@@ -360,7 +365,10 @@ extension Node: TransportDelegate {
             guard let worker = link.peer?.address else { return }
             book.resume(resume.lease, turn: resume.turn, worker: worker, at: now) { perform($0) }
         case .registerWorker: registerWorker(try RegisterWorker(from: &message.body), correlation: try message.required(), on: link)
-        case .workerStays: if let worker = link.peer?.process { book.workerStays(worker, at: now) { perform($0) } }
+        case .workerStays:
+            guard let worker = link.peer?.process else { return }
+            shared.stays(worker, at: now)
+            book.workerStays(worker, at: now) { perform($0) }
         case .registerJob: registerJob(try RegisterJob(from: &message.body), correlation: try message.required(), on: link)
         case .placeActor: placeActor(try PlaceActor(from: &message.body), correlation: try message.required(), on: link)
         case .endActor:
@@ -402,8 +410,10 @@ extension Node: TransportDelegate {
 
     private func jobEnded(_ job: JobID) {
         jobs[job] = nil
-        for (id, actor) in actors where actor.specification.job == job && actor.specification.lifetime == .job {
-            endActor(id, DeathCause(.jobEnded, "its job \(job.short) ended"))
+        let cause = DeathCause(.jobEnded, "its job \(job.short) ended")
+        for process in shared.processes(of: job) { processes.end(process, because: cause) }
+        for (id, actor) in actors where actor.specification.job == job && actor.specification.lifetime == .job && shared.process(of: id) == nil {
+            endActor(id, cause)
         }
         book.jobEnded(job, at: loop.now) { perform($0) }
     }

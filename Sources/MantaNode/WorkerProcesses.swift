@@ -13,12 +13,14 @@ struct WorkerProcess {
     enum Purpose {
         case tasks
         case actor(ActorID)
+        /// Many actors, which come and go.
+        case sharedActors
     }
     let id: ProcessID
     let pid: Int32
     let program: Program
     var purpose: Purpose
-    /// What it runs, in the words of people: the type of its actor; nil for tasks, which come and go.
+    /// What it runs, in the words of people: the type of its actor, or that they are many; nil for tasks, which come and go.
     let title: String?
     let startedAt: Instant
     let files: WorkerFiles

@@ -16,7 +16,7 @@ package struct TestNode: Sendable {
 }
 
 package final class TestCluster {
-    package let session: Session
+    package private(set) var session: Session
     private let launcher: ClusterLauncher
     private let loop: EventLoop
     package let folder: String
@@ -54,11 +54,11 @@ package final class TestCluster {
             try await body(cluster, nodes)
         } catch {
             pids = cluster.pids
-            await session.stop()
+            await cluster.session.stop()
             throw error
         }
         pids = cluster.pids
-        await session.stop()
+        await cluster.session.stop()
     }
 
     private init(session: Session, launcher: ClusterLauncher, loop: EventLoop, folder: String, endpoint: String, head: Int32, pids: [Int32]) {
@@ -93,7 +93,15 @@ package final class TestCluster {
         return try await node(withProcess: pid)
     }
 
-    /// Kills the head and starts another one on its port and store.
+    /// Ends this program's session, and with it its job, and joins with another one.
+    package func beginAnotherJob() async throws {
+        await session.stop()
+        session = try await Manta.connect(endpoint)
+    }
+
+    package func killHead() { kill(head, SIGKILL) }
+
+    /// Kills the head, unless it is dead, and starts another one on its port and store.
     package func restartHead() async throws {
         kill(head, SIGKILL)
         try await eventually("the end of the head", within: .seconds(30)) { [head] in kill(head, 0) != 0 || isZombie(head) }

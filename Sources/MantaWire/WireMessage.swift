@@ -22,7 +22,7 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     // Leases
     case requestLease = 30, leaseAnswer, returnLease, reclaimLease, leaseLost, leaseBlocked, resumeLease, leaseResumed, cancelLease, confirmLease
     // Workers
-    case registerWorker = 40, startActor, actorStarted, stopWorker, endActor, workerStays
+    case registerWorker = 40, startActor, actorStarted, stopWorker, endActor, workerStays, endHostedActor
     // Tasks and calls
     case runTask = 50, taskDone, tasksReturned, cancelTask, callActor, takeBackTasks, inquireTasks, tasksUnknown, cancelObject
     // Streams of results
@@ -37,7 +37,7 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     // Actors
     case createActor = 70, getActor, actorFound, watchActor, actorChanged, killActor, placeActor, actorReport
     // Tables
-    case tablePut = 80, tableDelete, tableGet, tableRow, watchTable, tableSnapshot, tableChanged
+    case tablePut = 80, tableDelete, tableGet, tableRow, watchTable, tableSnapshot, tableChanged, tableDeleted
     // What operators see
     case reportTasks = 90, reportErrors, queryState, stateAnswer
     // Output of workers
@@ -48,6 +48,8 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     case submitProgram = 130, submissionFound, stopSubmission, deleteSubmission, readSubmissionLog, submissionLog, startEntrypoint, stopEntrypoint, entrypointReport
     // Programs that a node lacks
     case fetchProgram = 220, programPart
+    // The state of actors
+    case storeSnapshot = 210, getSnapshot, snapshotFound
     // Explaining
     case explain = 170, explanation, explainTask, explainLease
     // Placement groups

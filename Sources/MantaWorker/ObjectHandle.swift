@@ -174,8 +174,9 @@ package final class ObjectHandle: Sendable {
         }
     }
 
-    /// Throws `conflict` when the running call of an actor would wait here for another call of the same actor, which waits for it to end.
+    /// Throws `conflict` when a task would wait for its own result, or the running call of an actor for another call of the same actor, which waits for it to end.
     package func refuseToWaitForOneself(_ context: TaskContext) throws(MantaError) {
+        if id.task == context.task, !isSettled { throw MantaError(.conflict, "\(context.function) waits for its own result, which is there when it has ended: do not wait for it") }
         guard isOfOwnActor, context.runsAlone, !isSettled else { return }
         throw MantaError(
             .conflict,

@@ -119,6 +119,12 @@ package protocol ActorInstance: Sendable {
     func dispatch(method: UInt32, arguments: [ArgumentValue]) async throws -> [EncodedValue]
     /// What its methods are isolated to; nil for a class.
     var isolation: (any Actor)? { get }
+    /// Whether it can write down its state and take it up again.
+    var isRestorable: Bool { get }
+    /// The state as it is, encoded.
+    func snapshot() async throws -> [UInt8]
+    /// Takes up a state.
+    func restore(from bytes: [UInt8]) async throws
     /// The actor is being terminated and has no more calls: its code may say goodbye.
     func willTerminate() async
 }

@@ -256,7 +256,9 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
             resources: group?.demand(for: options.resources) ?? options.resources,
             placementResources: group?.demand(for: options.placementResources) ?? options.placementResources, maxRestarts: options.maxRestarts,
             maxConcurrency: options.maxConcurrency, owner: address, maxTaskRetries: options.maxTaskRetries == 0 ? nil : options.maxTaskRetries,
-            concurrencyGroups: options.concurrencyGroups.isEmpty ? nil : options.concurrencyGroups, scheduling: scheduling)
+            concurrencyGroups: options.concurrencyGroups.isEmpty ? nil : options.concurrencyGroups, scheduling: scheduling,
+            isolation: options.isolation == .shared ? .shared : nil,
+            snapshots: options.snapshots == .everyCall ? nil : options.snapshots)
         post(.create(ActorCreation(specification: specification, arguments: arguments, getIfExists: options.getIfExists)))
         return id
     }
@@ -279,7 +281,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     package func createGroup(
         bundles: [Resources], strategy: PlacementStrategy, name: String?, namespace: String?, lifetime: ActorLifetime
     ) async throws -> PlacementGroupSpecification {
-        let isOwnedByActor = try await onLoop { $0.execution.hostsDetachedActor }
+        let isOwnedByActor = try await onLoop { $0.execution.actors.areDetached }
         let specification = PlacementGroupSpecification(
             id: .random(), bundles: bundles, strategy: strategy, name: name, namespace: namespace ?? self.namespace, lifetime: lifetime, job: job,
             owner: address, isOwnedByActor: isOwnedByActor)

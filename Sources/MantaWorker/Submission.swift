@@ -73,6 +73,8 @@ package struct ActorOptions: Sendable, Hashable {
     package var maxConcurrency: Int
     /// How many calls may run at once in each group.
     package var concurrencyGroups: [String: Int]
+    package var isolation: ActorIsolation
+    package var snapshots: SnapshotPolicy
     /// When the name is taken by an actor of this type, that one is meant and none is made.
     package var getIfExists: Bool
     /// The executable that holds the type, when it is not this one.
@@ -83,11 +85,13 @@ package struct ActorOptions: Sendable, Hashable {
     package init(
         name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime = .job, resources: Resources = Resources(),
         placementResources: Resources = Resources([Resources.cpu: 1]), maxRestarts: Int = 0, maxTaskRetries: Int = 0, maxConcurrency: Int = 1,
-        concurrencyGroups: [String: Int] = [:], getIfExists: Bool = false, program: Program? = nil, scheduling: Scheduling? = nil
+        concurrencyGroups: [String: Int] = [:], isolation: ActorIsolation = .process, snapshots: SnapshotPolicy = .everyCall, getIfExists: Bool = false, program: Program? = nil,
+        scheduling: Scheduling? = nil
     ) {
         (self.name, self.namespace, self.lifetime, self.resources) = (name, namespace, lifetime, resources)
         (self.placementResources, self.maxRestarts, self.maxConcurrency) = (placementResources, maxRestarts, maxConcurrency)
         (self.maxTaskRetries, self.concurrencyGroups) = (maxTaskRetries, concurrencyGroups)
+        (self.isolation, self.snapshots) = (isolation, snapshots)
         (self.getIfExists, self.program, self.scheduling) = (getIfExists, program, scheduling)
     }
 }

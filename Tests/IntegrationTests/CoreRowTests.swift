@@ -3,7 +3,10 @@
 
 import Glibc
 import Manta
+import MantaModel
 import MantaTestKit
+import MantaWire
+import MantaWorker
 import Testing
 
 @Remote func length(_ values: [Double]) -> Int { values.count }
@@ -48,6 +51,37 @@ func runBusyThreads(_ threads: Int, rounds: Int) async throws -> Int {
             }
         }
         return try await group.reduce(0, +)
+    }
+}
+
+/// One of three values, then an early end.
+@Remote func endingEarly(_ ignored: Int) -> ResultStream<Int> {
+    ResultStream { yield in
+        for number in 0..<3 {
+            if number == 1 { return }
+            try await yield(number)
+        }
+    }
+}
+
+@Remote func blocks(_ count: Int, of doubles: Int) -> ResultStream<[Double]> {
+    ResultStream { yield in
+        for number in 0..<count { try await yield([Double](repeating: Double(number), count: doubles)) }
+    }
+}
+
+/// Delivers what the one below delivers.
+@RemoteActor actor Relay {
+    private let below: Relay.Handle?
+    init(_ below: Relay.Handle?) { self.below = below }
+    func stream(_ count: Int, of doubles: Int) -> ResultStream<[Double]> {
+        ResultStream { [below] yield in
+            if let below {
+                for try await item in below.stream(count, of: doubles) { try await yield(try await item.value) }
+            } else {
+                for number in 0..<count { try await yield([Double](repeating: Double(number), count: doubles)) }
+            }
+        }
     }
 }
 
@@ -136,6 +170,69 @@ extension SharedClusterTests {
         let never = patient.hold("never")
         await #expect(throws: Trouble.broken(code: 1)) { try await Manta.get([patient.flaky("failing", tries: 9), never]) }
         never.cancel()
+    }
+
+    @Test(arguments: [false, true]) func CORE_024_aStreamThatIsDroppedLeavesNothing(hasEnded: Bool) async throws {
+        let runtime = try #require(CurrentRuntime.get() as? Runtime)
+        func rows() async throws -> Int {
+            try await runtime.head(QueryState(tables: [.objects], limit: 10_000)).objects.count { $0.source.contains("blocks") }
+        }
+        do {
+            let stream = blocks.remote(5, of: 10)
+            if hasEnded {
+                try await eventually("the end of the producer", within: .seconds(30)) {
+                    let tasks = try await runtime.head(QueryState(tables: [.tasks], limit: 10_000)).tasks
+                    return tasks.contains { $0.function.contains("blocks") && $0.state == .finished }
+                }
+            }
+            _ = stream
+        }
+        try await eventually("the end of its objects", within: .seconds(30)) { try await rows() == 0 }
+    }
+
+    @Test func CORE_041_tablesKeepWhatIsPut() async throws {
+        let (table, other) = (try Manta.table("core 041", of: String.self), try Manta.table("core 041 too", of: String.self))
+        #expect(try await table.get("a") == nil)
+        #expect(try await table.add("a", "first"))
+        #expect(try await table.add("a", "second") == false, "it was there")
+        #expect(try await table.get("a") == "first")
+        try await table.put("a", "third")
+        #expect(try await table.get("a") == "third")
+        #expect(try await other.get("a") == nil, "tables are apart")
+        #expect(try await table.delete("a"))
+        #expect(try await table.delete("a") == false)
+        for key in ["p/1", "p/2", "p/3", "q"] { try await table.put(key, key) }
+        #expect(try await table.delete(prefix: "p/") == 3)
+        #expect(try await table.entries() == ["q": "q"])
+        #expect(throws: MantaError.self) { try Manta.table("manta.anything", of: Int.self) }
+    }
+
+    @Test func CORE_042_aStreamPassesThroughFourActors() async throws {
+        var relay = Relay.remote(nil)
+        for _ in 0..<3 { relay = Relay.remote(relay) }
+        var seen: [Double] = []
+        for try await item in relay.stream(10, of: 50_000) {
+            let values = try await item.value
+            #expect(values.count == 50_000)
+            seen.append(values[49_999])
+        }
+        #expect(seen == (0..<10).map(Double.init))
+    }
+
+    @Test func CORE_043_aStreamMayEndEarly() async throws {
+        var seen: [Int] = []
+        for try await item in endingEarly.remote(0) { seen.append(try await item.value) }
+        #expect(seen == [0])
+    }
+
+    @Test func CORE_045_callbacksComeWithTheValue() async throws {
+        let ready = Manta.put(5)
+        #expect(await withCheckedContinuation { done in ready.onReady { done.resume(returning: try? await $0.value) } } == 5)
+        let pending = flaky.remote(board, "callback \(ready.id)", tries: 1)
+        let answer = await withCheckedContinuation { done in
+            pending.onReady { done.resume(returning: $0.isReady ? try? await $0.value : nil) }
+        }
+        #expect(answer == 1)
     }
 
     // MARK: Last handles

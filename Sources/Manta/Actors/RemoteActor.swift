@@ -60,20 +60,23 @@ extension RemoteActor {
     ///     actor cannot overlap anyway. A class always runs one.
     ///   - concurrencyGroups: groups of calls with a limit of their own, `["io": 2]`; what methods and callers put into one does not count for
     ///     `maxConcurrency`, nor wait for others. Not for a class.
+    ///   - isolation: a worker process of its own (default), or one that it shares with many others; see `ActorIsolation`.
+    ///   - snapshots: when the state of a `Restorable` actor is taken: after every call (default), at most so often, or never.
     ///   - getIfExists: take the living actor with this name if there is one.
     ///   - program: the executable that holds the type, when it is not this one.
     ///   - scheduling: which nodes may host it; see `Scheduling`.
     public nonisolated static func options(
         name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime? = nil, cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil,
         resources: [String: Double]? = nil, maxRestarts: Int? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, maxConcurrency: Int? = nil,
-        concurrencyGroups: [String: Int]? = nil, getIfExists: Bool? = nil, program: Program? = nil, scheduling: Scheduling? = nil
+        concurrencyGroups: [String: Int]? = nil, isolation: ActorIsolation? = nil, snapshots: SnapshotPolicy? = nil, getIfExists: Bool? = nil,
+        program: Program? = nil, scheduling: Scheduling? = nil
     ) -> Factory {
         Factory(
             _options: _defaults.overridden(
                 by: ActorCreationOptions(
                     name: name, namespace: namespace, lifetime: lifetime, cpus: cpus, gpus: gpus, memory: memory, resources: resources,
                     maxRestarts: maxRestarts, maxTaskRetries: maxTaskRetries, retryOn: retryOn, maxConcurrency: maxConcurrency,
-                    concurrencyGroups: concurrencyGroups, getIfExists: getIfExists, program: program, scheduling: scheduling)))
+                    concurrencyGroups: concurrencyGroups, isolation: isolation, snapshots: snapshots, getIfExists: getIfExists, program: program, scheduling: scheduling)))
     }
 
     /// The living actor of this type with a name.
@@ -122,6 +125,18 @@ private final class Hosted<Instance: RemoteActor>: ActorInstance, @unchecked Sen
     init(_ instance: Instance, type: _ActorType) { (self.instance, self.type) = (instance, type) }
 
     var isolation: (any Actor)? { instance as? any Actor }
+
+    var isRestorable: Bool { instance is any Restorable }
+
+    func snapshot() async throws -> [UInt8] {
+        guard let restorable = instance as? any Restorable else { return [] }
+        return try await encodedSnapshot(of: restorable)
+    }
+
+    func restore(from bytes: [UInt8]) async throws {
+        guard let restorable = instance as? any Restorable else { return }
+        try await restoreSnapshot(bytes, in: restorable)
+    }
 
     func willTerminate() async { await (instance as? any TerminationHandler)?.willTerminate() }
 

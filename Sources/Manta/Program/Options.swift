@@ -91,6 +91,8 @@ public struct ActorCreationOptions: Sendable {
     var retryOn: RetryCondition?
     var maxConcurrency: Int?
     var concurrencyGroups: [String: Int]?
+    var isolation: ActorIsolation?
+    var snapshots: SnapshotPolicy?
     var getIfExists: Bool?
     var program: Program?
     var scheduling: Scheduling?
@@ -98,12 +100,14 @@ public struct ActorCreationOptions: Sendable {
     public init(
         name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime? = nil, cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil,
         resources: [String: Double]? = nil, maxRestarts: Int? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, maxConcurrency: Int? = nil,
-        concurrencyGroups: [String: Int]? = nil, getIfExists: Bool? = nil, program: Program? = nil, scheduling: Scheduling? = nil
+        concurrencyGroups: [String: Int]? = nil, isolation: ActorIsolation? = nil, snapshots: SnapshotPolicy? = nil, getIfExists: Bool? = nil,
+        program: Program? = nil, scheduling: Scheduling? = nil
     ) {
         demand = ResourceDemand(cpus: cpus, gpus: gpus, memory: memory, resources: resources)
         (self.maxTaskRetries, self.retryOn, self.concurrencyGroups) = (maxTaskRetries, retryOn, concurrencyGroups)
         (self.name, self.namespace, self.lifetime, self.maxRestarts) = (name, namespace, lifetime, maxRestarts)
-        (self.maxConcurrency, self.getIfExists, self.program, self.scheduling) = (maxConcurrency, getIfExists, program, scheduling)
+        (self.maxConcurrency, self.isolation, self.snapshots, self.getIfExists) = (maxConcurrency, isolation, snapshots, getIfExists)
+        (self.program, self.scheduling) = (program, scheduling)
     }
 
     /// These options with what `other` says put over them.
@@ -118,6 +122,8 @@ public struct ActorCreationOptions: Sendable {
         result.retryOn = other.retryOn ?? retryOn
         result.maxConcurrency = other.maxConcurrency ?? maxConcurrency
         result.concurrencyGroups = other.concurrencyGroups ?? concurrencyGroups
+        result.isolation = other.isolation ?? isolation
+        result.snapshots = other.snapshots ?? snapshots
         result.getIfExists = other.getIfExists ?? getIfExists
         result.program = other.program ?? program
         result.scheduling = other.scheduling ?? scheduling
@@ -143,13 +149,19 @@ public struct ActorCreationOptions: Sendable {
             throw MantaError(.invalidArgument, "the concurrency group \"\(group)\" has the limit \(limit); expected a name and 1 or more")
         }
         let held = try demand.checked(defaultCPUs: 0)
+        if isolation == .shared, held[Resources.gpu].units > 0 {
+            throw MantaError(.invalidArgument, "an actor with GPUs needs a process of its own, which sees those and no others; leave out isolation: .shared, or the GPUs")
+        }
+        if case .every(let period) = snapshots, period <= .zero || period > .seconds(86_400) {
+            throw MantaError(.invalidArgument, "snapshots are to be taken every \(period); expected more than zero and at most a day")
+        }
         // An actor that says nothing needs a CPU to be placed and none to live, so that a node can host more actors than it has CPUs.
         let forPlacing = demand.isEmpty ? Resources([Resources.cpu: 1]) : held
         if let complaint = scheduling?.group?.complaint(about: held) { throw MantaError(.invalidArgument, complaint) }
         return ActorOptions(
             name: name, namespace: namespace, lifetime: lifetime ?? .job, resources: held, placementResources: forPlacing, maxRestarts: maxRestarts ?? 0,
             maxTaskRetries: maxTaskRetries ?? 0, maxConcurrency: maxConcurrency ?? defaultConcurrency, concurrencyGroups: concurrencyGroups ?? [:],
-            getIfExists: getIfExists ?? false, program: program, scheduling: scheduling)
+            isolation: isolation ?? .process, snapshots: snapshots ?? .everyCall, getIfExists: getIfExists ?? false, program: program, scheduling: scheduling)
     }
 }
 

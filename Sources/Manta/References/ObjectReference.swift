@@ -21,6 +21,12 @@ public struct ObjectReference<Value>: Sendable {
     /// Whether reading it would return or throw at once.
     public var isReady: Bool { handle.isSettled }
 
+    /// Calls `body` once, as soon as reading the reference would return or throw at once: now, if that is so already. In a Swift task of its own.
+    public func onReady(_ body: @escaping @Sendable (ObjectReference<Value>) async -> Void) {
+        let reference = self
+        handle.onReady { _ in Task { await body(reference) } }
+    }
+
     /// Cancels the task or call that makes the object; reading then throws `MantaError` with the code `cancelled`, unless it was ready first.
     ///
     /// What has not begun never does; code that runs is cancelled as Swift tasks are: it finds `Task.isCancelled` true and its waits throw. Returns at once;

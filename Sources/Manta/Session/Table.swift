@@ -18,6 +18,9 @@ extension Manta {
         guard !name.isEmpty, name.utf8.count <= Limits.nameBytes else {
             throw MantaError(.invalidArgument, "the name of a table must have 1 to \(Limits.nameBytes) bytes; \"\(name.prefix(64))\" has \(name.utf8.count)")
         }
+        guard !name.hasPrefix("manta.") else {
+            throw MantaError(.invalidArgument, "the table \"\(name)\" begins with \"manta.\", which names tables of the platform; choose another name")
+        }
         guard ![ServeTable.endpoints, ServeTable.backends, ServeTable.replicas].contains(name) else {
             throw MantaError(.invalidArgument, "the table \"\(name)\" belongs to Serve; choose another name")
         }
@@ -61,9 +64,28 @@ public struct Table<Row: Codable & Sendable>: Sendable {
         _ = try await runtime().head(TablePut(table: name, key: key, value: try ValueEncoder.bytes(row)))
     }
 
+    /// Writes a row unless there is one with the key, which then stays as it is.
+    ///
+    /// - Returns: whether the row was written; it is on disk then.
+    public func add(_ key: String, _ row: Row) async throws -> Bool {
+        do {
+            _ = try await runtime().head(TablePut(table: name, key: key, value: try ValueEncoder.bytes(row), expectedVersion: 0))
+            return true
+        } catch MantaError.Code.conflict { return false }
+    }
+
     /// Removes a row; removing one that is not there is no error.
-    public func delete(_ key: String) async throws {
-        _ = try await runtime().head(TableDelete(table: name, key: key))
+    ///
+    /// - Returns: whether there was one.
+    @discardableResult public func delete(_ key: String) async throws -> Bool {
+        try await runtime().head(TableDelete(table: name, key: key)).count == 1
+    }
+
+    /// Removes all rows whose keys begin with a text.
+    ///
+    /// - Returns: how many there were.
+    @discardableResult public func delete(prefix: String) async throws -> Int {
+        try await runtime().head(TableDelete(table: name, key: prefix, isPrefix: true)).count
     }
 
     /// All rows, now.

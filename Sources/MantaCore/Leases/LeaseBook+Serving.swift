@@ -191,17 +191,20 @@ extension LeaseBook {
 
     // MARK: Asking back
 
-    /// Asks for leases back: the one that keeps a resumption from its worker, any one while resumptions or actors lack resources, and one of another
+    /// Asks for leases back: at once for those of the process that would go on, then for the one that keeps a resumption from its worker, any one while resumptions or actors lack resources, and one of another
     /// group for each request that does not fit.
     private mutating func askBack(for shortage: Shortage, at now: Instant, _ perform: (Action) -> Void) {
         guard shortage.isUrgent || !shortage.groups.isEmpty || !resumingWorkers.isEmpty else { return }
-        if let askedBackAt, now < askedBackAt + Limits.leaseSlice { return }
-        askedBackAt = now
+        let isEarly = askedBackAt.map { now < $0 + Limits.leaseSlice } ?? false
+        if isEarly, resumingWorkers.isEmpty { return }
+        if !isEarly { askedBackAt = now }
         var requests = shortage.requests
         for process in roster {
             guard let worker = workers[process], let id = worker.active, let lease = leases[id] else { continue }
-            guard now >= lease.since + Limits.leaseSlice, lease.askedAt.map({ now >= $0 + Limits.reclaimPeriod }) ?? true else { continue }
-            if shortage.isUrgent || !worker.resumes.isEmpty {
+            // What a task awaited has most likely ended when it could go on: its process holds the lease for nothing.
+            let isOfResuming = resumingWorkers.contains(lease.owner.process)
+            guard isOfResuming || !isEarly && now >= lease.since + Limits.leaseSlice, lease.askedAt.map({ now >= $0 + Limits.reclaimPeriod }) ?? true else { continue }
+            if shortage.isUrgent || isOfResuming || !worker.resumes.isEmpty {
                 // Needed at once.
             } else if requests > 0, shortage.groups.contains(where: { $0 != lease.group }) {
                 requests -= 1

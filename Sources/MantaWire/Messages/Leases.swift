@@ -114,7 +114,7 @@ package struct RegisterWorker: WireRequest, CodedMessage, Hashable {
     package init(address: ProcessAddress, pid: Int32) { (self.address, self.pid) = (address, pid) }
 }
 
-/// Node → worker: become this actor, for good.
+/// Node → worker: host this actor: for good, or, of those that share a process, until `EndHostedActor`.
 package struct StartActor: WireRequest, CodedMessage, Hashable {
     package static var kind: MessageKind { .startActor }
     package typealias Reply = ActorStarted
@@ -134,6 +134,15 @@ package struct ActorStarted: CodedMessage, Hashable {
     package var actor: ActorID
     package var error: String?
     package init(actor: ActorID, error: String?) { (self.actor, self.error) = (actor, error) }
+}
+
+/// Node → worker that hosts several actors: this one has ended; let go of it. Acknowledged, also when it is not there.
+package struct EndHostedActor: WireRequest, CodedMessage, Hashable {
+    package static var kind: MessageKind { .endHostedActor }
+    package typealias Reply = Acknowledged
+    package var actor: ActorID
+    package var cause: DeathCause
+    package init(actor: ActorID, cause: DeathCause) { (self.actor, self.cause) = (actor, cause) }
 }
 
 /// Worker → node, in answer to `StopWorker`: others still need what this process owns.

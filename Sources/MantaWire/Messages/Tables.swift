@@ -1,5 +1,8 @@
 // Tables: the head's persistent key-value tables with versions and watchers. Serve keeps its endpoints, backends and replicas in them.
 
+/// The table of detached actors' states, by the actor's id.
+package enum SnapshotTable { package static let name = "manta.snapshots" }
+
 /// One row of a table.
 package struct TableEntry: Hashable, Sendable, Codable {
     package var table: String
@@ -26,13 +29,22 @@ package struct TablePut: WireRequest, CodedMessage, Hashable {
     }
 }
 
-/// Any process → head: remove a row; removing one that is not there is no error.
+/// Any process → head: remove a row, or all whose keys begin with `key`; removing what is not there is no error.
 package struct TableDelete: WireRequest, CodedMessage, Hashable {
     package static var kind: MessageKind { .tableDelete }
-    package typealias Reply = Acknowledged
+    package typealias Reply = TableDeleted
     package var table: String
     package var key: String
-    package init(table: String, key: String) { (self.table, self.key) = (table, key) }
+    /// Nil is false.
+    package var isPrefix: Bool?
+    package init(table: String, key: String, isPrefix: Bool? = nil) { (self.table, self.key, self.isPrefix) = (table, key, isPrefix) }
+}
+
+/// How many rows went.
+package struct TableDeleted: CodedMessage, Hashable {
+    package static var kind: MessageKind { .tableDeleted }
+    package var count: Int
+    package init(count: Int) { self.count = count }
 }
 
 package struct TableGet: WireRequest, CodedMessage, Hashable {

@@ -86,6 +86,8 @@ package struct CallActor: WireMessage, Hashable {
     package static var kind: MessageKind { .callActor }
     /// The name, instead of a method's, of the call that terminates the actor behind all calls that came before it.
     package static let terminate = "manta.terminate"
+    /// The same, of what is no call: the actor's state is to be taken.
+    package static let snapshot = "manta.snapshot"
     package var task: TaskID
     package var actor: ActorID
     package var job: JobID
@@ -251,19 +253,25 @@ package struct CancelTask: WireMessage, Hashable {
     package var isRecursive: Bool
     /// The worker process that runs it ends.
     package var isForced: Bool
-    package init(task: TaskID, isRecursive: Bool = true, isForced: Bool = false) { (self.task, self.isRecursive, self.isForced) = (task, isRecursive, isForced) }
+    /// The actor whose call it is; nil for a task.
+    package var actor: ActorID?
+    package init(task: TaskID, isRecursive: Bool = true, isForced: Bool = false, actor: ActorID? = nil) {
+        (self.task, self.isRecursive, self.isForced, self.actor) = (task, isRecursive, isForced, actor)
+    }
     package func encode(into writer: inout MessagePackWriter) {
-        writer.writeArrayHeader(3)
+        writer.writeArrayHeader(actor == nil ? 3 : 4)
         writer.write(task)
         writer.write(isRecursive)
         writer.write(isForced)
+        if let actor { writer.write(actor) }
     }
     package init(from reader: inout MessagePackReader) throws(MantaError) {
         let count = try reader.readArrayHeader(atLeast: 3)
         task = try reader.readIdentifier()
         isRecursive = try reader.readBool()
         isForced = try reader.readBool()
-        try reader.skipFields(from: 3, to: count)
+        if count > 3, !reader.readNilIfNext() { actor = try reader.readIdentifier() }
+        try reader.skipFields(from: 4, to: count)
     }
 }
 

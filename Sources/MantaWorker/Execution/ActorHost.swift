@@ -1,6 +1,6 @@
-// ActorHost: the actor that lives in this worker: its instance, and a lane of calls for each of its concurrency groups.
+// ActorHost: an actor that lives in this worker: its instance, and a lane of calls for each of its concurrency groups.
 //
-// A worker hosts at most one actor, for as long as it lives. An actor that is to terminate takes no more calls, ends those it has, lets the user's code say
+// An actor that is to terminate takes no more calls, ends those it has, lets the user's code say
 // goodbye, and asks the head for its own end.
 
 import MantaLoop
@@ -22,6 +22,8 @@ final class ActorHost: Sendable {
     /// What the actor holds for life, as it was asked for.
     private let resources: Resources
     private let gpus: [String]
+    /// Nil when its state is not kept.
+    private let keeper: SnapshotKeeper?
     /// The call that terminates the actor, once it has come.
     private let ending = Mutex<Ending?>(nil)
 
@@ -43,7 +45,10 @@ final class ActorHost: Sendable {
             actor: specification.id, function: "\(specification.type).init", attempt: order.restarts + 1,
             group: specification.capturedGroup, resources: resources, gpus: gpus, willBlock: {}, didUnblock: {})
         let arguments = specification.arguments.map { ArgumentValue.value(.array($0)) }
-        self.instance = try await TaskContext.$current.withValue(context) { try await entry.create(specification.initializer, arguments) }
+        let instance = try await TaskContext.$current.withValue(context) { try await entry.create(specification.initializer, arguments) }
+        let keeper = instance.isRestorable ? SnapshotKeeper(specification, restarts: order.restarts) : nil
+        if let last = try await keeper?.last(on: runtime) { try await TaskContext.$current.withValue(context) { try await instance.restore(from: last.bytes) } }
+        (self.instance, self.keeper) = (instance, keeper)
         (self.specification, self.entry) = (specification, entry)
         isolation = instance.isolation
         functionNames = entry.methods.map { "\(entry.name).\($0.name)" }
@@ -94,6 +99,12 @@ final class ActorHost: Sendable {
 
     func isRunning(_ task: TaskID) -> Bool { lane.isRunning(task) || groups.values.contains { $0.isRunning(task) } }
 
+    /// Nothing of it runs on: what waits is dropped, what runs is cancelled.
+    func close() {
+        lane.close()
+        for group in groups.values { group.close() }
+    }
+
     private func isPlain(_ call: CallActor) -> Bool { call.group == nil && call.methodName.isEmpty }
 
     private func lane(for call: CallActor) throws(MantaError) -> CallLane {
@@ -119,10 +130,55 @@ final class ActorHost: Sendable {
             job: job, task: call.task, node: runtime.node ?? NodeID(high: 0, low: 0), actor: call.actor, function: run.function, attempt: Int(call.attempt),
             deadline: call.timeLeft.map { EventLoop.clock() + .nanoseconds($0) }, group: specification.capturedGroup, runsAlone: alone,
             resources: resources, gpus: gpus, route: route, willBlock: {}, didUnblock: {})
-        return await run.carryOut(on: runtime, context: context) { arguments in
+        if call.methodName == CallActor.snapshot { return await snapshot(behind: run, context: context, isUnasked: true) }
+        let finished = await run.carryOut(on: runtime, context: context) { arguments in
             guard call.method == .max else { return try await instance.dispatch(method: call.method, arguments: arguments) }
             let (index, signature) = try entry.method(named: call.methodName)
             return try await instance.dispatch(method: index, arguments: try signature.arranged(try ArgumentsByName(arguments)))
+        }
+        guard let keeper else { return finished }
+        switch keeper.due(at: EventLoop.clock(), afterCall: true) {
+        case .nothing: return finished
+        case .now: return await snapshot(behind: run, finished, context: context)
+        case .later(let delay):
+            scheduleSnapshot(after: delay, behind: call, route, on: runtime)
+            return finished
+        }
+    }
+
+    // MARK: Snapshots
+
+    /// Takes the actor's state, isolated to the actor as a call is. What fails here fails the call, when its answer waits for it.
+    nonisolated(nonsending) private func snapshot(
+        behind run: Run, _ finished: FinishedRun? = nil, context: TaskContext, isUnasked: Bool = false
+    ) async -> FinishedRun {
+        let nothing = TaskDone(task: run.task, attempt: run.attempt, outcome: .values([]), startedAt: .now, duration: 0)
+        var finished = finished ?? FinishedRun(done: nothing, route: run.route, failure: nil, isUnasked: isUnasked)
+        guard let keeper, !isUnasked || keeper.due(at: EventLoop.clock(), afterCall: false) == .now else { return finished }
+        do {
+            let bytes = try await TaskContext.$current.withValue(context) { try await instance.snapshot() }
+            finished.snapshot = (try keeper.next(bytes), keeper)
+        } catch {
+            let failure = (error as? MantaError) ?? MantaError(.taskFailed, "its snapshot() threw \(error)")
+            let text = "the state of actor \(specification.id.short) (\(specification.type)) was not taken: \(failure.message)"
+            finished.failure = ErrorRow(
+                at: .now, code: failure.code.rawValue, message: text, source: "actor", job: run.job, task: run.task, actor: specification.id, node: context.node)
+            if keeper.holdsAnswers { finished.done.outcome = .failed(MantaError(failure.code, "the call ran, but \(text)")) }
+        }
+        return finished
+    }
+
+    /// Puts the taking of the state among the calls when its time is there.
+    private func scheduleSnapshot(after delay: Duration, behind call: CallActor, _ route: ReplyRoute, on runtime: Runtime) {
+        var order = call
+        (order.task, order.method, order.methodName, order.arguments, order.group) = (runtime.nextTaskID(), .max, CallActor.snapshot, [], nil)
+        (order.timeLeft, order.attempt) = (nil, 1)
+        let item = (call: order, route: route)
+        runtime.loop.execute { [weak self] in
+            runtime.loop.schedule(after: delay) { [weak self] in
+                guard let self else { return }
+                _ = lane.add(CollectionOfOne(item), of: self, on: runtime)
+            }
         }
     }
 

@@ -116,6 +116,17 @@ final class CallLane: Sendable {
         return item
     }
 
+    /// Drops what waits, and cancels what runs.
+    func close() {
+        let runners = mailbox.withLock { mailbox in
+            mailbox.queue.removeAll()
+            for slot in mailbox.runners.indices { mailbox.runners[slot].isCancelled = true }
+            return mailbox.runners.compactMap(\.task)
+        }
+        // Not under the lock: the handlers of user code run in here.
+        for runner in runners { runner.cancel() }
+    }
+
     func isRunning(_ task: TaskID) -> Bool { mailbox.withLock { $0.runners.contains { $0.call == task } } }
 
     /// Nothing waits and nothing runs.

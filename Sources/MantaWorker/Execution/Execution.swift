@@ -1,4 +1,4 @@
-// Execution: the loop's side of running things for others: which leases have tasks here, and the actor this worker hosts.
+// Execution: the loop's side of running things for others: which leases have tasks here, and the actors this worker hosts.
 //
 // A worker is told nothing of its leases: a task names the one it runs under. What the runners did comes back as commands and leaves as messages.
 
@@ -15,15 +15,9 @@ final class Execution {
     /// Waits that are over, until the node says that the resources are there again.
     private var resuming: [LeaseID: (turn: UInt64, continuation: UnsafeContinuation<Void, Never>, askedAt: Int64)] = [:]
     private var turn: UInt64 = 0
-    private var host: ActorHost?
+    let actors = HostedActors()
     /// The streams whose code runs here, and where their items go.
     var streams: [TaskID: (stream: OutgoingStream, route: ReplyRoute)] = [:]
-    private var isConstructing = false
-    private var isRescueDue = false
-    /// Calls that came before the constructor returned.
-    private var earlyCalls: [CallLane.Item] = []
-    /// The next call expected of each caller: an earlier one is a duplicate.
-    private var nextSequence: [ProcessID: UInt64] = [:]
 
     /// A task that runs longer than this is long: what waits behind it goes back to its owner.
     private static let patience: Int64 = 10_000_000
@@ -50,11 +44,9 @@ final class Execution {
 
     /// Nobody wants a task or call any more.
     func cancel(_ message: CancelTask, _ owner: Owner) {
-        if let position = earlyCalls.firstIndex(where: { $0.call.task == message.task }) {
-            let (call, route) = earlyCalls.remove(at: position)
+        if let (call, route) = actors.cancel(message.task, of: message.actor) {
             return route.refuse(call, MantaError(.cancelled, "call \(call.task) was cancelled"))
         }
-        if let (call, route) = host?.cancel(message.task) { return route.refuse(call, MantaError(.cancelled, "call \(call.task) was cancelled")) }
         for runner in runners.values {
             switch runner.cancel(message.task) {
             case .unknown: continue
@@ -66,10 +58,12 @@ final class Execution {
             }
         }
         // A task that is not here any more may have left children, but they are no longer its own to end.
-        if message.isRecursive, isRunning(message.task) { owner.cancelChildren(of: message.task, isForced: false) }
+        if message.isRecursive, isRunning(message.task, of: message.actor) { owner.cancelChildren(of: message.task, isForced: false) }
     }
 
-    private func isRunning(_ task: TaskID) -> Bool { host?.isRunning(task) == true || runners.values.contains { $0.isRunning(task) } }
+    private func isRunning(_ task: TaskID, of actor: ActorID?) -> Bool {
+        actors.isRunning(task, of: actor) || runners.values.contains { $0.isRunning(task) }
+    }
 
     /// Ends this process because its running task is not wanted and does not listen. What it submitted is told first; what waits here runs elsewhere.
     private func endByForce(_ task: TaskID, _ owner: Owner) {
@@ -82,8 +76,27 @@ final class Execution {
     }
 
     func finished(_ run: FinishedRun, _ owner: Owner) {
-        if run.contents.isEmpty, !owner.references.owesRegistrations { run.route.link.send(run.done) } else { owner.send(run) }
         if let failure = run.failure { owner.reports.error(failure) }
+        guard let (state, keeper) = run.snapshot else {
+            if !run.isUnasked { answer(run, owner) }
+            return
+        }
+        let holdsAnswer = keeper.holdsAnswers && !run.isUnasked
+        if !holdsAnswer, !run.isUnasked { answer(run, owner) }
+        keeper.store(state, owner) { [self] error in
+            guard holdsAnswer else { return }
+            var run = run
+            if let error {
+                run.done.outcome = .failed(MantaError(error.code, "the call ran, but the actor's state behind it was not kept: \(error.message)"))
+                run.contents = []
+            }
+            answer(run, owner)
+        }
+    }
+
+    /// References inside what it answers, and those it has just decoded, must be known to their owners first.
+    private func answer(_ run: FinishedRun, _ owner: Owner) {
+        if run.contents.isEmpty, !owner.references.owesRegistrations { run.route.link.send(run.done) } else { owner.send(run) }
     }
 
     /// Gives back what waits behind a long or blocked task, and forgets runners that have nothing to do.
@@ -146,75 +159,11 @@ final class Execution {
         }
     }
 
-    // MARK: The actor
-
-    var hostsDetachedActor: Bool { host?.specification.lifetime == .detached }
-
-    func start(_ message: StartActor, correlation: Correlation, from link: Link, _ owner: Owner) {
-        let id = message.specification.id
-        if let host, host.specification.id == id {
-            link.reply(to: correlation, ActorStarted(actor: id, error: nil))
-            return
-        }
-        guard host == nil, !isConstructing else {
-            return link.fail(correlation, MantaError(.conflict, "this worker already hosts an actor"))
-        }
-        isConstructing = true
-        let (route, runtime) = (ReplyRoute(link: link), owner.runtime!)
-        Task {
-            let result: Result<ActorHost, any Error>
-            do { result = .success(try await ActorHost(message, on: runtime)) } catch { result = .failure(error) }
-            runtime.loop.execute { runtime.owner.execution.constructed(result, id, correlation, route, runtime.owner) }
-        }
-    }
-
-    private func constructed(_ result: Result<ActorHost, any Error>, _ id: ActorID, _ correlation: Correlation, _ route: ReplyRoute, _ owner: Owner) {
-        switch result {
-        case .success(let host):
-            self.host = host
-            owner.afterRegistrations { route.link.reply(to: correlation, ActorStarted(actor: id, error: nil)) }
-            let calls = earlyCalls
-            earlyCalls = []
-            deliver(calls, owner)
-        case .failure(let error):
-            // The node ends this process: a worker whose constructor threw is of no use.
-            let text = (error as? MantaError)?.message ?? "\(String(reflecting: type(of: error))): \(error)"
-            route.link.reply(to: correlation, ActorStarted(actor: id, error: text))
-        }
-    }
-
-    func call(_ message: CallActor, from link: Link, _ owner: Owner) {
-        guard let caller = link.peer?.process, message.sequence >= nextSequence[caller, default: 0] else { return }
-        nextSequence[caller] = message.sequence + 1
-        if isConstructing, host == nil { return earlyCalls.append((message, ReplyRoute(link: link))) }
-        deliver([(message, ReplyRoute(link: link))], owner)
-    }
-
-    private func deliver(_ calls: [CallLane.Item], _ owner: Owner) {
-        guard let host, calls.allSatisfy({ $0.call.actor == host.specification.id }) else {
-            for (call, route) in calls {
-                route.refuse(call, MantaError(.actorDied, "actor \(call.actor.short) does not live in this process"))
-            }
-            return
-        }
-        if host.add(calls, on: owner.runtime) { scheduleRescue(of: host, owner, after: .milliseconds(1)) }
-    }
-
-    /// Rarer and rarer while one long call holds up an actor that runs one at a time.
-    private func scheduleRescue(of host: ActorHost, _ owner: Owner, after delay: Duration) {
-        guard !isRescueDue else { return }
-        isRescueDue = true
-        owner.loop.schedule(after: delay) { [self] in
-            isRescueDue = false
-            owner.carryOutInbox()
-            let rescue = host.rescue(on: owner.runtime)
-            if rescue.isDueAgain { scheduleRescue(of: host, owner, after: rescue.starts > 0 ? .milliseconds(1) : min(delay * 2, .milliseconds(50))) }
-        }
-    }
+    // MARK: Life
 
     /// The node has no use for this process. It stays while others may ask for its objects or it waits for tasks of its own.
     func stop(_ owner: Owner) {
-        let isNeeded = owner.references.keepsAnything || owner.handedOut > 0 || owner.objects.entries.values.contains { $0.state == .pending } || !runners.isEmpty || host != nil
+        let isNeeded = owner.references.keepsAnything || owner.handedOut > 0 || owner.objects.entries.values.contains { $0.state == .pending } || !runners.isEmpty || !actors.isEmpty
             || owner.ownsSomethingAlive
         guard !isNeeded else {
             owner.nodeLink?.send(WorkerStays())

@@ -30,6 +30,10 @@ struct FinishedRun: Sendable {
     var contents: [[ObjectHandle]] = []
     /// What people see of it, when it failed.
     var failure: ErrorRow?
+    /// The state to keep; when `holdsAnswer`, before the answer leaves.
+    var snapshot: (state: ActorSnapshot, keeper: SnapshotKeeper)?
+    /// No call, and nobody waits for it: a snapshot for which the time was there.
+    var isUnasked = false
 }
 
 /// What carries a run out: the same for tasks and actor calls but for the code that is called.

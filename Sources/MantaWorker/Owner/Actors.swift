@@ -236,6 +236,7 @@ extension Owner {
         if status.state == .dead {
             names.forget(actor)
             actors[actor]?.specification = nil
+            snapshots.forget(actor)
         }
         if status.state == .dead || status.state == .alive && constructorArguments[actor]?.mayRestart == false { releaseConstructorArguments(of: actor) }
         guard actors[actor] != nil else { return }
@@ -267,7 +268,7 @@ extension Owner {
                 send(submission, to: actor, attempt: attempt, sequence: sequence, on: link!)
             case .retried(_, let attempt, let reason, let submission):
                 reports.retried(submission, attempt: attempt, reason: reason, answer: ending, actor: actor)
-            case .cancelSent(let task): link?.send(CancelTask(task: task, isRecursive: cancellation.isRecursive))
+            case .cancelSent(let task): link?.send(CancelTask(task: task, isRecursive: cancellation.isRecursive, actor: actor))
             case .fail(_, let submission, let own):
                 // A cancelled call says so also when the actor is gone.
                 failures.append((submission, own.code == .cancelled || own.code == .timeout ? own : error ?? own))

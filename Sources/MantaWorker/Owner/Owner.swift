@@ -53,6 +53,7 @@ final class Owner: @unchecked Sendable {
     /// The timers of what must end in time.
     var deadlines: [TaskID: TimerID] = [:]
     var creations: [ActorID: PendingCreation] = [:]
+    var snapshots = Snapshots()
     var objects = OwnedObjects()
     var traffic = StoreTraffic()
     /// The tasks whose results lie in stores, in the order they were made.
@@ -258,7 +259,7 @@ extension Owner: TransportDelegate {
         switch message.kind {
         case .taskDone: taskDone(try TaskDone(from: &message.body), on: link)
         case .runTask: execution.run(try RunTask(from: &message.body), from: link, self)
-        case .callActor: execution.call(try CallActor(from: &message.body), from: link, self)
+        case .callActor: execution.actors.call(try CallActor(from: &message.body), from: link, self)
         case .tasksReturned: tasksReturned(try TasksReturned(from: &message.body))
         case .reclaimLease: reclaim(try ReclaimLease(from: &message.body))
         case .leaseLost: leaseLost(try LeaseLost(from: &message.body))
@@ -282,7 +283,12 @@ extension Owner: TransportDelegate {
         case .releaseObjects: answer(try ReleaseObjects(from: &message.body), correlation: try message.required(), on: link)
         case .awaitBorrows: answer(try AwaitBorrows(from: &message.body), correlation: try message.required(), on: link)
         case .listObjects: answer(try ListObjects(from: &message.body), correlation: try message.required(), on: link)
-        case .startActor: execution.start(try StartActor(from: &message.body), correlation: try message.required(), from: link, self)
+        case .startActor: execution.actors.start(try StartActor(from: &message.body), correlation: try message.required(), from: link, self)
+        case .storeSnapshot: try store(try StoreSnapshot(from: &message.body), correlation: try message.required(), on: link)
+        case .getSnapshot:
+            let actor = try GetSnapshot(from: &message.body).actor
+            link.reply(to: try message.required(), SnapshotFound(snapshot: snapshots[actor]))
+        case .endHostedActor: execution.actors.end(try EndHostedActor(from: &message.body), correlation: try message.required(), from: link)
         case .stopWorker: execution.stop(self)
         default: throw MantaError(.malformed, "a \(runtime.configuration.role.rawValue) does not take \(message.kind) messages")
         }

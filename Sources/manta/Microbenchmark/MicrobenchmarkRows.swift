@@ -8,11 +8,15 @@ struct MicrobenchmarkRow {
     let name: String
     /// How many of the row's units one step does.
     let perStep: Double
+    /// It is measured only when it is named, once, and without warming up: it takes long.
+    let isLarge: Bool
     /// Makes what the row needs, then returns the step that is repeated.
     let prepare: @Sendable () async throws -> @Sendable () async throws -> Void
 
-    init(_ name: String, perStep: Double = 1, prepare: @escaping @Sendable () async throws -> @Sendable () async throws -> Void) {
-        (self.name, self.perStep, self.prepare) = (name, perStep, prepare)
+    init(
+        _ name: String, perStep: Double = 1, isLarge: Bool = false, prepare: @escaping @Sendable () async throws -> @Sendable () async throws -> Void
+    ) {
+        (self.name, self.perStep, self.isLarge, self.prepare) = (name, perStep, isLarge, prepare)
     }
 
     static let all: [MicrobenchmarkRow] = [
@@ -94,6 +98,13 @@ struct MicrobenchmarkRow {
             let actor = ConcurrentActor.remote()
             return { _ = try await Manta.get((0..<1000).map { _ in actor.small() }) }
         },
+        // Created, called once, and ended with their handles.
+        MicrobenchmarkRow("actors_created_and_called_isolated", perStep: 20) {
+            { _ = try await Manta.get((0..<20).map { _ in PlainActor.remote().small() }) }
+        },
+        MicrobenchmarkRow("actors_created_and_called_shared", perStep: 1000) {
+            { _ = try await Manta.get((0..<1000).map { _ in PlainActor.options(isolation: .shared).remote().small() }) }
+        },
         MicrobenchmarkRow("placement_group_create_removal", perStep: 100) {
             {
                 var groups: [PlacementGroup] = []
@@ -102,5 +113,9 @@ struct MicrobenchmarkRow {
                 for group in groups { try await group.remove() }
             }
         },
+        MicrobenchmarkRow("tasks_queued_1m", perStep: 1_000_000, isLarge: true) {
+            { _ = try await Manta.get((0..<1_000_000).map { _ in nothing.remote(0) }) }
+        },
+        MicrobenchmarkRow("tasks_nested_100k", perStep: 100_000, isLarge: true) { { _ = try await nest.remote(100_000).value } },
     ]
 }

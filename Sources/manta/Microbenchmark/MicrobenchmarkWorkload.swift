@@ -5,6 +5,11 @@ import Manta
 
 @Remote func small() async -> [UInt8] { Array("ok".utf8) }
 
+@Remote func nothing(_ value: Int) -> Int { value }
+
+/// Waits for one of its own kind, so deep; answers the depth.
+@Remote func nest(_ depth: Int) async throws -> Int { depth == 0 ? 0 : try await manta.nest.remote(depth - 1).value + 1 }
+
 /// Puts from inside a task.
 @Remote func putMany(_ count: Int) -> Int {
     for _ in 0..<count { _ = Manta.put(0) }

@@ -340,4 +340,15 @@ import Testing
         node.now = node.now + Limits.leaseSlice
         #expect(node.resume(parent, turn: 1, on: worker).compactMap(\.reclaimed) == [child])
     }
+
+    @Test func aTaskThatCouldGoOnGetsItsChildsLeaseBackAtOnce() {
+        var node = LeaseBench(cpus: 1)
+        let worker = node.ready().0
+        let (parent, _) = node.request()
+        let (child, before) = node.request(worker)
+        #expect(before.compactMap(\.granted).isEmpty)
+        #expect(node.block(parent, turn: 1).compactMap(\.granted) == [child])
+        #expect(node.resume(parent, turn: 1, on: worker).compactMap(\.reclaimed) == [child], "not only after its slice")
+        #expect(node.giveBack(child).compactMap(\.resumedLease) == [parent])
+    }
 }

@@ -1,0 +1,49 @@
+// SharedProcesses: worker processes that host many actors each: started when one is wanted, asked to leave when none is left.
+//
+// The book decides who goes where. A shared process ends with a crash of any of its actors, and takes all with it; an actor that is ended alone is taken out
+// of it, and the process lives on.
+
+import MantaCore
+import MantaLoop
+import MantaModel
+import MantaTransport
+import MantaWire
+
+extension Node {
+    /// Puts an actor whose resources are there into a process that takes it.
+    func share(_ id: ActorID, _ specification: ActorSpecification, from executable: String) throws(MantaError) {
+        let kind = SharedProcessBook.Kind(specification)
+        if let process = shared.place(id, kind) { return start(id, in: process) }
+        let worker = try processes.start(
+            specification.program, from: executable, for: .sharedActors, title: "shared actors", environment: VisibleGPUs.environment(of: nil, on: configuration.total))
+        outputs.follow(worker)
+        shared.started(worker.id, for: kind)
+        guard let process = shared.place(id, kind) else { preconditionFailure("a new process takes an actor") }
+        start(id, in: process)
+    }
+
+    private func start(_ id: ActorID, in process: ProcessID) {
+        actors[id]?.phase = .starting(process)
+        guard let address = shared.address(of: process), let link = links[process], let pid = processes.processes[process]?.pid else { return }
+        construct(id, address, pid, on: link)
+    }
+
+    /// The process listens.
+    func constructAll(in address: ProcessAddress, _ pid: Int32, on link: Link) {
+        for id in shared.ready(address) { construct(id, address, pid, on: link) }
+    }
+
+    /// Takes an actor out of its process; it is gone when the process says so, or has ended.
+    func takeOut(_ id: ActorID, because cause: DeathCause) {
+        guard let process = shared.process(of: id) else { return }
+        guard shared.address(of: process) != nil, let link = links[process] else { return gone(id, cause) }
+        link.request(EndHostedActor(actor: id, cause: cause), deadline: .seconds(3600)) { [self] result in
+            // A failure is the process's end, which tells more.
+            if case .success = result, shared.process(of: id) == process { gone(id, cause) }
+        }
+    }
+
+    func stopIdleSharedProcesses() {
+        for process in shared.idle(at: loop.now) { links[process]?.send(StopWorker()) }
+    }
+}

@@ -1,0 +1,129 @@
+// HostedActors: the actors that live in this process: one for good, or many that share it.
+//
+// An actor's calls go to its host; what comes before its constructor has returned waits. Of each caller only the next call in its order is taken: an earlier
+// one is a duplicate. An actor that is taken out of a shared process answers nothing any more: its callers hear of its end from the head.
+
+import MantaLoop
+import MantaModel
+import MantaTransport
+import MantaWire
+
+/// Confined to the loop, like its owner.
+final class HostedActors {
+    private struct Place {
+        let specification: ActorSpecification
+        /// Nil while the constructor runs.
+        var host: ActorHost?
+        /// Calls that came before the constructor returned.
+        var early: [CallLane.Item] = []
+        /// The next call expected of each caller.
+        var nextSequence: [ProcessID: UInt64] = [:]
+        var isRescueDue = false
+
+        var isShared: Bool { specification.isolation == .shared }
+    }
+
+    private var places: [ActorID: Place] = [:]
+    /// Those that were taken out, while calls to them may be on their way.
+    private var left: Set<ActorID> = []
+
+    var isEmpty: Bool { places.isEmpty }
+    /// Detached actors share a process with each other only.
+    var areDetached: Bool { places.values.first?.specification.lifetime == .detached }
+
+    // MARK: Life
+
+    func start(_ message: StartActor, correlation: Correlation, from link: Link, _ owner: Owner) {
+        let specification = message.specification
+        let id = specification.id
+        if places[id]?.host != nil {
+            link.reply(to: correlation, ActorStarted(actor: id, error: nil))
+            return
+        }
+        guard places[id] == nil, places.isEmpty || specification.isolation == .shared && places.values.first?.isShared == true else {
+            return link.fail(correlation, MantaError(.conflict, "this worker already hosts an actor"))
+        }
+        places[id] = Place(specification: specification)
+        let (route, runtime) = (ReplyRoute(link: link), owner.runtime!)
+        Task {
+            let result: Result<ActorHost, any Error>
+            do { result = .success(try await ActorHost(message, on: runtime)) } catch { result = .failure(error) }
+            runtime.loop.execute { runtime.owner.execution.actors.constructed(result, id, correlation, route, runtime.owner) }
+        }
+    }
+
+    private func constructed(_ result: Result<ActorHost, any Error>, _ id: ActorID, _ correlation: Correlation, _ route: ReplyRoute, _ owner: Owner) {
+        switch result {
+        case .success(let host):
+            owner.afterRegistrations { route.link.reply(to: correlation, ActorStarted(actor: id, error: nil)) }
+            guard let early = places[id]?.early else { return }
+            places[id]!.host = host
+            places[id]!.early = []
+            deliver(early, to: host, owner)
+        case .failure(let error):
+            // The node ends this process, or takes out the actor: one whose constructor threw is of no use.
+            if places[id]?.isShared == true { places[id] = nil }
+            let text = (error as? MantaError)?.message ?? "\(String(reflecting: type(of: error))): \(error)"
+            route.link.reply(to: correlation, ActorStarted(actor: id, error: text))
+        }
+    }
+
+    /// Lets go of an actor that shares this process: what waits is dropped, what runs is cancelled.
+    func end(_ message: EndHostedActor, correlation: Correlation, from link: Link) {
+        if let place = places.removeValue(forKey: message.actor) {
+            place.host?.close()
+            if left.count >= Limits.actorsPerSharedProcess { left.removeAll() }
+            left.insert(message.actor)
+        }
+        link.reply(to: correlation, Acknowledged())
+    }
+
+    // MARK: Calls
+
+    func call(_ message: CallActor, from link: Link, _ owner: Owner) {
+        let id = message.actor
+        guard let index = places.index(forKey: id) else {
+            guard !left.contains(id) else { return }
+            return ReplyRoute(link: link).refuse(message, MantaError(.actorDied, "actor \(id.short) does not live in this process"))
+        }
+        guard let caller = link.peer?.process, message.sequence >= places.values[index].nextSequence[caller, default: 0] else { return }
+        places.values[index].nextSequence[caller] = message.sequence + 1
+        guard let host = places.values[index].host else {
+            places.values[index].early.append((message, ReplyRoute(link: link)))
+            return
+        }
+        deliver([(message, ReplyRoute(link: link))], to: host, owner)
+    }
+
+    private func deliver(_ calls: [CallLane.Item], to host: ActorHost, _ owner: Owner) {
+        if host.add(calls, on: owner.runtime) { scheduleRescue(of: host, owner, after: .milliseconds(1)) }
+    }
+
+    /// Rarer and rarer while one long call holds up an actor that runs one at a time.
+    private func scheduleRescue(of host: ActorHost, _ owner: Owner, after delay: Duration) {
+        let id = host.specification.id
+        guard places[id]?.isRescueDue == false else { return }
+        places[id]!.isRescueDue = true
+        owner.loop.schedule(after: delay) { [self] in
+            places[id]?.isRescueDue = false
+            owner.carryOutInbox()
+            guard places[id]?.host === host else { return }
+            let rescue = host.rescue(on: owner.runtime)
+            if rescue.isDueAgain { scheduleRescue(of: host, owner, after: rescue.starts > 0 ? .milliseconds(1) : min(delay * 2, .milliseconds(50))) }
+        }
+    }
+
+    /// Takes a call that has not begun out of its queue and returns it, or cancels the code that runs it. Without an actor, the call may be any one's.
+    func cancel(_ task: TaskID, of actor: ActorID?) -> CallLane.Item? {
+        for id in actor.map({ [$0] }) ?? Array(places.keys) {
+            if let position = places[id]?.early.firstIndex(where: { $0.call.task == task }) { return places[id]!.early.remove(at: position) }
+            if let item = places[id]?.host?.cancel(task) { return item }
+        }
+        return nil
+    }
+
+    func isRunning(_ task: TaskID, of actor: ActorID?) -> Bool {
+        if let actor { return places[actor]?.host?.isRunning(task) == true }
+        return places.values.contains { $0.host?.isRunning(task) == true }
+    }
+}
