@@ -30,11 +30,11 @@ fi
 # A process has one session, and tests with deadlines or real processes want the machine for themselves: each such target runs in a process of its own.
 alone=(SimulationTests MantaHTTPTests MantaAdminTests MantaHeadTests IntegrationTests ObjectTests SchedulingTests MantaServeTests BrowserTests ProcessTests ChaosTests)
 skipped=()
-for target in "${alone[@]}"; do skipped+=(--skip "$target"); done
+for target in "${alone[@]}"; do skipped+=(--skip "^$target\\."); done
 failed=()
 swift test --skip-build "${skipped[@]}" || failed+=("the unit tests")
 for target in "${alone[@]}"; do
   echo "==> Testing: $target"
-  swift test --skip-build --filter "$target\\." || failed+=("$target")
+  swift test --skip-build --filter "^$target\\." || failed+=("$target")
 done
 [ ${#failed[@]} -eq 0 ] || fail "tests failed in: ${failed[*]}; they are named above."

@@ -16,7 +16,7 @@ import Testing
 }
 
 extension SchedulingTests {
-    @Suite(.serialized) struct ObjectTests {
+    @Suite(.serialized) struct ObjectHoldingTests {
         /// Whole megabytes, of all nodes that live.
         private func expect(_ megabytes: Int, in cluster: TestCluster) async throws {
             try await eventually("\(megabytes) MB of objects", within: .seconds(30)) {
