@@ -31,10 +31,23 @@ fi
 alone=(SimulationTests MantaHTTPTests MantaAdminTests MantaHeadTests IntegrationTests ObjectTests SchedulingTests MantaServeTests BrowserTests ProcessTests ChaosTests)
 skipped=()
 for target in "${alone[@]}"; do skipped+=(--skip "^$target\\."); done
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 failed=()
-swift test --skip-build "${skipped[@]}" || failed+=("the unit tests")
-for target in "${alone[@]}"; do
-  echo "==> Testing: $target"
-  swift test --skip-build --filter "^$target\\." || failed+=("$target")
-done
-[ ${#failed[@]} -eq 0 ] || fail "tests failed in: ${failed[*]}; they are named above."
+# Runs the tests that the arguments after the name choose; what failed is kept, to be told together at the end.
+run_tests() {
+  local name=$1
+  shift
+  echo "==> Testing: $name"
+  if ! swift test --skip-build "$@" 2>&1 | tee "$log"; then
+    failed+=("$name")
+    failures+=$'\n'"$name:"$'\n'"$(grep -aE 'recorded an issue|failed after|Fatal error|Program crashed|error:' "$log" | head -n 40)"
+  fi
+}
+failures=""
+run_tests "the unit tests" "${skipped[@]}"
+for target in "${alone[@]}"; do run_tests "$target" --filter "^$target\\."; done
+if [ ${#failed[@]} -gt 0 ]; then
+  echo "==> What failed:$failures"
+  fail "tests failed in: ${failed[*]}."
+fi
