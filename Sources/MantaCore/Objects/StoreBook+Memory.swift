@@ -92,9 +92,11 @@ extension StoreBook {
 
     /// Serves who waits, in order; makes room for the first who cannot be served.
     mutating func serve(at now: Instant, _ perform: (Action) -> Void) {
-        while let want = wants.first {
-            guard grant(want, at: now, perform) else { break }
-            wants.removeFirst()
+        // Taken out first: granting one may bring another one here.
+        while let want = wants.popFirst() {
+            if grant(want, at: now, perform) { continue }
+            wants.prepend(want)
+            break
         }
         if let want = wants.first { makeRoom(for: want, at: now, perform) }
     }
@@ -120,13 +122,14 @@ extension StoreBook {
             entries[id]!.place = .restoring(extent, freeSlots.removeLast(), disk)
             perform(.restore(id, disk, Extent(offset: extent.offset, count: want.bytes)))
         case .fetch(let id, let owner):
-            if entries[id] != nil {
+            if freed[id] != nil || entries[id] != nil {
+                // It ended, or came here in another way, while this waited.
                 open(id, token: want.token, at: now, perform: perform)
                 return true
             }
             guard let extent = allocator.allocate(want.bytes) else { return false }
             entries[id] = Entry(
-                owner: owner, size: want.bytes, isPrimary: false, since: now, place: .arriving(extent, freeSlots.removeLast()), openers: [want.token])
+                owner: owner, size: want.bytes, isPrimary: false, place: .arriving(extent, freeSlots.removeLast()), openers: [want.token])
             perform(.fetch(id, Extent(offset: extent.offset, count: want.bytes)))
         }
         return true

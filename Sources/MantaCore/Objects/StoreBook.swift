@@ -48,7 +48,6 @@ package struct StoreBook {
         package let size: Int
         /// False: a copy of an object whose first place is on another node.
         package let isPrimary: Bool
-        package let since: Instant
         package internal(set) var place: Place
         /// It is read from this file too, so that it can leave memory without being written again.
         var onDisk: SpillPlace?
@@ -134,15 +133,13 @@ package struct StoreBook {
         let leased = clients[client]!.extents.remove(at: index)
         if leased.offset < extent.offset { clients[client]!.extents.append(Extent(offset: leased.offset, count: extent.offset - leased.offset)) }
         if extent.end < leased.end { clients[client]!.extents.append(Extent(offset: extent.end, count: leased.end - extent.end)) }
-        counters.stored += 1
-        counters.storedBytes += bytes.count
         if freed[id] != nil || entries[id] != nil {
             // Its end was told before its making, or it was made twice.
             end(extent, use)
             serve(at: now, perform)
             return true
         }
-        entries[id] = Entry(owner: owner, size: bytes.count, isPrimary: true, since: now, place: .resident(extent, use))
+        entries[id] = Entry(owner: owner, size: bytes.count, isPrimary: true, place: .resident(extent, use))
         return true
     }
 
@@ -251,8 +248,6 @@ extension StoreBook.Entry {
 
 /// What a store has done since its start.
 package struct StoreCounters: Hashable, Sendable {
-    package var stored = 0
-    package var storedBytes = 0
     package var spilled = 0
     package var spilledBytes = 0
     package var restored = 0

@@ -162,6 +162,17 @@ extension StoreBook.Action {
         #expect(bench.on { $0.arrived(Bench.id(2), nil, publish: { _, _ in }, at: $1, perform: $2) }.count { $0.isOpened } == 3)
     }
 
+    @Test func aCopyThatEndedWhileItsMemoryWasWaitedForIsNotFetched() {
+        var bench = Bench(mebibytes: 8)
+        let use = bench.put(1, 5 << 20)!
+        bench.readers.pinned = [use.slot]
+        #expect(bench.on { $0.fetch(Bench.id(2), owner: Bench.owner, size: 5 << 20, token: 9, at: $1, perform: $2) }.isEmpty)
+        let ended = bench.free(2)
+        #expect(ended.compactMap(\.refusal).map(\.code) == [.objectLost] && ended.count == 1)
+        bench.readers.pinned = []
+        #expect(bench.free(1).isEmpty && bench.book.usage.used == 0)
+    }
+
     @Test func aFullStoreSaysWhatHoldsIt() {
         var bench = Bench(mebibytes: 8)
         let use = bench.put(1, 5 << 20)!
