@@ -92,6 +92,8 @@ package struct CallQueue<Payload> {
     /// The head, or the call's link, told what became of the actor.
     package mutating func changed(to status: ActorStatusView, perform: (Action) -> Void) {
         guard state != .dead, status.incarnation >= incarnation else { return }
+        // Late news: an incarnation that lives is not about to begin. Nor is it for a head that waits to hear of it after a restart.
+        if status.incarnation == incarnation, state == .alive, status.state != .dead { return }
         actorRetries = Int32(clamping: status.maxTaskRetries)
         if status.incarnation > incarnation || status.state != .alive { loseInFlight(status, perform) }
         if status.incarnation > incarnation { (incarnation, nextSequence) = (status.incarnation, 0) }

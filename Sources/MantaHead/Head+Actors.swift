@@ -107,7 +107,11 @@ extension Head {
             for (token, result) in answers { answer(token, result) }
         } else {
             journal?.record(facts) { [self] error in
-                for (token, result) in answers { answer(token, error.map { .failure($0) } ?? result) }
+                for (token, result) in answers {
+                    // Watchers may have been told more meanwhile: an answer must not take them back to how it was.
+                    let result = result.map { directory.status($0.id) ?? $0 }
+                    answer(token, error.map { .failure($0) } ?? result)
+                }
             }
         }
     }

@@ -117,6 +117,7 @@ public struct ActorRow: Codable, Sendable, Hashable {
     public var job: JobID
     public var restarts: Int
     public var createdAt: WallTime
+    /// Why it is dead; of one that restarts, how its last incarnation ended.
     public var death: DeathCause?
     /// Why it is not yet placed, when it is pending.
     public var reason: String?

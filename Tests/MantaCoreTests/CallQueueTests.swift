@@ -72,6 +72,21 @@ private struct Bench {
         #expect(caller.take() == [.send(2, attempt: 1, sequence: 0)])
     }
 
+    @Test func lateNewsTakeAnIncarnationThatLivesNoStepBack() {
+        var caller = Bench()
+        caller.become(.alive)
+        caller.submit(1)
+        caller.become(.pending)
+        caller.submit(2)
+        #expect(caller.take() == [.send(1, attempt: 1, sequence: 0), .send(2, attempt: 1, sequence: 1)])
+        caller.become(.restarting, 1)
+        caller.become(.alive, 1)
+        caller.submit(3)
+        caller.become(.restarting, 1)
+        caller.become(.pending)
+        #expect(caller.take() == [.fail(1, .actorDied), .fail(2, .actorDied), .send(3, attempt: 1, sequence: 0)])
+    }
+
     @Test func callsWithRetriesAreMadeAgainInTheirOrder() {
         var caller = Bench()
         caller.become(.alive, maxTaskRetries: 1)

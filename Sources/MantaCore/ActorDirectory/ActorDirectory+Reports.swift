@@ -208,6 +208,7 @@ extension ActorDirectory {
         let isFinal = [.constructorThrew, .jobEnded, .ownerDied, .groupRemoved, .unschedulable].contains(cause.kind)
         let willRestart = !isFinal && (allowed < 0 || entry.restarts < allowed)
         entries[id]?.ends = (entry.ends + [cause.detail]).suffix(Self.rememberedEnds)
+        entries[id]?.lastDeath = cause
         if !cause.isWanted {
             var report = status(entry)
             report.death = cause

@@ -89,6 +89,8 @@ package struct ActorDirectory: Sendable {
         var choice: String?
         /// How the latest incarnations ended.
         var ends: [String] = []
+        /// How the incarnation before this one ended, as far as this head knows.
+        var lastDeath: DeathCause?
         /// The next back-off.
         var backOff = ActorDirectory.firstBackOff
         var watchers: Set<WatcherID> = []
@@ -182,6 +184,7 @@ package struct ActorDirectory: Sendable {
         case .awaited: status.state = .restarting
         case .dead(let cause): (status.state, status.death) = (.dead, cause)
         }
+        if status.state == .restarting { status.death = entry.lastDeath }
         return status
     }
 

@@ -31,6 +31,7 @@ package struct ActorStatus: Hashable, Sendable, Codable {
     package var node: NodeID?
     /// Grows with every incarnation, from 0; a caller starts its sequence numbers anew with each.
     package var restarts: Int
+    /// Why it is dead; of one that restarts, how its last incarnation ended.
     package var death: DeathCause?
     /// Retries of the calls to it that do not say otherwise; nil is none, -1 is without end.
     package var maxTaskRetries: Int?
