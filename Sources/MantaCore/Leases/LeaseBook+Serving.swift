@@ -191,8 +191,8 @@ extension LeaseBook {
 
     // MARK: Asking back
 
-    /// Asks for leases back: at once for those of the process that would go on, then for the one that keeps a resumption from its worker, any one while resumptions or actors lack resources, and one of another
-    /// group for each request that does not fit.
+    /// Asks for leases back: at once for those of a process that would go on and for the one that keeps a resumption from its worker, later for any one
+    /// while resumptions or actors lack resources, and one of another group for each request that does not fit.
     private mutating func askBack(for shortage: Shortage, at now: Instant, _ perform: (Action) -> Void) {
         guard shortage.isUrgent || !shortage.groups.isEmpty || !resumingWorkers.isEmpty else { return }
         let isEarly = askedBackAt.map { now < $0 + Limits.leaseSlice } ?? false
@@ -202,9 +202,10 @@ extension LeaseBook {
         for process in roster {
             guard let worker = workers[process], let id = worker.active, let lease = leases[id] else { continue }
             // What a task awaited has most likely ended when it could go on: its process holds the lease for nothing.
-            let isOfResuming = resumingWorkers.contains(lease.owner.process)
-            guard isOfResuming || !isEarly && now >= lease.since + Limits.leaseSlice, lease.askedAt.map({ now >= $0 + Limits.reclaimPeriod }) ?? true else { continue }
-            if shortage.isUrgent || isOfResuming || !worker.resumes.isEmpty {
+            // And one that keeps a task from going on in its process is likely to be held by what waits for that very task.
+            let isUrgent = resumingWorkers.contains(lease.owner.process) || !worker.resumes.isEmpty
+            guard isUrgent || !isEarly && now >= lease.since + Limits.leaseSlice, lease.askedAt.map({ now >= $0 + Limits.reclaimPeriod }) ?? true else { continue }
+            if shortage.isUrgent || isUrgent {
                 // Needed at once.
             } else if requests > 0, shortage.groups.contains(where: { $0 != lease.group }) {
                 requests -= 1
