@@ -9,7 +9,10 @@
 import DequeModule
 package import MantaModel
 
-package struct CallQueue<Payload> {
+package struct CallQueue {
+    /// What the caller wants back with the actions: one word, so that it costs nothing to move.
+    package typealias Payload = any AnyObject & Sendable
+
     package enum Action {
         /// Send the call to the living incarnation.
         case send(TaskID, attempt: Int, sequence: UInt64, Payload)

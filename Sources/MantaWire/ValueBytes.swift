@@ -1,5 +1,6 @@
 // ValueBytes: the bytes of an encoded value, in this process's own memory or in a node's shared store, read the same way.
 
+import Glibc
 package import MantaMemory
 
 /// An encoded value: MessagePack, as `ValueEncoder` wrote it.
@@ -40,6 +41,12 @@ package enum ValueBytes: Sendable {
         case .array(let bytes): Array(bytes[range])
         case .mapped(let bytes): Array(bytes.buffer[range])
         }
+    }
+
+    /// Whether two parts hold the same.
+    func areEqual(_ left: Range<Int>, _ right: Range<Int>) -> Bool {
+        left.count == right.count
+            && withUnsafeBytes { memcmp($0.baseAddress! + left.lowerBound, $0.baseAddress! + right.lowerBound, left.count) == 0 }
     }
 
     /// All of them as an array; copied out of a store.

@@ -10,8 +10,10 @@ import Synchronization
 
 /// The part of a runtime that looks after handles; called from any thread, and must not block.
 package protocol HandleKeeper: AnyObject, Sendable {
-    /// No copy of the handle is left in this process.
-    func handleWasReleased(_ id: ObjectID, owner: ProcessAddress, isBorrowed: Bool)
+    /// No copy of the handle is left in this process. It was `lent`: references to it were written into values.
+    func handleWasReleased(_ id: ObjectID, owner: ProcessAddress, isBorrowed: Bool, wasLent: Bool)
+    /// A reference to an object of this process is about to be written into a value; told once. Who reads it here is to get this handle.
+    func handleIsLent(_ handle: ObjectHandle)
     /// The object failed, and no copy of its handle in this process was ever asked what became of it.
     func failureWasUnseen(_ id: ObjectID, owner: ProcessAddress, _ error: any Error)
     /// Somebody waits for the value of a handle made with `fetchesOnDemand`; told once.
@@ -23,6 +25,7 @@ package protocol HandleKeeper: AnyObject, Sendable {
 }
 
 extension HandleKeeper {
+    package func handleIsLent(_ handle: ObjectHandle) {}
     package func failureWasUnseen(_ id: ObjectID, owner: ProcessAddress, _ error: any Error) {}
     package func view(_ place: StoredPlace) -> ValueBytes? { nil }
     package func open(_ handle: ObjectHandle, _ place: StoredPlace) async throws -> ValueBytes {
@@ -45,6 +48,8 @@ package final class ObjectHandle: Sendable {
     private let state: Mutex<State>
     /// Whether there is an outcome, for those who only ask that: set under the lock, read without.
     private let hasOutcome: Atomic<Bool>
+    /// A reference to it was written into some value.
+    private let wasLent = Atomic<Bool>(false)
     /// Looks for an outcome that comes at once, before whoever waits is suspended: resuming wakes a thread. One for the process.
     private static let spinner = Spinner()
 
@@ -100,7 +105,7 @@ package final class ObjectHandle: Sendable {
             return error
         }
         if let unseen { keeper.failureWasUnseen(id, owner: owner, unseen) }
-        keeper.handleWasReleased(id, owner: owner, isBorrowed: isBorrowed)
+        keeper.handleWasReleased(id, owner: owner, isBorrowed: isBorrowed, wasLent: wasLent.load(ordering: .relaxed))
     }
 
     /// The outcome, if it is known.
@@ -194,6 +199,16 @@ package final class ObjectHandle: Sendable {
             if state.outcome != nil { state.isSeen = true }
             return state.outcome
         }
+    }
+
+    // MARK: Being passed on
+
+    package var address: ObjectAddress { ObjectAddress(object: id, owner: owner) }
+
+    /// A reference is about to be written into a value.
+    package func lend() {
+        guard !isBorrowed, !isLent, !wasLent.load(ordering: .relaxed), !wasLent.exchange(true, ordering: .relaxed) else { return }
+        keeper?.handleIsLent(self)
     }
 
     // MARK: Recovery, by the owner

@@ -47,13 +47,16 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     private let taskPrefix = UInt64.random(in: .min ... .max)
     private let taskCounter = Atomic<UInt64>(0)
     private let inbox = Mutex(Inbox())
-    private let borrowed = Mutex<[ObjectID: WeakHandle]>([:])
+    /// The handles that references inside values lead to: those made from such references, and those of own objects that were written into values.
+    private let handles = Mutex<[ObjectID: WeakHandle]>([:])
     private let place = Mutex(Place())
     let owner: Owner
     let store = StoreClient()
 
     private struct Inbox {
         var commands: [OwnerCommand] = []
+        /// What the commands `uses` stand for, in their order.
+        var uses: [ReferenceUse] = []
         /// The loop has been told that there is something; it takes all at once.
         var isAnnounced = false
     }
@@ -144,6 +147,21 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         if mustAnnounce { loop.execute { self.owner.carryOutInbox() } }
     }
 
+    private func post(_ use: ReferenceUse) {
+        let mustAnnounce = inbox.withLock { inbox in
+            inbox.uses.append(use)
+            if case .uses(let count)? = inbox.commands.last {
+                inbox.commands[inbox.commands.count - 1] = .uses(count + 1)
+            } else {
+                inbox.commands.append(.uses(1))
+            }
+            if inbox.isAnnounced { return false }
+            inbox.isAnnounced = true
+            return true
+        }
+        if mustAnnounce { loop.execute { self.owner.carryOutInbox() } }
+    }
+
     /// Tells the loop of commands that were posted quietly.
     func announce() {
         let mustAnnounce = inbox.withLock { inbox in
@@ -154,10 +172,11 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         if mustAnnounce { loop.execute { self.owner.carryOutInbox() } }
     }
 
-    /// Swaps the waiting commands for an empty array, whose storage is used again.
-    func takeCommands(into commands: inout [OwnerCommand]) {
+    /// Swaps the waiting commands for empty arrays, whose storage is used again.
+    func takeCommands(into commands: inout [OwnerCommand], _ uses: inout [ReferenceUse]) {
         inbox.withLock { inbox in
             swap(&inbox.commands, &commands)
+            swap(&inbox.uses, &uses)
             inbox.isAnnounced = false
         }
     }
@@ -238,7 +257,11 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
             outcome = place.map { .stored($0) } ?? .ready(.array(value.bytes))
         } catch { outcome = .failed(error) }
         let handle = ObjectHandle(id: id, owner: address, keeper: self, outcome: outcome)
-        post(.put(handle, inside: value.references, size: value.parts.count, on: node))
+        if let node {
+            post(.putStored(handle, inside: value.references, size: value.parts.count, on: node))
+        } else {
+            post(.put(handle, inside: value.references, size: value.parts.count))
+        }
         return handle
     }
 
@@ -346,20 +369,20 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     func alias(_ id: ActorID, to actual: ActorID) { place.withLock { $0.aliases[id] = actual } }
 
     package func handle(for id: ObjectID, owner: ProcessAddress) -> ObjectHandle {
-        let (handle, isNew) = borrowed.withLock { borrowed in
-            if let handle = borrowed[id]?.handle { return (handle, false) }
+        let (handle, isNew) = handles.withLock { handles in
+            if let handle = handles[id]?.handle { return (handle, false) }
             let handle = ObjectHandle(id: id, owner: owner, keeper: self, fetchesOnDemand: true)
-            borrowed[id] = WeakHandle(handle: handle)
+            handles[id] = WeakHandle(handle: handle)
             return (handle, true)
         }
-        if isNew { post(.borrowed(handle.address)) }
+        if isNew { post(ReferenceUse.borrowed(handle.address)) }
         return handle
     }
 
     /// An argument of a task or call that runs here: its submitter holds the object until that has ended, so its owner need not know of this process.
     /// - Parameter place: Where the value lies, when that is known.
     func argument(_ id: ObjectID, owner: ProcessAddress, at place: StoredPlace?) -> ObjectHandle {
-        if let handle = borrowed.withLock({ $0[id]?.handle }) { return handle }
+        if let handle = handles.withLock({ $0[id]?.handle }) { return handle }
         if let place { return ObjectHandle(id: id, owner: owner, keeper: self, isLent: true, outcome: .stored(place)) }
         let handle = ObjectHandle(id: id, owner: owner, keeper: nil)
         post(.wanted(handle))
@@ -370,13 +393,20 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
 
     // MARK: HandleKeeper
 
-    package func handleWasReleased(_ id: ObjectID, owner: ProcessAddress, isBorrowed: Bool) {
-        guard isBorrowed else { return post(.released(id)) }
-        borrowed.withLock { borrowed in
-            // A new handle of the same object may have been made meanwhile.
-            if let entry = borrowed[id], entry.handle == nil { borrowed[id] = nil }
+    package func handleIsLent(_ handle: ObjectHandle) { handles.withLock { $0[handle.id] = WeakHandle(handle: handle) } }
+
+    package func handleWasReleased(_ id: ObjectID, owner: ProcessAddress, isBorrowed: Bool, wasLent: Bool) {
+        if isBorrowed || wasLent {
+            // A new handle of the same object may have been made meanwhile. This may be its last hold: it is not to end under the lock.
+            let other = handles.withLock { handles -> ObjectHandle? in
+                guard let entry = handles[id] else { return nil }
+                let other = entry.handle
+                if other == nil { handles[id] = nil }
+                return other
+            }
+            withExtendedLifetime(other) {}
         }
-        post(.dropped(id))
+        if isBorrowed { post(ReferenceUse.dropped(id)) } else { post(.released(id)) }
     }
 
     package func handleIsWanted(_ handle: ObjectHandle) { post(.wanted(handle)) }

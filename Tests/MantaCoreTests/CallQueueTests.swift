@@ -12,33 +12,39 @@ private enum Told: Equatable {
     case fail(Int, MantaError.Code)
 }
 
+private final class Numbered: Sendable {
+    let number: Int
+    init(_ number: Int) { self.number = number }
+}
+
 private struct Bench {
-    var queue = CallQueue<Int>(actor: ActorID(high: 1, low: 1))
+    var queue = CallQueue(actor: ActorID(high: 1, low: 1))
     private(set) var asked: [Told] = []
 
+    private static func number(_ payload: CallQueue.Payload) -> Int { unsafeDowncast(payload, to: Numbered.self).number }
     static func task(_ number: Int) -> TaskID { TaskID(high: 1, low: UInt64(number)) }
 
-    mutating func on(_ event: (inout CallQueue<Int>, (CallQueue<Int>.Action) -> Void) -> Void) {
+    mutating func on(_ event: (inout CallQueue, (CallQueue.Action) -> Void) -> Void) {
         event(&queue) { action in
             switch action {
-            case .send(_, let attempt, let sequence, let number): asked.append(.send(number, attempt: attempt, sequence: sequence))
-            case .retried(_, let attempt, _, let number): asked.append(.retried(number, attempt: attempt))
+            case .send(_, let attempt, let sequence, let number): asked.append(.send(Self.number(number), attempt: attempt, sequence: sequence))
+            case .retried(_, let attempt, _, let number): asked.append(.retried(Self.number(number), attempt: attempt))
             case .cancelSent(let task): asked.append(.cancelSent(task))
-            case .fail(_, let number, let error): asked.append(.fail(number, error.code))
+            case .fail(_, let number, let error): asked.append(.fail(Self.number(number), error.code))
             }
         }
     }
     mutating func submit(_ number: Int, missing: Int = 0, retries: Int? = nil) {
-        on { $0.submitted(Self.task(number), missing: missing, retries: retries, payload: number, perform: $1) }
+        on { $0.submitted(Self.task(number), missing: missing, retries: retries, payload: Numbered(number), perform: $1) }
     }
     mutating func become(_ state: ActorState, _ incarnation: Int = 0, maxTaskRetries: Int = 0) {
         let death = state == .alive || state == .pending ? nil : DeathCause(.signaled, "signal 9")
         on { $0.changed(to: ActorStatusView(state: state, incarnation: incarnation, death: death, maxTaskRetries: maxTaskRetries), perform: $1) }
     }
     mutating func done(_ number: Int, attempt: Int = 1, mayRetry: Bool = false) -> Int? {
-        var result: Int?
+        var result: CallQueue.Payload?
         on { result = $0.done(Self.task(number), attempt: attempt, mayRetry: mayRetry, perform: $1) }
-        return result
+        return result.map(Self.number)
     }
     mutating func take() -> [Told] {
         defer { asked = [] }

@@ -75,13 +75,15 @@ extension ObjectReference: CustomStringConvertible {
 }
 
 extension ObjectReference: Codable {
-    private enum CodingKeys: String, CodingKey { case id, process, endpoint }
+    private enum CodingKeys: String, CodingKey { case id, owner }
 
     public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(handle.id, forKey: .id)
-        try container.encode(handle.owner.process, forKey: .process)
-        try container.encode(handle.owner.endpoint, forKey: .endpoint)
+        handle.lend()
+        if !handle.address.encodeAsReference(to: encoder) {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(handle.id, forKey: .id)
+            try container.encode(handle.owner, forKey: .owner)
+        }
         guard let collector = ReferenceCollector.of(encoder) else {
             CurrentRuntime.get()?.keepForGood(handle)
             return
@@ -91,10 +93,16 @@ extension ObjectReference: Codable {
 
     /// Borrows the object; throws `notConnected` when this process has no session.
     public init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        let owner = ProcessAddress(process: try container.decode(ProcessID.self, forKey: .process), endpoint: try container.decode(String.self, forKey: .endpoint))
+        let address: ObjectAddress
+        if let reference = try ObjectAddress.decodedAsReference(from: decoder) {
+            address = reference
+        } else {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            address = ObjectAddress(
+                object: try container.decode(ObjectID.self, forKey: .id), owner: try container.decode(ProcessAddress.self, forKey: .owner))
+        }
         guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
-        handle = runtime.handle(for: try container.decode(ObjectID.self, forKey: .id), owner: owner)
+        handle = runtime.handle(for: address.object, owner: address.owner)
     }
 }
 

@@ -238,7 +238,7 @@ final class SerialRuntime: RuntimeInterface {
 }
 
 extension SerialRuntime: HandleKeeper {
-    func handleWasReleased(_ id: ObjectID, owner: ProcessAddress, isBorrowed: Bool) {
+    func handleWasReleased(_ id: ObjectID, owner: ProcessAddress, isBorrowed: Bool, wasLent: Bool) {
         // The last hold on a nested object may go here, which comes back to this function: not under the lock.
         let nested = state.withLock { state -> [ObjectHandle]? in
             if state.objects[id]?.handle == nil { state.objects[id] = nil }

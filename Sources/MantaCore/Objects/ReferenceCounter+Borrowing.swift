@@ -77,21 +77,25 @@ extension ReferenceCounter {
     /// One more use of an object, by a handle or by an object that contains it.
     package mutating func hold(_ address: ObjectAddress) {
         guard address.owner.process != process else { return change(address.object) { $0.aliases += 1 } }
-        borrows[address.object, default: Borrow(owner: address.owner)].count += 1
-        if borrows[address.object]!.count == 1 { note(address.object) }
+        guard let index = borrows.index(forKey: address.object) else {
+            borrows[address.object] = Borrow(owner: address.owner, count: 1, isChanged: true)
+            return changed.append(address.object)
+        }
+        borrows.values[index].count += 1
+        if borrows.values[index].count == 1 { note(address.object, at: index) }
     }
 
     /// One use less.
     package mutating func drop(_ id: ObjectID) {
-        guard let borrow = borrows[id] else { return change(id) { if $0.aliases > 0 { $0.aliases -= 1 } } }
-        precondition(borrow.count > 0, "a use of an object ends once")
-        borrows[id]!.count -= 1
-        if borrow.count == 1 { note(id) }
+        guard let index = borrows.index(forKey: id) else { return change(id) { if $0.aliases > 0 { $0.aliases -= 1 } } }
+        borrows.values[index].count -= 1
+        precondition(borrows.values[index].count >= 0, "a use of an object ends once")
+        if borrows.values[index].count == 0 { note(id, at: index) }
     }
 
-    private mutating func note(_ id: ObjectID) {
-        guard !borrows[id]!.isChanged else { return }
-        borrows[id]!.isChanged = true
+    private mutating func note(_ id: ObjectID, at index: Dictionary<ObjectID, Borrow>.Index) {
+        guard !borrows.values[index].isChanged else { return }
+        borrows.values[index].isChanged = true
         changed.append(id)
     }
 

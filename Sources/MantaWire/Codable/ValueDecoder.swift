@@ -41,6 +41,8 @@ package enum ValueDecoder {
 final class DecodingState {
     @exclusivity(unchecked) var reader: MessagePackReader
     @exclusivity(unchecked) var depth: Int
+    /// The owner of the reference that was read last, and where that was said.
+    @exclusivity(unchecked) var lastOwner: (address: ProcessAddress, described: Range<Int>)?
     init(reader: MessagePackReader, depth: Int = 0) { (self.reader, self.depth) = (reader, depth) }
 }
 
@@ -214,6 +216,7 @@ extension MessagePackReader {
             case .array: return "a list of \(try readArrayHeader())"
             case .map: return "a map of \(try readMapHeader()) keys"
             case .extension:
+                if try readReferenceContent() != nil { return "a reference" }
                 let (kind, content) = try readNumberArray()
                 return "a list of \(content.count / kind.elementSize) numbers"
             }

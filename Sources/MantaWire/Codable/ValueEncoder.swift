@@ -5,24 +5,6 @@
 
 package import MantaModel
 
-/// Gathers the references met while a value is encoded, so that they live and are lent together with it.
-package final class ReferenceCollector {
-    /// The handles, in the order they were met; their type belongs to the layer above.
-    package private(set) var references: [any AnyObject & Sendable] = []
-    package init() {}
-    package func note(_ reference: any AnyObject & Sendable) { references.append(reference) }
-
-    /// The collector of the encoding that is under way; nil in another encoder, such as one for JSON.
-    package static func of(_ encoder: any Encoder) -> ReferenceCollector? {
-        (encoder.userInfo[.references] as? Unchecked)?.collector
-    }
-}
-
-extension CodingUserInfoKey {
-    /// Where an encoder keeps its `ReferenceCollector`.
-    fileprivate static let references = CodingUserInfoKey(rawValue: "manta.references")!
-}
-
 /// Encodes `Codable` values.
 package enum ValueEncoder {
     /// Containers inside containers; deeper values are refused, since decoding them could exhaust a thread's stack.
@@ -95,19 +77,9 @@ extension MessagePackWriter {
 final class EncodingState {
     @exclusivity(unchecked) var writer: MessagePackWriter
     @exclusivity(unchecked) var depth = 0
-    let userInfo: [CodingUserInfoKey: any Sendable]
+    let collector: ReferenceCollector?
 
-    init(writer: MessagePackWriter, collector: ReferenceCollector?) {
-        self.writer = writer
-        userInfo = collector.map { [.references: Unchecked($0)] } ?? [:]
-    }
-}
-
-/// Carries the collector through `userInfo`, whose values must be Sendable.
-/// Unchecked: an encoder and its collector are used by one thread, from the beginning of an encoding to its end.
-private struct Unchecked: @unchecked Sendable {
-    let collector: ReferenceCollector
-    init(_ collector: ReferenceCollector) { self.collector = collector }
+    init(writer: MessagePackWriter, collector: ReferenceCollector?) { (self.writer, self.collector) = (writer, collector) }
 }
 
 /// One value on its way into the buffer: the `Encoder` its `encode(to:)` gets. All containers asked of it share its header.
@@ -127,7 +99,7 @@ final class EncodingFrame: Encoder {
     }
 
     var codingPath: [any CodingKey] { (parent?.codingPath ?? []) + (key.map { [$0] } ?? []) }
-    var userInfo: [CodingUserInfoKey: Any] { state.userInfo }
+    var userInfo: [CodingUserInfoKey: Any] { [:] }
 
     static func encode<Value: Encodable>(_ value: Value, state: EncodingState, parent: EncodingFrame?, key: (any CodingKey)?) throws {
         if state.writer.writeLeaf(value) { return }
@@ -205,6 +177,12 @@ final class EncodingFrame: Encoder {
     func singleValueContainer() -> any SingleValueEncodingContainer {
         begin(.single)
         return SingleEncoding(frame: self)
+    }
+
+    /// The whole value is a reference.
+    func encode(_ reference: ObjectAddress) {
+        begin(.single)
+        state.writer.writeReference(reference)
     }
 
     /// The frame of an element that is a container of its own.

@@ -11,7 +11,7 @@ import MantaWire
 
 /// What this process knows of one actor it calls.
 struct ActorCalls {
-    var queue: CallQueue<Submission>
+    var queue: CallQueue
     /// To the worker of the living incarnation.
     var link: Link?
     /// This process made it, and it ends with this process.
@@ -41,7 +41,7 @@ extension Owner {
         if actors[id] == nil { actors[id] = ActorCalls(queue: CallQueue(actor: id), isCreated: false) }
         var creation = creation
         let pins = pin(&creation.arguments, by: id.constructor)
-        let missing = missingArguments(creation.arguments) { [runtime = runtime!] in runtime.post(.creationArgumentSettled(id)) }
+        let missing = missingArguments(creation.arguments, settled: { [runtime = runtime!] in runtime.post(.creationArgumentSettled(id)) })
         actors[id]?.isOwned = creation.specification.lifetime == .job
         creations[id] = PendingCreation(creation: creation, missing: missing)
         constructorArguments[id] = ConstructorArguments(arguments: creation.arguments, pins: pins, mayRestart: creation.specification.maxRestarts != 0)
@@ -121,7 +121,7 @@ extension Owner {
         var waiting: [Submission] = []
         let death = ActorStatusView(state: .dead, incarnation: 0, death: nil)
         calls.queue.changed(to: death) { action in
-            if case .fail(_, let submission, _) = action { waiting.append(submission) }
+            if case .fail(_, let payload, _) = action { waiting.append(submission(payload)) }
         }
         for submission in waiting { call(submission.redirected(to: actual)) }
     }
@@ -141,7 +141,7 @@ extension Owner {
         let task = submission.task
         guard watchDeadline(of: submission) else { return }
         submission.pins += pin(&submission.arguments, by: task)
-        let missing = missingArguments(submission.arguments) { [runtime = runtime!] in runtime.post(.argumentSettled(task)) }
+        let missing = missingArguments(submission.arguments, settled: { [runtime = runtime!] in runtime.post(.argumentSettled(task)) })
         if actors[actor] == nil {
             actors[actor] = ActorCalls(queue: CallQueue(actor: actor), isCreated: true)
             watch(actor)
@@ -158,17 +158,17 @@ extension Owner {
     func callDone(_ done: TaskDone) -> Bool {
         guard let actor = calls[done.task] else { return false }
         var mayRetry = false
-        if case .values = done.outcome {} else { mayRetry = actors[actor]?.queue.payload(of: done.task)?.mayRetry(on: done.outcome) ?? false }
+        if case .values = done.outcome {} else { mayRetry = actors[actor]?.queue.payload(of: done.task).map { submission($0).mayRetry(on: done.outcome) } ?? false }
         var ended: Submission?
         ending = done
-        update(actor) { ended = $0.done(done.task, attempt: Int(done.attempt), mayRetry: mayRetry, perform: $1) }
+        update(actor) { ended = $0.done(done.task, attempt: Int(done.attempt), mayRetry: mayRetry, perform: $1).map(submission) }
         ending = nil
         guard let submission = ended else { return true }
         calls[done.task] = nil
         settle(submission, with: done)
         release(submission)
         reports.ended(
-            submission, outcome: done.outcome, startedAt: done.startedAt, duration: done.duration, actor: actor, node: nil, worker: nil,
+            submission, outcome: done.outcome, startedAt: done.startedAt, duration: done.duration, actor: actor, node: nil, worker: answeringWorker,
             attempt: Int(done.attempt))
         if !unheldActors.isEmpty { endIfUnused(actor) }
         return true
@@ -250,7 +250,7 @@ extension Owner {
 
     /// Changes an actor's queue and carries out what it asks for; `error` takes the place of the queue's own.
     func update(
-        _ actor: ActorID, error: MantaError? = nil, _ body: (inout CallQueue<Submission>, (CallQueue<Submission>.Action) -> Void) -> Void
+        _ actor: ActorID, error: MantaError? = nil, _ body: (inout CallQueue, (CallQueue.Action) -> Void) -> Void
     ) {
         guard let index = actors.index(forKey: actor) else { return }
         let link = actors.values[index].link
@@ -260,18 +260,19 @@ extension Owner {
         var unsent: [(TaskID, attempt: Int)] = []
         body(&actors.values[index].queue) { action in
             switch action {
-            case .send(let task, let attempt, let sequence, let submission):
+            case .send(let task, let attempt, let sequence, let payload):
+                let submission = submission(payload)
                 if let failure = failure(of: submission.arguments) {
                     unsent.append((task, attempt))
                     return failures.append((submission, failure))
                 }
                 send(submission, to: actor, attempt: attempt, sequence: sequence, on: link!)
-            case .retried(_, let attempt, let reason, let submission):
-                reports.retried(submission, attempt: attempt, reason: reason, answer: ending, actor: actor)
+            case .retried(_, let attempt, let reason, let payload):
+                reports.retried(submission(payload), attempt: attempt, reason: reason, answer: ending, actor: actor)
             case .cancelSent(let task): link?.send(CancelTask(task: task, isRecursive: cancellation.isRecursive, actor: actor))
-            case .fail(_, let submission, let own):
+            case .fail(_, let payload, let own):
                 // A cancelled call says so also when the actor is gone.
-                failures.append((submission, own.code == .cancelled || own.code == .timeout ? own : error ?? own))
+                failures.append((submission(payload), own.code == .cancelled || own.code == .timeout ? own : error ?? own))
             }
         }
         for (task, attempt) in unsent { _ = actors.values[index].queue.done(task, attempt: attempt, perform: { _ in }) }

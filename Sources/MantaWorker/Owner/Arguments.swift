@@ -67,11 +67,12 @@ extension Owner {
     }
 
     /// Which arguments are not there yet; calls `settled` back (on any thread) once for each of them.
-    func missingArguments(_ arguments: [ArgumentSource], settled: @escaping @Sendable () -> Void) -> Int {
+    func missingArguments(_ arguments: [ArgumentSource], settled: @autoclosure () -> @Sendable () -> Void) -> Int {
         var missing = 0
         for argument in arguments {
             guard let handle = handle(of: argument), !handle.isSettled else { continue }
             missing += 1
+            let settled = settled()
             handle.onReady { _ in settled() }
         }
         return missing

@@ -50,7 +50,7 @@ extension Owner {
     /// Cancels what a task that runs here has submitted.
     func cancelChildren(of parent: TaskID, isForced: Bool) {
         var children = tasks?.tasks { submission($0).parent == parent } ?? []
-        for actor in actors.values { children += actor.queue.calls { $0.parent == parent } }
+        for actor in actors.values { children += actor.queue.calls { submission($0).parent == parent } }
         for child in children {
             // Only a forced cancellation of a call can be refused.
             try? cancel(child, Cancellation(isRecursive: true, isForced: isForced && calls[child] == nil))

@@ -32,6 +32,8 @@ final class Owner: @unchecked Sendable {
     var early: [Submission] = []
     /// The answer that the book is being told of, whose task ends by it.
     var ending: TaskDone?
+    /// The worker that the last answer came from.
+    var answeringWorker: ProcessID?
     /// What an argument failed with, for the tasks that fail because of it.
     var argumentErrors: [TaskID: any Error] = [:]
     /// The link of each worker that holds a lease, and the number by which its functions' run times are known.
@@ -81,6 +83,7 @@ final class Owner: @unchecked Sendable {
     let console = DriverConsole()
 
     private var commands: [OwnerCommand] = []
+    private var uses: [ReferenceUse] = []
     private var timers: [TimerID] = []
 
     init(loop: EventLoop, process: ProcessID) {
@@ -153,30 +156,46 @@ final class Owner: @unchecked Sendable {
     // MARK: Commands of other threads
 
     func carryOutInbox() {
-        var taken: [OwnerCommand] = []
+        var (taken, takenUses): ([OwnerCommand], [ReferenceUse]) = ([], [])
         // The storage is used again; carrying out may come back here.
         swap(&taken, &commands)
-        runtime.takeCommands(into: &taken)
-        for command in taken { carryOut(command) }
+        swap(&takenUses, &uses)
+        runtime.takeCommands(into: &taken, &takenUses)
+        var used = 0
+        for command in taken {
+            guard case .uses(let count) = command else {
+                carryOut(command)
+                continue
+            }
+            for use in takenUses[used..<used + count] { note(use) }
+            used += count
+        }
         tellOwners()
         taken.removeAll(keepingCapacity: true)
+        takenUses.removeAll(keepingCapacity: true)
         swap(&taken, &commands)
+        swap(&takenUses, &uses)
+    }
+
+    private func note(_ use: ReferenceUse) {
+        switch use {
+        case .borrowed(let address): references.hold(address)
+        case .dropped(let id): references.drop(id)
+        }
     }
 
     private func carryOut(_ command: OwnerCommand) {
         switch command {
+        case .uses: preconditionFailure("uses are noted together")
         case .submit(let submission): submit(submission)
         case .call(let submission): call(submission)
         case .create(let creation): create(creation)
-        case .put(let handle, let inside, let size, on: let node):
-            objects.created(handle.id, source: "put", size: size, on: node, at: loop.now)
-            if !inside.isEmpty { contain(inside, in: handle.id) }
+        case .put(let handle, let inside, let size): put(handle, inside, size, on: nil)
+        case .putStored(let handle, let inside, let size, let node): put(handle, inside, size, on: node)
         case .released(let id):
             forgetMaker(of: id)
             free(id, on: objects.released(id))
             references.ended(id)
-        case .borrowed(let address): references.hold(address)
-        case .dropped(let id): references.drop(id)
         case .keptForGood(let handle): if isOwn(handle) { references.keepForGood(handle.id, handle) } else { references.hold(handle.address) }
         case .stored(let id, let owner, let reservation): stored(id, owner: owner, reservation)
         case .unseenFailure(let id, let error):
@@ -194,6 +213,11 @@ final class Owner: @unchecked Sendable {
         case .blocked(let lease): execution.blocked(lease, self)
         case .resume(let lease, let continuation): execution.resume(lease, continuation, self)
         }
+    }
+
+    private func put(_ handle: ObjectHandle, _ inside: [ObjectHandle], _ size: Int, on node: NodeAddress?) {
+        objects.created(handle.id, source: "put", size: size, on: node, at: loop.now)
+        if !inside.isEmpty { contain(inside, in: handle.id) }
     }
 
     // MARK: Ends

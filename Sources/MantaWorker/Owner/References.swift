@@ -183,7 +183,3 @@ extension Owner {
 
     func isGone(_ process: ProcessID) -> Bool { goneProcesses.contains(process) }
 }
-
-extension ObjectHandle {
-    var address: ObjectAddress { ObjectAddress(object: id, owner: owner) }
-}

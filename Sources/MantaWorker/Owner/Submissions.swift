@@ -22,6 +22,8 @@ final class Submission: Sendable {
     /// Once it was submitted, the loop's: own objects are named only, and pinned.
     nonisolated(unsafe) var arguments: [ArgumentSource]
     nonisolated(unsafe) var pins: [ObjectID] = []
+    /// The loop's.
+    nonisolated(unsafe) var hasEnded = false
     let results: [ObjectHandle]
     let resultCount: Int
     let submittedAt: WallTime
@@ -92,28 +94,34 @@ struct ConstructorArguments {
     var mayRestart: Bool
 }
 
-/// What any thread asks of the owner; carried out on the loop in the order it was asked.
+/// A handle was made from an encoded reference, or the last copy of one is gone. A value can have many thousands, told one after the other.
+enum ReferenceUse: Sendable {
+    case borrowed(ObjectAddress)
+    case dropped(ObjectID)
+}
+
+/// What any thread asks of the owner; carried out on the loop in the order it was asked. It is copied on its way: what is large lies in a box.
 enum OwnerCommand: Sendable {
     case submit(Submission)
     case call(Submission)
-    case create(ActorCreation)
-    case put(ObjectHandle, inside: [ObjectHandle], size: Int, on: NodeAddress?)
+    indirect case create(ActorCreation)
+    case put(ObjectHandle, inside: [ObjectHandle], size: Int)
+    indirect case putStored(ObjectHandle, inside: [ObjectHandle], size: Int, on: NodeAddress)
     case released(ObjectID)
-    case stored(ObjectID, owner: ProcessID, Reservation)
-    /// A handle was made from an encoded reference, and the last copy of it is gone.
-    case borrowed(ObjectAddress)
-    case dropped(ObjectID)
+    indirect case stored(ObjectID, owner: ProcessID, Reservation)
+    /// So many of the inbox's uses of references come here.
+    case uses(Int)
     /// It was encoded where nobody watches what becomes of it.
     case keptForGood(ObjectHandle)
-    case unseenFailure(ObjectID, any Error)
+    indirect case unseenFailure(ObjectID, any Error)
     case wanted(ObjectHandle)
     case argumentSettled(TaskID)
     case creationArgumentSettled(ActorID)
     case cancel(ObjectHandle, Cancellation)
-    case finished(FinishedRun)
+    indirect case finished(FinishedRun)
     case unheld(ActorID)
     case openStream(OutgoingStream)
-    case streamItem(StreamItem, [ObjectHandle])
+    indirect case streamItem(StreamItem, [ObjectHandle])
     case closeStream(TaskID)
     case streamMoved(TaskID)
     case blocked(LeaseID)

@@ -11,8 +11,8 @@ struct TaskReports {
     private var tasks: [TaskRow] = []
     private var errors: [ErrorRow] = []
     private var dropped = 0
-    /// Tasks that were sent and have not ended: those that are still there when a report leaves are told as running, once.
-    private var running: [TaskID: (submission: Submission, sentAt: WallTime, attempt: Int, actor: ActorID?, worker: ProcessID?)] = [:]
+    /// Tasks that were sent since the last report: those that have not ended when the next one leaves are told as running, once.
+    private var sent: [(submission: Submission, sentAt: WallTime, attempt: Int, actor: ActorID?, worker: ProcessID?)] = []
 
     /// Half a second's share.
     private static let tasksPerReport = Limits.taskRecordsPerSecond / 2
@@ -20,13 +20,21 @@ struct TaskReports {
 
     /// A task or call was sent to its worker.
     mutating func sent(_ submission: Submission, attempt: Int, actor: ActorID?, worker: ProcessID? = nil) {
-        if running.count < Self.tasksPerReport { running[submission.task] = (submission, .now, attempt, actor, worker) }
+        submission.hasEnded = false
+        if sent.count < Self.tasksPerReport { sent.append((submission, .now, attempt, actor, worker)) }
+    }
+
+    /// The last sending of one that is sent no more.
+    private mutating func takeSent(_ submission: Submission) -> (sentAt: WallTime, attempt: Int, worker: ProcessID?)? {
+        guard let index = sent.lastIndex(where: { $0.submission === submission }) else { return nil }
+        let taken = sent.remove(at: index)
+        return (taken.sentAt, taken.attempt, taken.worker)
     }
 
     mutating func ended(
         _ submission: Submission, outcome: TaskOutcome, startedAt: WallTime, duration: UInt64, actor: ActorID?, node: NodeID?, worker: ProcessID?, attempt: Int
     ) {
-        let worker = running.removeValue(forKey: submission.task)?.worker ?? worker
+        submission.hasEnded = true
         guard tasks.count < Self.tasksPerReport else { return dropped += 1 }
         let (state, error): (TaskState, String?) =
             switch outcome {
@@ -43,7 +51,7 @@ struct TaskReports {
 
     /// A task or call runs again as this attempt: the one before failed for the reason, or with the answer.
     mutating func retried(_ submission: Submission, attempt: Int, reason: MantaError?, answer: TaskDone?, actor: ActorID?) {
-        let sent = running.removeValue(forKey: submission.task)
+        let sent = takeSent(submission)
         let text: String =
             switch answer?.outcome {
             case .thrown(let bytes) where reason == nil: String(describing: ThrownError.decoded(bytes))
@@ -71,8 +79,9 @@ struct TaskReports {
 
     /// The platform failed a task, or an argument of it did.
     mutating func failed(_ submission: Submission, error: any Error, actor: ActorID?, attempt: Int = 1) {
-        let sent = running.removeValue(forKey: submission.task)
+        submission.hasEnded = true
         guard tasks.count < Self.tasksPerReport else { return dropped += 1 }
+        let sent = takeSent(submission)
         tasks.append(
             TaskRow(
                 id: submission.task, job: submission.job, function: submission.function,
@@ -85,13 +94,13 @@ struct TaskReports {
     }
 
     mutating func send(on link: Link) {
-        for (submission, sentAt, attempt, actor, worker) in running.values {
+        for (submission, sentAt, attempt, actor, worker) in sent where !submission.hasEnded {
             tasks.append(
                 TaskRow(
                     id: submission.task, job: submission.job, function: submission.function, state: .running, actor: actor, worker: worker, parent: submission.parent,
                     attempt: attempt, submittedAt: submission.submittedAt, startedAt: sentAt))
         }
-        running.removeAll(keepingCapacity: true)
+        sent.removeAll(keepingCapacity: true)
         if !tasks.isEmpty || dropped > 0 { link.send(ReportTasks(tasks: tasks, dropped: dropped)) }
         if !errors.isEmpty { link.send(ReportErrors(errors: errors)) }
         (tasks, errors, dropped) = ([], [], 0)

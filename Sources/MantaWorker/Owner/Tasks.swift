@@ -22,7 +22,7 @@ extension Owner {
         let task = submission.task
         guard watchDeadline(of: submission) else { return }
         submission.pins += pin(&submission.arguments, by: task)
-        let missing = missingArguments(submission.arguments) { [runtime = runtime!] in runtime.post(.argumentSettled(task)) }
+        let missing = missingArguments(submission.arguments, settled: { [runtime = runtime!] in runtime.post(.argumentSettled(task)) })
         if missing == 0, let error = failure(of: submission.arguments) {
             release(submission)
             fail(submission, error)
@@ -43,6 +43,7 @@ extension Owner {
     }
 
     func taskDone(_ done: TaskDone, on link: Link) {
+        answeringWorker = link.peer?.process
         if callDone(done) { return }
         var mayRetry = false
         if case .values = done.outcome {} else { mayRetry = tasks?.payload(of: done.task).map { submission($0).mayRetry(on: done.outcome) } ?? false }
@@ -180,7 +181,7 @@ extension Owner {
                 settle(submission, with: done)
             }
             reports.ended(
-                submission, outcome: done.outcome, startedAt: done.startedAt, duration: done.duration, actor: nil, node: runtime.node, worker: nil,
+                submission, outcome: done.outcome, startedAt: done.startedAt, duration: done.duration, actor: nil, node: runtime.node, worker: answeringWorker,
                 attempt: Int(done.attempt))
         case (.answered, nil): preconditionFailure("a task is answered by a message")
         case (.failed(let error), _):

@@ -1,0 +1,79 @@
+// ReferenceCoding: references inside values, as one MessagePack extension value each: ten thousand in a list are read in milliseconds.
+//
+// | extension type | content |
+// | --- | --- |
+// | 65 | the object's identifier and its owner's address, as messages carry them |
+//
+// The type that is a reference belongs to the layer above; it asks here first, and codes itself in the ordinary way for any other encoder or decoder.
+
+package import MantaModel
+
+/// Gathers the references met while a value is encoded, so that they live and are lent together with it.
+package final class ReferenceCollector {
+    /// The handles, in the order they were met; their type belongs to the layer above.
+    package private(set) var references: [any AnyObject & Sendable] = []
+    package init() {}
+    package func note(_ reference: any AnyObject & Sendable) { references.append(reference) }
+
+    /// The collector of the encoding that is under way; nil in another encoder, such as one for JSON.
+    package static func of(_ encoder: any Encoder) -> ReferenceCollector? { (encoder as? EncodingFrame)?.state.collector }
+}
+
+extension ObjectAddress {
+    static let extensionType: UInt8 = 65
+
+    /// Writes a reference; false when the encoder is another than the one for values.
+    package func encodeAsReference(to encoder: any Encoder) -> Bool {
+        guard let frame = encoder as? EncodingFrame else { return false }
+        frame.encode(self)
+        return true
+    }
+
+    /// Reads a reference; nil when the decoder is another than the one for values, or the value is something else. Throws `malformed` for a damaged one.
+    package static func decodedAsReference(from decoder: any Decoder) throws(MantaError) -> ObjectAddress? {
+        guard let frame = decoder as? DecodingFrame else { return nil }
+        frame.state.reader.position = frame.start
+        return try frame.state.readReference()
+    }
+}
+
+extension MessagePackWriter {
+    mutating func writeReference(_ reference: ObjectAddress) {
+        bytes.append(contentsOf: [0xc8, 0, 0, ObjectAddress.extensionType])
+        let start = bytes.count
+        write(reference.object)
+        write(reference.owner)
+        let count = UInt16(bytes.count - start)
+        (bytes[start - 3], bytes[start - 2]) = (UInt8(count >> 8), UInt8(truncatingIfNeeded: count))
+    }
+}
+
+extension MessagePackReader {
+    /// The elements of a reference and where its owner is described; nil, and nothing is read, when something else is next.
+    mutating func readReferenceContent() throws(MantaError) -> Range<Int>? {
+        guard position + 3 < end, bytes[position] == 0xc8, bytes[position + 3] == ObjectAddress.extensionType else { return nil }
+        return try readExtension().content
+    }
+}
+
+extension DecodingState {
+    fileprivate func readReference() throws(MantaError) -> ObjectAddress? {
+        guard let content = try reader.readReferenceContent() else { return nil }
+        let behind = reader.position
+        reader.position = content.lowerBound
+        let object = try reader.readObjectID()
+        let described = reader.position..<content.upperBound
+        // Most references of a value have one owner: its address is made once.
+        if let last = lastOwner, reader.bytes.areEqual(last.described, described) {
+            reader.position = behind
+            return ObjectAddress(object: object, owner: last.address)
+        }
+        let owner = try reader.readProcessAddress()
+        guard reader.position <= content.upperBound else {
+            throw MantaError(.malformed, "at byte \(content.lowerBound): the reference to \(object) is cut short")
+        }
+        lastOwner = (owner, described)
+        reader.position = behind
+        return ObjectAddress(object: object, owner: owner)
+    }
+}
