@@ -10,6 +10,8 @@ import Synchronization
 
 /// The part of a runtime that looks after handles; called from any thread, and must not block.
 package protocol HandleKeeper: AnyObject, Sendable {
+    /// The process whose handles they are.
+    var address: ProcessAddress { get }
     /// No copy of the handle is left in this process. It was `lent`: references to it were written into values.
     func handleWasReleased(_ id: ObjectID, owner: ProcessAddress, isBorrowed: Bool, wasLent: Bool)
     /// A reference to an object of this process is about to be written into a value; told once. Who reads it here is to get this handle.
@@ -33,16 +35,18 @@ extension HandleKeeper {
     }
 }
 
+/// Programs hold millions of them: what few need lies in a box of its own.
 package final class ObjectHandle: Sendable {
     package let id: ObjectID
-    package let owner: ProcessAddress
-    private let keeper: (any HandleKeeper)?
     /// It was made from an encoded reference; its value is the owner's.
     package let isBorrowed: Bool
     /// It is for the time of a task or call only, whose submitter holds the object: nobody counts it.
     private let isLent: Bool
     /// The result of a call that an actor which runs its calls one by one made to itself: while the call that made it runs, it cannot come.
     private let isOfOwnActor: Bool
+    private let keeper: (any HandleKeeper)?
+    /// Nil: the keeper's process.
+    private let otherOwner: Owner?
     /// When it is the object of the end of a stream.
     package let stream: StreamHandle?
     private let state: Mutex<State>
@@ -53,14 +57,25 @@ package final class ObjectHandle: Sendable {
     /// Looks for an outcome that comes at once, before whoever waits is suspended: resuming wakes a thread. One for the process.
     private static let spinner = Spinner()
 
-    private struct State {
+    private final class Owner: Sendable {
+        let address: ProcessAddress
+        init(_ address: ProcessAddress) { self.address = address }
+    }
+
+    private struct State: Sendable {
         var outcome: Outcome?
-        var waiters: [Waiter] = []
-        var nextToken: UInt64 = 0
+        /// Nil when nobody has ever waited.
+        var queue: Queue?
         /// The keeper must be told of the first one who waits.
         var announces: Bool
         /// Somebody asked for the value or waited for it.
         var isSeen = false
+    }
+
+    /// Those who wait; guarded by the lock of the state that it belongs to.
+    private final class Queue: Sendable {
+        nonisolated(unsafe) var waiters: [Waiter] = []
+        nonisolated(unsafe) var nextToken: UInt64 = 0
     }
 
     private struct Waiter {
@@ -85,7 +100,8 @@ package final class ObjectHandle: Sendable {
     package init(id: ObjectID, owner: ProcessAddress, keeper: (any HandleKeeper)?, fetchesOnDemand: Bool = false, isOfOwnActor: Bool = false,
         stream: StreamHandle? = nil
     ) {
-        (self.id, self.owner, self.keeper, self.isOfOwnActor, self.stream) = (id, owner, keeper, isOfOwnActor, stream)
+        (self.id, self.keeper, self.isOfOwnActor, self.stream) = (id, keeper, isOfOwnActor, stream)
+        otherOwner = keeper?.address.process == owner.process ? nil : Owner(owner)
         (isBorrowed, isLent) = (fetchesOnDemand, false)
         state = Mutex(State(announces: fetchesOnDemand))
         hasOutcome = Atomic(false)
@@ -93,7 +109,8 @@ package final class ObjectHandle: Sendable {
 
     /// A handle whose outcome is known.
     package init(id: ObjectID, owner: ProcessAddress, keeper: (any HandleKeeper)?, isLent: Bool = false, outcome: Outcome) {
-        (self.id, self.owner, self.keeper, self.isLent, isOfOwnActor, stream, isBorrowed) = (id, owner, keeper, isLent, false, nil, false)
+        (self.id, self.keeper, self.isLent, isOfOwnActor, stream, isBorrowed) = (id, keeper, isLent, false, nil, false)
+        otherOwner = keeper?.address.process == owner.process ? nil : Owner(owner)
         state = Mutex(State(outcome: outcome, announces: false))
         hasOutcome = Atomic(true)
     }
@@ -106,6 +123,12 @@ package final class ObjectHandle: Sendable {
         }
         if let unseen { keeper.failureWasUnseen(id, owner: owner, unseen) }
         keeper.handleWasReleased(id, owner: owner, isBorrowed: isBorrowed, wasLent: wasLent.load(ordering: .relaxed))
+    }
+
+    package var owner: ProcessAddress {
+        if let otherOwner { return otherOwner.address }
+        guard let keeper else { preconditionFailure("a handle without a keeper says whose its object is") }
+        return keeper.address
     }
 
     /// The outcome, if it is known.
@@ -129,8 +152,9 @@ package final class ObjectHandle: Sendable {
             guard state.outcome == nil else { return [] }
             state.outcome = outcome
             hasOutcome.store(true, ordering: .releasing)
-            defer { state.waiters = [] }
-            return state.waiters
+            guard let queue = state.queue else { return [] }
+            defer { queue.waiters = [] }
+            return queue.waiters
         }
         if let stream {
             if case .failed(let error) = outcome { stream.finish(self, error) } else { stream.finish(self, nil) }
@@ -231,10 +255,7 @@ package final class ObjectHandle: Sendable {
     }
 
     private func suspended() async throws -> Outcome {
-        let token = state.withLock { state in
-            state.nextToken += 1
-            return state.nextToken
-        }
+        let token = nextToken()
         return try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { continuation in
                 if Task.isCancelled { return continuation.resume(throwing: CancellationError()) }
@@ -251,17 +272,14 @@ package final class ObjectHandle: Sendable {
     /// Returns a token for `forget`.
     @discardableResult
     package func onReady(_ callback: @escaping @Sendable (ObjectHandle) -> Void) -> UInt64 {
-        let token = state.withLock { state in
-            state.nextToken += 1
-            return state.nextToken
-        }
+        let token = nextToken()
         wait(Waiter(token: token, resume: .callback(callback)))
         return token
     }
 
     /// Drops a callback that was not called yet.
     package func forget(_ token: UInt64) {
-        state.withLock { state in state.waiters.removeAll { $0.token == token } }
+        state.withLock { state in state.queue?.waiters.removeAll { $0.token == token } }
     }
 
     /// Lets the keeper fetch the value although nobody waits yet.
@@ -274,11 +292,20 @@ package final class ObjectHandle: Sendable {
         if announces { keeper?.handleIsWanted(self) }
     }
 
+    private func nextToken() -> UInt64 {
+        state.withLock { state in
+            let queue = state.queue ?? Queue()
+            state.queue = queue
+            queue.nextToken += 1
+            return queue.nextToken
+        }
+    }
+
     private func wait(_ waiter: Waiter) {
         let (outcome, announces) = state.withLock { state -> (Outcome?, Bool) in
             state.isSeen = true
             if let outcome = state.outcome { return (outcome, false) }
-            state.waiters.append(waiter)
+            state.queue?.waiters.append(waiter)
             defer { state.announces = false }
             return (nil, state.announces)
         }
@@ -293,8 +320,8 @@ package final class ObjectHandle: Sendable {
 
     private func cancelWaiter(_ token: UInt64) {
         let waiter = state.withLock { state -> Waiter? in
-            guard let index = state.waiters.firstIndex(where: { $0.token == token }) else { return nil }
-            return state.waiters.remove(at: index)
+            guard let queue = state.queue, let index = queue.waiters.firstIndex(where: { $0.token == token }) else { return nil }
+            return queue.waiters.remove(at: index)
         }
         if case .continuation(let continuation) = waiter?.resume { continuation.resume(throwing: CancellationError()) }
     }

@@ -7,6 +7,7 @@ import Synchronization
 import Testing
 
 private final class Keeper: HandleKeeper {
+    let address = owner
     let released = Mutex<[ObjectID]>([])
     let wanted = Mutex<Int>(0)
     func handleWasReleased(_ id: ObjectID, owner: ProcessAddress, isBorrowed: Bool, wasLent: Bool) { released.withLock { $0.append(id) } }

@@ -59,7 +59,7 @@ extension Manta {
     ) async throws -> (ready: [ObjectReference<Value>], pending: [ObjectReference<Value>]) {
         let references = Array(references)
         if references.isEmpty, count <= 1 { return ([], []) }
-        if Set(references).count < references.count {
+        if hasDuplicates(references) {
             throw MantaError(.invalidArgument, "wait was given the same reference more than once; give each one once")
         }
         guard count >= 0, count <= references.count else {
@@ -73,6 +73,26 @@ extension Manta {
             if ready.count < count, reference.isReady { ready.append(reference) } else { pending.append(reference) }
         }
         return (ready, pending)
+    }
+
+    /// Whether a reference is there twice. Programs that wait for one of thousands ask it thousands of times, so it makes no set: positions go to a table
+    /// twice as large, to the first free place from the one that their object's identifier hashes to.
+    private static func hasDuplicates<Value>(_ references: [ObjectReference<Value>]) -> Bool {
+        guard references.count > 1 else { return false }
+        let capacity = 1 << (Int.bitWidth - (2 * references.count - 1).leadingZeroBitCount)
+        return withUnsafeTemporaryAllocation(of: Int32.self, capacity: capacity) { places in
+            places.initialize(repeating: -1)
+            for (position, reference) in references.enumerated() {
+                let id = reference.id
+                var place = id._rawHashValue(seed: 0) & (capacity - 1)
+                while places[place] >= 0 {
+                    if references[Int(places[place])].id == id { return true }
+                    place = (place + 1) & (capacity - 1)
+                }
+                places[place] = Int32(truncatingIfNeeded: position)
+            }
+            return false
+        }
     }
 
     /// Looks no further than it must.

@@ -16,7 +16,7 @@ final class SerialRuntime: RuntimeInterface {
     let namespace: String
     var process: ProcessID { address.process }
     private let program: ProgramRegistry
-    private let address = ProcessAddress(process: .random(), endpoint: "local")
+    let address = ProcessAddress(process: .random(), endpoint: "local")
     private let state = Mutex(State())
 
     private struct State {

@@ -115,7 +115,7 @@ extension TaskBook {
         for index in shapes.indices {
             guard shapes[index] != nil else { continue }
             if let pause = shapes[index]!.pausedUntil, pause <= now { shapes[index]!.pausedUntil = nil }
-            for number in shapes[index]!.leases { check(number, at: now, perform) }
+            checkSome(of: index, at: now, perform)
             if shapes[index]!.waiting > 0 { dispatch(Int32(index), at: now, perform) }
             if let shape = shapes[index], shape.tasks == 0, shape.leases.isEmpty {
                 shapeIndex[shape.key] = nil
@@ -124,6 +124,14 @@ extension TaskBook {
                 freeShapes.append(Int32(index))
             }
         }
+    }
+
+    /// The next leases of a shape, in turn: a program that is nested deeply holds very many, and none of them is in a hurry.
+    private mutating func checkSome(of index: Int, at now: Instant, _ perform: (Action) -> Void) {
+        let (numbers, first) = (shapes[index]!.leases, shapes[index]!.nextCheck)
+        let count = min(numbers.count, Limits.leaseChecksPerTick)
+        for offset in 0..<count { check(numbers[(first + offset) % numbers.count], at: now, perform) }
+        shapes[index]!.nextCheck = count < numbers.count ? (first + count) % numbers.count : 0
     }
 
     private mutating func check(_ number: UInt64, at now: Instant, _ perform: (Action) -> Void) {

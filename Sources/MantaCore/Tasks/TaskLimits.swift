@@ -13,6 +13,8 @@ extension Limits {
     package static let movedRequestPatience: Duration = .seconds(5)
     /// So long a driver that lost its node looks for another one on its machine.
     package static let homeSearch: Duration = .seconds(10)
+    /// Leases of one shape that are looked at in one tick.
+    package static let leaseChecksPerTick = 1_000
     /// A worker that is silent about a task for so long is asked about it; then after twice as long, up to the limit.
     package static let taskInquiryAfter: Duration = .seconds(2)
     package static let taskInquiryLimit: Duration = .seconds(30)

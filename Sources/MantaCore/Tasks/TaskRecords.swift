@@ -100,6 +100,8 @@ extension TaskBook {
         var tasks = 0
         /// Every lease, oldest first.
         var leases: [UInt64] = []
+        /// The position in there of the one that is looked at next.
+        var nextCheck = 0
         /// Those that are granted and may take more when they have room.
         var open: [UInt64] = []
         /// Those that are not granted yet.

@@ -12,6 +12,8 @@ import MantaWire
 /// Confined to the loop, like its owner.
 final class Execution {
     private var runners: [LeaseID: LeaseRunner] = [:]
+    /// The runners that the next tick looks at: not those with one run and nothing behind it, of which deep nesting leaves very many.
+    private var attended: Set<LeaseID> = []
     /// Waits that are over, until the node says that the resources are there again.
     private var resuming: [LeaseID: (turn: UInt64, continuation: UnsafeContinuation<Void, Never>, askedAt: Int64)] = [:]
     private var turn: UInt64 = 0
@@ -34,6 +36,7 @@ final class Execution {
         let runner = runners[message.lease] ?? LeaseRunner(lease: message.lease)
         runners[message.lease] = runner
         runner.route = run.route
+        attended.insert(message.lease)
         runner.add(run, on: owner.runtime)
     }
 
@@ -77,6 +80,7 @@ final class Execution {
 
     func finished(_ run: FinishedRun, _ owner: Owner) {
         if let failure = run.failure { owner.reports.error(failure) }
+        if let lease = run.lease { attended.insert(lease) }
         guard let (state, keeper) = run.snapshot else {
             if !run.isUnasked { answer(run, owner) }
             return
@@ -103,11 +107,18 @@ final class Execution {
     func tick(_ owner: Owner) {
         let now = monotonicNanoseconds()
         repeatResumes(now: now, owner)
-        for (lease, runner) in runners {
-            if runner.isIdle {
+        for lease in attended {
+            guard let runner = runners[lease] else {
+                attended.remove(lease)
+                continue
+            }
+            giveBack(runner.takeUnstarted(now: now, patience: Self.patience), of: lease)
+            switch runner.occupation {
+            case .idle:
                 runners[lease] = nil
-            } else {
-                giveBack(runner.takeUnstarted(now: now, patience: Self.patience), of: lease)
+                attended.remove(lease)
+            case .oneRun: attended.remove(lease)
+            case .more: break
             }
         }
     }

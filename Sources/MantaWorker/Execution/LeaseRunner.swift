@@ -83,7 +83,8 @@ final class LeaseRunner: Sendable {
     /// Runs until nothing is left, or what ran was cancelled.
     private func drain(on runtime: Runtime) async {
         while let run = next(on: runtime) {
-            let finished = await carryOut(run, on: runtime)
+            var finished = await carryOut(run, on: runtime)
+            finished.lease = lease
             runtime.post(.finished(finished))
         }
     }
@@ -115,7 +116,16 @@ final class LeaseRunner: Sendable {
 
     func isRunning(_ task: TaskID) -> Bool { state.withLock { $0.running == task } }
 
-    var isIdle: Bool { state.withLock { !$0.isRunning && $0.queue.isEmpty } }
+    enum Occupation { case idle, oneRun, more }
+
+    /// Whether it has nothing to do, or a run that nothing waits behind.
+    var occupation: Occupation {
+        state.withLock { state in
+            if !state.queue.isEmpty { return .more }
+            if !state.isRunning { return .idle }
+            return state.running != nil ? .oneRun : .more
+        }
+    }
 
     private enum Next {
         case run(Run)

@@ -26,6 +26,8 @@ struct ReplyRoute: @unchecked Sendable {
 struct FinishedRun: Sendable {
     var done: TaskDone
     var route: ReplyRoute
+    /// What it ran under, when it was a task.
+    var lease: LeaseID?
     /// The references inside each of its results; empty when there are none.
     var contents: [[ObjectHandle]] = []
     /// What people see of it, when it failed.

@@ -8,23 +8,32 @@ import MantaModel
 import MantaTransport
 import MantaWire
 
+/// There may be millions: an entry has 32 bytes.
 struct OwnedObjects {
     struct Entry {
-        var state: ObjectRow.State
         var size: Int
-        var source: String
         var createdAt: Instant
         /// The nodes whose stores hold it; none: its value is in its handle.
         var copies: [NodeAddress] = []
+        /// Among the names of sources.
+        fileprivate var source: UInt32
+        var state: ObjectRow.State
     }
 
     private(set) var entries: [ObjectID: Entry] = [:]
     private(set) var totalBytes = 0
+    private var sources = SourceNames()
 
     mutating func created(_ id: ObjectID, source: String, size: Int? = nil, on node: NodeAddress? = nil, at now: Instant) {
-        entries[id] = Entry(state: size == nil ? .pending : .ready, size: size ?? 0, source: source, createdAt: now, copies: node.map { [$0] } ?? [])
+        entries[id] = Entry(
+            size: size ?? 0, createdAt: now, copies: node.map { [$0] } ?? [], source: sources.number(of: source), state: size == nil ? .pending : .ready)
         totalBytes += size ?? 0
     }
+
+    /// What made an object, in words: a function, or `put`.
+    func source(of id: ObjectID) -> String? { entries[id].map(source) }
+
+    func source(of entry: Entry) -> String { sources[entry.source] }
 
     mutating func settled(_ id: ObjectID, size: Int?, on node: NodeAddress? = nil) {
         guard let index = entries.index(forKey: id) else { return }
@@ -55,6 +64,28 @@ struct OwnedObjects {
     }
 }
 
+/// The functions that make objects, and the like, each by a number.
+private struct SourceNames {
+    /// What comes when there are too many has the first one's name.
+    private var names = ["others"]
+    private var numbers: [String: UInt32] = [:]
+    private var last: (name: String, number: UInt32) = ("", 0)
+
+    subscript(number: UInt32) -> String { names[Int(number)] }
+
+    mutating func number(of name: String) -> UInt32 {
+        if last.name == name { return last.number }
+        var number = numbers[name] ?? 0
+        if number == 0, names.count < Limits.estimatedFunctions {
+            number = UInt32(names.count)
+            names.append(name)
+            numbers[name] = number
+        }
+        last = (name, number)
+        return number
+    }
+}
+
 /// A handle that waits for a placement group.
 struct GroupWait {
     weak var handle: ObjectHandle?
@@ -64,7 +95,7 @@ struct GroupWait {
 extension Owner {
     /// Settles the handle when the placement group is created or removed. The question is asked again while the head is away.
     func awaitGroup(_ id: PlacementGroupID, _ value: [UInt8], _ handle: ObjectHandle) {
-        objects.created(handle.id, source: "placement group \(id.short)", at: loop.now)
+        objects.created(handle.id, source: "a placement group", at: loop.now)
         let isFirst = groupWaits[id] == nil
         // A handle may be released before the answer comes: nobody waits for it then.
         groupWaits[id, default: []].removeAll { $0.handle == nil }
@@ -124,7 +155,7 @@ extension Owner {
 
     private func row(_ id: ObjectID, _ entry: OwnedObjects.Entry) -> ObjectRow {
         var row = ObjectRow(
-            id: id, state: entry.state, size: entry.size, owner: address.process, ownerPid: pid, node: runtime.node, source: entry.source,
+            id: id, state: entry.state, size: entry.size, owner: address.process, ownerPid: pid, node: runtime.node, source: objects.source(of: entry),
             createdAt: WallTime(milliseconds: WallTime.now.milliseconds - (loop.now - entry.createdAt).inMilliseconds),
             location: entry.state != .ready ? nil : entry.copies.isEmpty ? .owner : .store)
         row.local = references.isUsedHere(id)

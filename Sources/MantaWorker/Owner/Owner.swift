@@ -199,7 +199,7 @@ final class Owner: @unchecked Sendable {
         case .keptForGood(let handle): if isOwn(handle) { references.keepForGood(handle.id, handle) } else { references.hold(handle.address) }
         case .stored(let id, let owner, let reservation): stored(id, owner: owner, reservation)
         case .unseenFailure(let id, let error):
-            console.unseenFailure(of: objects.entries[id]?.source ?? "object \(id)", error, from: address.process, at: loop.now)
+            console.unseenFailure(of: objects.source(of: id) ?? "object \(id)", error, from: address.process, at: loop.now)
         case .wanted(let handle): fetch(handle)
         case .argumentSettled(let task): argumentSettled(task)
         case .creationArgumentSettled(let actor): creationArgumentSettled(actor)

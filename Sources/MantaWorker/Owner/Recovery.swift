@@ -106,10 +106,10 @@ extension Owner {
 
     /// Runs the object's task again; returns why that cannot be.
     private func makeAgain(_ handle: ObjectHandle, _ place: StoredPlace, _ error: MantaError) -> MantaError? {
-        let what = "object \(handle.id), made by \(objects.entries[handle.id]?.source ?? "a task"), is not to be had from node \(place.node.node.short) any more"
+        let what = "object \(handle.id), made by \(objects.source(of: handle.id) ?? "a task"), is not to be had from node \(place.node.node.short) any more"
         guard let maker = makers[handle.id.task] else {
             let reason =
-                objects.entries[handle.id]?.source == "put"
+                objects.source(of: handle.id) == "put"
                 ? "what was put cannot be made again; keep the reference of a task's result instead, or put it again"
                 : "its task is not remembered: \(forgottenMakers) were forgotten beyond \(Limits.lineageTasks), or it delivers a stream"
             return MantaError(.objectLost, "\(what), and \(reason)", cause: error)

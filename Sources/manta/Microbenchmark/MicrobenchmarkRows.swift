@@ -62,6 +62,10 @@ struct MicrobenchmarkRow {
                 while !rest.isEmpty { rest = try await Manta.wait(rest).pending }
             }
         },
+        MicrobenchmarkRow("wait_1k_ready_refs") {
+            let references = (0..<1000).map { Manta.put($0) }
+            return { _ = try await Manta.wait(references, count: 1000) }
+        },
         MicrobenchmarkRow("tasks_sync") { { _ = try await small.remote().value } },
         MicrobenchmarkRow("tasks_async", perStep: 1000) { { _ = try await Manta.get((0..<1000).map { _ in small.remote() }) } },
         MicrobenchmarkRow("tasks_async_multi", perStep: 4000) {
@@ -116,6 +120,7 @@ struct MicrobenchmarkRow {
         MicrobenchmarkRow("tasks_queued_1m", perStep: 1_000_000, isLarge: true) {
             { _ = try await Manta.get((0..<1_000_000).map { _ in nothing.remote(0) }) }
         },
+        MicrobenchmarkRow("tasks_nested_1k", perStep: 1000) { { _ = try await nest.remote(1000).value } },
         MicrobenchmarkRow("tasks_nested_100k", perStep: 100_000, isLarge: true) { { _ = try await nest.remote(100_000).value } },
     ]
 }

@@ -1,0 +1,38 @@
+// What an object costs besides its value.
+
+import Glibc
+import Manta
+import MantaTestCluster
+import MantaTestKit
+import Testing
+
+/// The memory of this process.
+private func residentBytes() -> Int {
+    guard let file = fopen("/proc/self/statm", "re") else { return 0 }
+    defer { fclose(file) }
+    var bytes = [UInt8](repeating: 0, count: 256)
+    let count = fread(&bytes, 1, bytes.count, file)
+    let pages = String(decoding: bytes[..<count], as: UTF8.self).split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+    return pages * sysconf(Int32(_SC_PAGESIZE))
+}
+
+extension ObjectTests {
+    @Suite(.serialized) struct BookkeepingTests {
+        /// Of a handle, its entry among the objects of its process, and a value of a few bytes.
+        @Test func aMillionSmallObjectsCostLittleEach() async throws {
+            try await TestCluster.run(nodes: [1], stores: [64 << 20]) { _, _ in
+                _ = try await Manta.get((0..<1000).map { Manta.put($0) })
+                let before = residentBytes()
+                var objects: [ObjectReference<Int>] = []
+                let count = 1_000_000
+                objects.reserveCapacity(count)
+                for number in 0..<count { objects.append(Manta.put(number)) }
+                // When this has been sent, all of them are noted.
+                #expect(try await addUp.remote([1, 2]).value == 3)
+                let bytes = (residentBytes() - before) / count
+                #expect(bytes < 300, "\(bytes) bytes an object")
+                #expect(try await objects[count - 1].value == count - 1)
+            }
+        }
+    }
+}
