@@ -183,6 +183,9 @@ extension Owner {
             switch result {
             case .success(let value): handle.settle(value.outcome)
             case .failure(let error) where error.code == .objectLost: handle.fail(error)
+            case .failure(let error) where error.code == .versionMismatch:
+                let message = "the owner of object \(handle.id), process \(handle.owner.process.short), does not talk to this one: \(error.message)"
+                handle.fail(MantaError(.versionMismatch, message))
             case .failure(let error):
                 if link.isClosed { processGone(handle.owner.process) }
                 handle.fail(Self.ownerDied(handle, error))
