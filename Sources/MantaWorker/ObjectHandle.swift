@@ -117,7 +117,7 @@ package final class ObjectHandle: Sendable {
 
     deinit {
         guard let keeper, !isLent else { return }
-        let unseen: (any Error)? = state.withLock { state in
+        let unseen: (any Error)? = !isSettled ? nil : state.withLock { state in
             guard !state.isSeen, case .failed(let error) = state.outcome else { return nil }
             return error
         }

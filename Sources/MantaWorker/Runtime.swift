@@ -147,13 +147,13 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         if mustAnnounce { loop.execute { self.owner.carryOutInbox() } }
     }
 
-    private func post(_ use: ReferenceUse) {
+    private func post(_ uses: some Collection<ReferenceUse>) {
         let mustAnnounce = inbox.withLock { inbox in
-            inbox.uses.append(use)
+            inbox.uses.append(contentsOf: uses)
             if case .uses(let count)? = inbox.commands.last {
-                inbox.commands[inbox.commands.count - 1] = .uses(count + 1)
+                inbox.commands[inbox.commands.count - 1] = .uses(count + uses.count)
             } else {
-                inbox.commands.append(.uses(1))
+                inbox.commands.append(.uses(uses.count))
             }
             if inbox.isAnnounced { return false }
             inbox.isAnnounced = true
@@ -369,14 +369,22 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     func alias(_ id: ActorID, to actual: ActorID) { place.withLock { $0.aliases[id] = actual } }
 
     package func handle(for id: ObjectID, owner: ProcessAddress) -> ObjectHandle {
-        let (handle, isNew) = handles.withLock { handles in
-            if let handle = handles[id]?.handle { return (handle, false) }
-            let handle = ObjectHandle(id: id, owner: owner, keeper: self, fetchesOnDemand: true)
-            handles[id] = WeakHandle(handle: handle)
-            return (handle, true)
+        handles(for: [ObjectAddress(object: id, owner: owner)])[0]
+    }
+
+    package func handles(for addresses: [ObjectAddress]) -> [ObjectHandle] {
+        var uses: [ReferenceUse] = []
+        let found = handles.withLock { handles in
+            addresses.map { address in
+                if let handle = handles[address.object]?.handle { return handle }
+                let handle = ObjectHandle(id: address.object, owner: address.owner, keeper: self, fetchesOnDemand: true)
+                handles[address.object] = WeakHandle(handle: handle)
+                uses.append(.borrowed(address))
+                return handle
+            }
         }
-        if isNew { post(ReferenceUse.borrowed(handle.address)) }
-        return handle
+        if !uses.isEmpty { post(uses) }
+        return found
     }
 
     /// An argument of a task or call that runs here: its submitter holds the object until that has ended, so its owner need not know of this process.
@@ -406,7 +414,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
             }
             withExtendedLifetime(other) {}
         }
-        if isBorrowed { post(ReferenceUse.dropped(id)) } else { post(.released(id)) }
+        if isBorrowed { post(CollectionOfOne(.dropped(id))) } else { post(.released(id)) }
     }
 
     package func handleIsWanted(_ handle: ObjectHandle) { post(.wanted(handle)) }

@@ -149,6 +149,8 @@ package protocol RuntimeInterface: AnyObject, Sendable {
     func cancelled(_ handle: ObjectHandle, _ cancellation: Cancellation) async throws
     /// A borrowed handle of an object that another process (or this one) owns; one object has one handle at a time in a process.
     func handle(for id: ObjectID, owner: ProcessAddress) -> ObjectHandle
+    /// The handles of many objects, in their order.
+    func handles(for addresses: [ObjectAddress]) -> [ObjectHandle]
     /// The reference was encoded where nobody watches what becomes of it: the object stays as long as this process.
     func keepForGood(_ handle: ObjectHandle)
     /// The identifier other processes know an actor by: differs from `id` only when `getIfExists` found an older actor.
@@ -158,6 +160,7 @@ package protocol RuntimeInterface: AnyObject, Sendable {
 extension RuntimeInterface {
     package func hold(on actor: ActorID, _ options: ActorOptions) -> ActorHold? { nil }
     package func resolved(_ id: ActorID) -> ActorID { id }
+    package func handles(for addresses: [ObjectAddress]) -> [ObjectHandle] { addresses.map { handle(for: $0.object, owner: $0.owner) } }
     package func keepForGood(_ handle: ObjectHandle) {}
 
     // A runtime without a cluster has no placement groups.

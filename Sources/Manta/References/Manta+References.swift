@@ -25,8 +25,10 @@ extension Manta {
     /// - Throws: the first failure in the order of the references; `MantaError` with the code `timeout`.
     public static func get<Value: Decodable>(_ references: some Sequence<ObjectReference<Value>>, timeout: Duration? = nil) async throws -> [Value] {
         let references = Array(references)
-        for reference in references { reference.handle.prefetch() }
-        try await settle(references.map(\.handle), timeout: timeout)
+        references.withHandles { handles in
+            for handle in handles { handle.prefetch() }
+        }
+        if let timeout { try await settle(references.withHandles(Array.init), timeout: timeout) }
         var values: [Value] = []
         values.reserveCapacity(references.count)
         for reference in references { values.append(try await reference.value) }
@@ -43,7 +45,7 @@ extension Manta {
             reference.handle.prefetch()
             handles.append(reference.handle)
         }
-        try await settle(handles, timeout: timeout)
+        if let timeout { try await settle(handles, timeout: timeout) }
         return (repeat try await (each references).value)
     }
 
@@ -59,47 +61,62 @@ extension Manta {
     ) async throws -> (ready: [ObjectReference<Value>], pending: [ObjectReference<Value>]) {
         let references = Array(references)
         if references.isEmpty, count <= 1 { return ([], []) }
-        if hasDuplicates(references) {
+        if references.withHandles(hasDuplicates) {
             throw MantaError(.invalidArgument, "wait was given the same reference more than once; give each one once")
         }
         guard count >= 0, count <= references.count else {
             throw MantaError(.invalidArgument, "wait was asked for \(count) of \(references.count) references; expected 0...\(references.count)")
         }
-        if !areReady(count, of: references) { try await CompletionQueue(references.map(\.handle)).wait(for: count, timeout: timeout) }
-        var (ready, pending): ([ObjectReference<Value>], [ObjectReference<Value>]) = ([], [])
-        ready.reserveCapacity(count)
-        pending.reserveCapacity(references.count - count)
-        for reference in references {
-            if ready.count < count, reference.isReady { ready.append(reference) } else { pending.append(reference) }
+        if references.withHandles({ ready(count, of: $0).count < count }) {
+            try await CompletionQueue(references.withHandles(Array.init)).wait(for: count, timeout: timeout)
         }
-        return (ready, pending)
+        return references.withHandles { handles in
+            let ready = ready(count, of: handles)
+            return (
+                Array(count: ready.count) { target in
+                    for (place, position) in ready.enumerated() { (target + place).initialize(to: handles[position]) }
+                }, Array(count: handles.count - ready.count) { copy(handles, without: ready, to: $0) }
+            )
+        }
+    }
+
+    /// The positions of the first that are ready, at most `count`. Looks no further than it must.
+    private static func ready(_ count: Int, of handles: UnsafeBufferPointer<ObjectHandle>) -> [Int] {
+        var ready: [Int] = []
+        for position in handles.indices {
+            if ready.count == count { break }
+            if handles[position].isSettled { ready.append(position) }
+        }
+        return ready
+    }
+
+    /// What lies between positions, in order.
+    private static func copy(_ handles: UnsafeBufferPointer<ObjectHandle>, without positions: [Int], to target: UnsafeMutablePointer<ObjectHandle>) {
+        var (target, start) = (target, 0)
+        for end in positions + [handles.count] {
+            if end > start { target.initialize(from: handles.baseAddress! + start, count: end - start) }
+            (target, start) = (target + (end - start), end + 1)
+        }
     }
 
     /// Whether a reference is there twice. Programs that wait for one of thousands ask it thousands of times, so it makes no set: positions go to a table
     /// twice as large, to the first free place from the one that their object's identifier hashes to.
-    private static func hasDuplicates<Value>(_ references: [ObjectReference<Value>]) -> Bool {
-        guard references.count > 1 else { return false }
-        let capacity = 1 << (Int.bitWidth - (2 * references.count - 1).leadingZeroBitCount)
+    private static func hasDuplicates(_ handles: UnsafeBufferPointer<ObjectHandle>) -> Bool {
+        guard handles.count > 1 else { return false }
+        let capacity = 1 << (Int.bitWidth - (2 * handles.count - 1).leadingZeroBitCount)
         return withUnsafeTemporaryAllocation(of: Int32.self, capacity: capacity) { places in
             places.initialize(repeating: -1)
-            for (position, reference) in references.enumerated() {
-                let id = reference.id
+            for position in handles.indices {
+                let id = handles[position].id
                 var place = id._rawHashValue(seed: 0) & (capacity - 1)
                 while places[place] >= 0 {
-                    if references[Int(places[place])].id == id { return true }
+                    if handles[Int(places[place])].id == id { return true }
                     place = (place + 1) & (capacity - 1)
                 }
                 places[place] = Int32(truncatingIfNeeded: position)
             }
             return false
         }
-    }
-
-    /// Looks no further than it must.
-    private static func areReady<Value>(_ count: Int, of references: [ObjectReference<Value>]) -> Bool {
-        var missing = count
-        for reference in references where missing > 0 && reference.isReady { missing -= 1 }
-        return missing == 0
     }
 
     /// The values in the order they become ready: `for try await value in Manta.results(references)`.
@@ -115,8 +132,7 @@ extension Manta {
     }
 
     /// Returns when all are settled; throws `timeout` if that takes too long.
-    private static func settle(_ handles: [ObjectHandle], timeout: Duration?) async throws {
-        guard let timeout else { return }
+    private static func settle(_ handles: [ObjectHandle], timeout: Duration) async throws {
         try await CompletionQueue(handles).wait(for: handles.count, timeout: timeout)
         let pending = handles.count { !$0.isSettled }
         if pending > 0 {

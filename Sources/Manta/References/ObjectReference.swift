@@ -106,6 +106,46 @@ extension ObjectReference: Codable {
     }
 }
 
+/// An array of references of any type.
+protocol AnyReference {
+    static func array(_ handles: [ObjectHandle]) -> [Self]
+}
+
+extension ObjectReference: AnyReference {
+    static func array(_ handles: [ObjectHandle]) -> [Self] {
+        handles.withUnsafeBufferPointer { handles in
+            Array(count: handles.count) { target in
+                if let start = handles.baseAddress { target.initialize(from: start, count: handles.count) }
+            }
+        }
+    }
+}
+
+extension Array: ReferenceList where Element: AnyReference {
+    init(references: [ObjectAddress]) throws {
+        guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
+        self = Element.array(runtime.handles(for: references))
+    }
+}
+
+// A reference is its handle and nothing else, so references of any type lie in memory as handles do. Code of this module over references of a type that it
+// does not know asks the runtime for that type again and again; over handles it is ten times faster.
+extension Array {
+    /// The handles of references, where they lie.
+    func withHandles<Value, Result>(_ body: (UnsafeBufferPointer<ObjectHandle>) throws -> Result) rethrows -> Result where Element == ObjectReference<Value> {
+        precondition(MemoryLayout<Element>.size == MemoryLayout<ObjectHandle>.size, "a reference is its handle")
+        return try withUnsafeBytes { try body($0.assumingMemoryBound(to: ObjectHandle.self)) }
+    }
+
+    /// References of so many handles, all of which `initialize` writes.
+    init<Value>(count: Int, handles initialize: (UnsafeMutablePointer<ObjectHandle>) -> Void) where Element == ObjectReference<Value> {
+        self.init(unsafeUninitializedCapacity: count) { buffer, initialized in
+            if let start = buffer.baseAddress, count > 0 { initialize(UnsafeMutableRawPointer(start).assumingMemoryBound(to: ObjectHandle.self)) }
+            initialized = count
+        }
+    }
+}
+
 extension EncodedValue {
     /// Encodes a value and notes the references inside it.
     package static func encoding<Value: Encodable>(_ value: Value) throws(MantaError) -> EncodedValue {

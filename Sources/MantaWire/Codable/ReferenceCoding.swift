@@ -50,13 +50,42 @@ extension MessagePackWriter {
 
 extension MessagePackReader {
     /// The elements of a reference and where its owner is described; nil, and nothing is read, when something else is next.
-    mutating func readReferenceContent() throws(MantaError) -> Range<Int>? {
-        guard position + 3 < end, bytes[position] == 0xc8, bytes[position + 3] == ObjectAddress.extensionType else { return nil }
-        return try readExtension().content
+    mutating func readReferenceContent() throws(MantaError) -> Range<Int>? { isAtReference ? try readExtension().content : nil }
+
+    fileprivate var isAtReference: Bool {
+        position + 3 < end && bytes[position] == 0xc8 && bytes[position + 3] == ObjectAddress.extensionType
     }
 }
 
+/// A list of references, which is read without asking the decoder for each of them.
+package protocol ReferenceList {
+    /// Throws when the process cannot take hold of the objects.
+    init(references: [ObjectAddress]) throws
+}
+
 extension DecodingState {
+    /// A list whose elements are all references; nil for anything else.
+    func readReferenceList<Value>(_ type: Value.Type) throws -> Value? {
+        let start = reader.position
+        // Asking a type what it is takes time: only when the bytes look so.
+        guard (try? reader.peek()) == .array, let count = try? reader.readArrayHeader(), count > 0, reader.isAtReference,
+            let list = type as? any ReferenceList.Type
+        else {
+            reader.position = start
+            return nil
+        }
+        var references: [ObjectAddress] = []
+        references.reserveCapacity(count)
+        for _ in 0..<count {
+            guard let reference = try readReference() else {
+                reader.position = start
+                return nil
+            }
+            references.append(reference)
+        }
+        return try list.init(references: references) as? Value
+    }
+
     fileprivate func readReference() throws(MantaError) -> ObjectAddress? {
         guard let content = try reader.readReferenceContent() else { return nil }
         let behind = reader.position

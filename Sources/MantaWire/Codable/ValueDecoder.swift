@@ -70,6 +70,7 @@ final class DecodingFrame: Decoder {
         state.reader.position = position
         let path = ValuePath(frame: parent, key: key)
         if let leaf = try state.readLeaf(type, path) { return leaf }
+        if let list = try state.readReferenceList(type) { return list }
         guard state.depth < ValueEncoder.depthLimit else {
             throw MantaError(.tooLarge, "at \(CodingFailure.path(path.keys)): the value is nested deeper than \(ValueEncoder.depthLimit) levels")
         }
