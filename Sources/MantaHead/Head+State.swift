@@ -1,6 +1,7 @@
 // Head+State: what people see: records of tasks and errors that processes report, and rows of everything for the admin API and the command line.
 
 import MantaCore
+import MantaLoop
 import MantaModel
 import MantaTransport
 import MantaWire

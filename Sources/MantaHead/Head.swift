@@ -203,15 +203,6 @@ extension Link {
     var notes: Peer? { attachment as? Peer }
 }
 
-extension WallTime {
-    /// The wall clock's time.
-    static var now: WallTime {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return WallTime(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
-    }
-}
-
 /// This machine's name, as every process of it says in its Hello.
 private func hostName() -> String {
     var bytes = [CChar](repeating: 0, count: 256)

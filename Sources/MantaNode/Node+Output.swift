@@ -55,12 +55,3 @@ extension Node {
         }
     }
 }
-
-extension WallTime {
-    /// The wall clock's time.
-    static var now: WallTime {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return WallTime(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
-    }
-}

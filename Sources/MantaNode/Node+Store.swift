@@ -2,6 +2,7 @@
 
 import Glibc
 import MantaCore
+import MantaLoop
 import MantaMemory
 import MantaModel
 import MantaTransport

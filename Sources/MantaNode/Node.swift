@@ -423,13 +423,3 @@ extension Hello {
     /// Where the peer listens.
     var address: ProcessAddress { ProcessAddress(process: process, endpoint: endpoint) }
 }
-
-/// The machine this process runs on.
-enum Host {
-    /// Its name, as `uname -n` says.
-    static let name: String = {
-        var buffer = [CChar](repeating: 0, count: 256)
-        guard gethostname(&buffer, buffer.count - 1) == 0 else { return "unknown" }
-        return buffer.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
-    }()
-}

@@ -191,7 +191,8 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         var options = options
         options.scheduling = options.scheduling ?? TaskContext.current?.group.map { Scheduling(rule: .standard, group: $0) }
         let submission = makeSubmission(.function(options), function: function, methodName: "", arguments, resultCount)
-        if let complaint = options.resources.complaint ?? options.scheduling?.group?.complaint(about: options.resources) {
+        // What the options say was checked; a group that was captured was not.
+        if let complaint = options.scheduling?.group?.complaint(about: options.resources) {
             for handle in submission.results { handle.fail(MantaError(.invalidArgument, "\(function): \(complaint)")) }
             return submission.results
         }

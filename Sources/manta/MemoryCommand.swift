@@ -3,6 +3,7 @@
 import ArgumentParser
 import MantaAdmin
 import MantaJSON
+import MantaLoop
 import MantaModel
 import MantaWire
 import MantaWorker

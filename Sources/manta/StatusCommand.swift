@@ -5,6 +5,7 @@ import Foundation
 import Manta
 import MantaAdmin
 import MantaJSON
+import MantaLoop
 import MantaModel
 import MantaWorker
 

@@ -38,7 +38,7 @@ public struct FunctionOptions: Sendable {
     func checked() throws(MantaError) -> TaskOptions {
         if let retries, retries < -1 { throw MantaError(.invalidArgument, "retries is \(retries); expected -1 (without end) or more") }
         try check(timeout: timeout)
-        let resources = try demand.checked(defaultCPUs: 1)
+        let resources = demand.isEmpty ? .oneCPU : try demand.checked(defaultCPUs: 1)
         if let complaint = scheduling?.group?.complaint(about: resources) { throw MantaError(.invalidArgument, complaint) }
         return TaskOptions(resources: resources, retries: retries ?? 3, retryOn: retryOn ?? .never, timeout: timeout, name: name, scheduling: scheduling)
     }

@@ -4,7 +4,8 @@
 // with exactly one `TaskDone`.
 
 import Glibc
-package import MantaModel
+import MantaLoop
+import MantaModel
 import MantaTransport
 import MantaWire
 
@@ -123,13 +124,4 @@ func monotonicNanoseconds() -> Int64 {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-}
-
-extension WallTime {
-    /// The wall clock's time.
-    package static var now: WallTime {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return WallTime(milliseconds: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000)
-    }
 }

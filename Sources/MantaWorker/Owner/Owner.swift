@@ -318,13 +318,3 @@ extension Owner: TransportDelegate {
         }
     }
 }
-
-/// The machine this process runs on.
-package enum Host {
-    /// Its name, as `uname -n` says.
-    package static let name: String = {
-        var buffer = [CChar](repeating: 0, count: 256)
-        guard gethostname(&buffer, buffer.count - 1) == 0 else { return "unknown" }
-        return buffer.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
-    }()
-}
