@@ -22,8 +22,9 @@ final class Submission: Sendable {
     /// Once it was submitted, the loop's: own objects are named only, and pinned.
     nonisolated(unsafe) var arguments: [ArgumentSource]
     nonisolated(unsafe) var pins: [ObjectID] = []
-    /// The loop's.
+    /// What its reports say; the loop's.
     nonisolated(unsafe) var hasEnded = false
+    nonisolated(unsafe) var isToldAsRunning = false
     let results: [ObjectHandle]
     let resultCount: Int
     let submittedAt: WallTime

@@ -24,6 +24,12 @@ struct TaskReports {
         if sent.count < Self.tasksPerReport { sent.append((submission, .now, attempt, actor, worker)) }
     }
 
+    /// Notes an end. That of a task which was told as running is told too, whatever else is: it would run for ever in the eyes of people.
+    private mutating func hasRoom(forEndOf submission: Submission) -> Bool {
+        defer { (submission.hasEnded, submission.isToldAsRunning) = (true, false) }
+        return tasks.count < Self.tasksPerReport || submission.isToldAsRunning
+    }
+
     /// The last sending of one that is sent no more.
     private mutating func takeSent(_ submission: Submission) -> (sentAt: WallTime, attempt: Int, worker: ProcessID?)? {
         guard let index = sent.lastIndex(where: { $0.submission === submission }) else { return nil }
@@ -34,8 +40,7 @@ struct TaskReports {
     mutating func ended(
         _ submission: Submission, outcome: TaskOutcome, startedAt: WallTime, duration: UInt64, actor: ActorID?, node: NodeID?, worker: ProcessID?, attempt: Int
     ) {
-        submission.hasEnded = true
-        guard tasks.count < Self.tasksPerReport else { return dropped += 1 }
+        guard hasRoom(forEndOf: submission) else { return dropped += 1 }
         let (state, error): (TaskState, String?) =
             switch outcome {
             case .values: (.finished, nil)
@@ -79,8 +84,7 @@ struct TaskReports {
 
     /// The platform failed a task, or an argument of it did.
     mutating func failed(_ submission: Submission, error: any Error, actor: ActorID?, attempt: Int = 1) {
-        submission.hasEnded = true
-        guard tasks.count < Self.tasksPerReport else { return dropped += 1 }
+        guard hasRoom(forEndOf: submission) else { return dropped += 1 }
         let sent = takeSent(submission)
         tasks.append(
             TaskRow(
@@ -94,16 +98,25 @@ struct TaskReports {
     }
 
     mutating func send(on link: Link) {
+        let (tasks, errors) = take()
+        if let tasks { link.send(tasks) }
+        if let errors { link.send(errors) }
+    }
+
+    /// What there is to tell since the last time.
+    mutating func take() -> (tasks: ReportTasks?, errors: ReportErrors?) {
         for (submission, sentAt, attempt, actor, worker) in sent where !submission.hasEnded {
+            submission.isToldAsRunning = true
             tasks.append(
                 TaskRow(
                     id: submission.task, job: submission.job, function: submission.function, state: .running, actor: actor, worker: worker, parent: submission.parent,
                     attempt: attempt, submittedAt: submission.submittedAt, startedAt: sentAt))
         }
         sent.removeAll(keepingCapacity: true)
-        if !tasks.isEmpty || dropped > 0 { link.send(ReportTasks(tasks: tasks, dropped: dropped)) }
-        if !errors.isEmpty { link.send(ReportErrors(errors: errors)) }
-        (tasks, errors, dropped) = ([], [], 0)
+        defer { (tasks, errors, dropped) = ([], [], 0) }
+        return (
+            tasks.isEmpty && dropped == 0 ? nil : ReportTasks(tasks: tasks, dropped: dropped), errors.isEmpty ? nil : ReportErrors(errors: errors)
+        )
     }
 }
 

@@ -1,0 +1,47 @@
+// TaskReportsTests: what the head is told of tasks when there are more than it is told of.
+
+import MantaModel
+import MantaWire
+import Testing
+
+@testable import MantaWorker
+
+struct TaskReportsTests {
+    private let perReport = Limits.taskRecordsPerSecond / 2
+
+    private func submission(_ number: Int) -> Submission {
+        Submission(
+            task: TaskID(high: 1, low: UInt64(number)), target: .function(TaskOptions()), function: "f", methodName: "", job: JobID(high: 1, low: 1), parent: nil,
+            arguments: [], results: [], submittedAt: WallTime(milliseconds: 0), deadline: nil)
+    }
+
+    private func end(_ submission: Submission, _ reports: inout TaskReports) {
+        reports.ended(
+            submission, outcome: .values([]), startedAt: WallTime(milliseconds: 0), duration: 1, actor: nil, node: nil, worker: nil, attempt: 1)
+    }
+
+    @Test func `what was told as running is told to have ended, whatever else happens`() {
+        var reports = TaskReports()
+        let long = submission(0)
+        reports.sent(long, attempt: 1, actor: nil)
+        #expect(reports.take().tasks?.tasks.map(\.state) == [.running])
+        for number in 1...perReport + 10 {
+            let short = submission(number)
+            reports.sent(short, attempt: 1, actor: nil)
+            end(short, &reports)
+        }
+        end(long, &reports)
+        let report = reports.take().tasks
+        #expect(report?.dropped == 10)
+        #expect(report?.tasks.last?.id == long.task && report?.tasks.last?.state == .finished)
+        #expect(report?.tasks.contains { $0.state == .running } == false)
+        #expect(reports.take().tasks == nil, "each is told once")
+    }
+
+    @Test func `a task that goes on is told as running once`() {
+        var reports = TaskReports()
+        reports.sent(submission(0), attempt: 1, actor: nil)
+        #expect(reports.take().tasks?.tasks.count == 1)
+        #expect(reports.take().tasks == nil)
+    }
+}
