@@ -2,7 +2,8 @@
 # Runs all tests from a fresh clone: installs what they need, builds in debug mode, runs every test target; those of Tests/ProcessTests drive the built
 # programs from outside.
 #
-# Arguments go to `swift test`, for example --filter ProcessTests. Settings: MANTA_SKIP_INSTALL=1 (install no packages).
+# Arguments go to `swift test`, for example --filter ProcessTests. Settings: MANTA_SKIP_INSTALL=1 (install no packages), MANTA_RINGS=0 (all messages go
+# through ZeroMQ, also those within the machine).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=deploy/install.sh

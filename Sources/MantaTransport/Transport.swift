@@ -25,8 +25,8 @@ package final class Transport: LoopSource, @unchecked Sendable {
         package var firstGrace: Duration = .seconds(5)
         /// Batches received from one socket in one turn, so that one peer cannot hold back timers and other links.
         package var batchesPerTurn = 128
-        /// What one direction of a link in shared memory holds, a power of two; 0: links stay on their sockets.
-        package var ringBytes = Limits.ringBytes
+        /// What one direction of a link in shared memory holds, a power of two; 0: links stay on their sockets, as all of a process with `MANTA_RINGS=0`.
+        package var ringBytes = ProcessEnvironment["MANTA_RINGS"] == "0" ? 0 : Limits.ringBytes
         /// A link within the machine moves to shared memory after so many batches.
         package var batchesBeforeRing = Limits.batchesBeforeRing
         package init() {}
