@@ -68,6 +68,8 @@ package enum Limits {
     package static let rememberedAttempts = 10
     /// Task records one process sends to the head in a second; it counts the rest.
     package static let taskRecordsPerSecond = 2_000
+    /// Bytes of an object that travel together: copied in well under a millisecond, so that a loop that carries them stays quick.
+    package static let partBytes = 1 << 20
     /// Rows of one listing.
     package static let listRows = 10_000
     /// An actor that the head does not know is asked for again for so long: a handle may be faster than the message that creates its actor.

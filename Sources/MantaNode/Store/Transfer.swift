@@ -11,8 +11,7 @@ import MantaTransport
 import MantaWire
 
 extension Limits {
-    /// Of one transfer. A part is copied in well under a millisecond, so that a loop that carries it stays quick.
-    static let partBytes = 1 << 20
+    /// Of one transfer.
     static let partsInFlight = 8
     /// So often a source that is silent is left for the next one before the copy is given up.
     static let transferTurns = 6

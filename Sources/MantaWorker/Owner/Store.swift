@@ -181,22 +181,28 @@ extension Owner {
 
     /// A process without a node reads the parts itself.
     private func pull(_ handle: ObjectHandle, _ place: StoredPlace, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(place.size)
-        pull(handle.id, place, bytes, done)
+        pull(handle.id, place, into: PulledBytes(of: place.size), done)
     }
 
-    private func pull(_ id: ObjectID, _ place: StoredPlace, _ before: [UInt8], _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
-        guard before.count < place.size else { return done(.success(.array(before))) }
-        let request = PullObject(object: id, offset: before.count, count: min(1 << 20, place.size - before.count))
+    private func pull(_ id: ObjectID, _ place: StoredPlace, into pulled: PulledBytes, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
+        guard pulled.bytes.count < place.size else { return done(.success(.array(pulled.bytes))) }
+        let request = PullObject(object: id, offset: pulled.bytes.count, count: min(Limits.partBytes, place.size - pulled.bytes.count))
         transport.connect(to: place.node.endpoint).request(request, deadline: Limits.requestDeadline) { [self] result in
             switch result {
-            case .success(let part) where part.bytes.count == request.count: pull(id, place, before + part.bytes, done)
+            case .success(let part) where part.bytes.count == request.count:
+                pulled.bytes += part.bytes
+                pull(id, place, into: pulled, done)
             case .success: done(.failure(MantaError(.malformed, "node \(place.node.node.short) sent a part of another size")))
             case .failure(let error): done(.failure(error))
             }
         }
     }
+}
+
+/// What has come of an object: one buffer, to which part after part is appended.
+private final class PulledBytes {
+    var bytes: [UInt8] = []
+    init(of size: Int) { bytes.reserveCapacity(size) }
 }
 
 extension Result {
