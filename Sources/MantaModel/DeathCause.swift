@@ -27,6 +27,8 @@ public struct DeathCause: Hashable, Sendable, Codable, CustomStringConvertible {
         case unschedulable
         /// The placement group that it ran in was removed.
         case groupRemoved
+        /// It shared a process that was ended for the sake of other work in it: it is run again, and that counts no try.
+        case bystander
     }
     public var kind: Kind
     /// In full words: signal name, exit code, what it ran, how long it had lived, its peak memory, the last lines of its standard error.
@@ -61,7 +63,7 @@ public struct DeathCause: Hashable, Sendable, Codable, CustomStringConvertible {
     public var description: String { detail }
 
     /// Whether it follows from what somebody did, rather than from something that went wrong.
-    package var isWanted: Bool { [.killed, .jobEnded, .ownerDied, .groupRemoved].contains(kind) }
+    package var isWanted: Bool { [.killed, .jobEnded, .ownerDied, .groupRemoved, .bystander].contains(kind) }
 
     /// What was decided to happen, with what is known of the process it happened to.
     package static func decided(_ cause: DeathCause, facts: Facts) -> DeathCause { DeathCause(cause.kind, cause.detail, facts: facts) }

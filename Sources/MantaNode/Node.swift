@@ -369,6 +369,10 @@ extension Node: TransportDelegate {
             guard let worker = link.peer?.process else { return }
             shared.stays(worker, at: now)
             book.workerStays(worker, at: now) { perform($0) }
+        case .endWorker:
+            let end = try EndWorker(from: &message.body)
+            guard let worker = link.peer?.process else { return }
+            book.endWorker(worker, of: end.lease, because: end.reason, at: now) { perform($0) }
         case .registerJob: registerJob(try RegisterJob(from: &message.body), correlation: try message.required(), on: link)
         case .placeActor: placeActor(try PlaceActor(from: &message.body), correlation: try message.required(), on: link)
         case .endActor:

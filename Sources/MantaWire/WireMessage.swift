@@ -22,7 +22,7 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     // Leases
     case requestLease = 30, leaseAnswer, returnLease, reclaimLease, leaseLost, leaseBlocked, resumeLease, leaseResumed, cancelLease, confirmLease
     // Workers
-    case registerWorker = 40, startActor, actorStarted, stopWorker, endActor, workerStays, endHostedActor
+    case registerWorker = 40, startActor, actorStarted, stopWorker, endActor, workerStays, endHostedActor, endWorker
     // Tasks and calls
     case runTask = 50, taskDone, tasksReturned, cancelTask, callActor, takeBackTasks, inquireTasks, tasksUnknown, cancelObject
     // Streams of results

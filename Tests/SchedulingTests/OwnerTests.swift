@@ -122,4 +122,5 @@ extension SchedulingTests {
     init() {}
     func process() -> Int32 { getpid() }
     func submit(noting path: String) -> [ObjectReference<String>] { [hangOnce.options(cpus: 0, retries: 0).remote(noting: path)] }
+    func submitDeaf(noting path: String) -> [ObjectReference<Int>] { [turnDeaf.options(retries: 0).remote(noting: path)] }
 }

@@ -100,7 +100,7 @@ extension LeaseBook {
         for (lease, record) in leases.sorted(by: { $0.key < $1.key }) {
             guard groups[record.group]?.key.resources.group == id else { continue }
             if let process = record.worker {
-                kill(process, because: "its placement group \(id.short) was removed", as: .groupRemoved, perform)
+                kill(process, because: "its placement group \(id.short) was removed", as: .groupRemoved, .group(id), perform)
             } else {
                 let error = Self.removed(id)
                 end(lease, .refused(error), at: now)

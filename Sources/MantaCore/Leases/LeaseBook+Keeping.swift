@@ -153,24 +153,26 @@ extension LeaseBook {
     /// Drops the leases of a dead owner.
     mutating func dropLeases(of owner: ProcessID, at now: Instant, _ perform: (Action) -> Void) {
         for id in (owned[owner] ?? []).sorted() {
-            drop(id, because: "process \(owner.short), for which it ran a task, is gone", at: now, perform)
+            drop(id, because: "process \(owner.short), for which it ran a task, is gone", .owner(owner), at: now, perform)
         }
     }
 
     /// Nobody wants the lease any more: a request ends, a worker that has begun is killed.
-    mutating func drop(_ id: LeaseID, because reason: String, at now: Instant, _ perform: (Action) -> Void) {
+    mutating func drop(_ id: LeaseID, because reason: String, _ sake: KillReason, at now: Instant, _ perform: (Action) -> Void) {
         guard let lease = leases[id] else { return }
         if let process = lease.worker {
-            kill(process, because: reason, perform)
+            kill(process, because: reason, sake, perform)
         } else {
             end(id, .returned, at: now)
         }
     }
 
     /// Kills a worker, once. What it carries ends when it is dead.
-    mutating func kill(_ process: ProcessID, because reason: String, as kind: DeathCause.Kind = .killed, _ perform: (Action) -> Void) {
-        guard let program = workers[process]?.program, workers[process]?.isKilled == false else { return }
-        workers[process]?.isKilled = true
+    mutating func kill(
+        _ process: ProcessID, because reason: String, as kind: DeathCause.Kind = .killed, _ sake: KillReason, _ perform: (Action) -> Void
+    ) {
+        guard let program = workers[process]?.program, workers[process]?.killed == nil else { return }
+        workers[process]?.killed = sake
         workers[process]?.isLeaving = true
         leaveIdle(process, of: program)
         perform(.killWorker(process, DeathCause(kind, reason)))

@@ -44,14 +44,22 @@ extension LeaseBook {
         }
     }
 
-    /// A worker process is gone, for whatever reason. Its leases are lost; what it owned itself is dropped.
+    /// A worker asks to be killed: the task that it runs under the lease is not wanted any more, and does not listen.
+    package mutating func endWorker(_ process: ProcessID, of lease: LeaseID, because reason: String, at now: Instant, perform: (Action) -> Void) {
+        kill(process, because: reason, .lease(lease), perform)
+    }
+
+    /// A worker process is gone, for whatever reason. Its leases are lost; what it owned itself is dropped. Who shared it with work for whose sake it was
+    /// killed is told so.
     package mutating func workerDied(_ process: ProcessID, _ cause: DeathCause, at now: Instant, perform: (Action) -> Void) {
         departed.remember(process, true)
         if let worker = workers[process] {
             for id in worker.leases.sorted() {
-                guard let owner = leases[id]?.owner else { continue }
-                end(id, .lost(cause), at: now)
-                if departed[owner.process] == nil { perform(.lost(id, cause, owner: owner)) }
+                guard let lease = leases[id], let key = groups[lease.group]?.key else { continue }
+                let isBystander = worker.killed.map { !$0.concerns(id, key) } ?? false
+                let told = isBystander ? DeathCause(.bystander, cause.detail, facts: cause.facts) : cause
+                end(id, .lost(told), at: now)
+                if departed[lease.owner.process] == nil { perform(.lost(id, told, owner: lease.owner)) }
             }
             workers[process] = nil
             resumingWorkers.remove(process)
@@ -65,7 +73,7 @@ extension LeaseBook {
 
     /// A worker that was asked to leave stays: others need objects it owns.
     package mutating func workerStays(_ process: ProcessID, at now: Instant, perform: (Action) -> Void) {
-        guard let worker = workers[process], worker.isLeaving, !worker.isKilled else { return }
+        guard let worker = workers[process], worker.isLeaving, worker.killed == nil else { return }
         workers[process]?.isLeaving = false
         workers[process]?.idleSince = now
         if !worker.isSpent { pools[worker.program]?.idle.insert(process, at: 0) }

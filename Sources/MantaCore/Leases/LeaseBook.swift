@@ -12,7 +12,7 @@
 // - Requests of a group (same owner, job, program and resources) are served in order. Among groups the one with the fewest active leases goes
 //   first, then the one that waits longest. What does not fit is passed over, until the oldest request has waited `Limits.leasePatience`: from
 //   then on nothing that it lacks is given to younger ones, so large demands do not starve. Demands this node can never meet hold back nobody.
-// - Every `killWorker` frees its resources only when `workerDied` follows.
+// - Every `killWorker` frees its resources only when `workerDied` follows. Leases on it whose end nobody wanted are lost as bystanders.
 //
 // Every method takes an event and hands actions to `perform`, which must not call the book. Call `tick` every `Limits.tickPeriod`.
 
@@ -169,7 +169,7 @@ package struct LeaseBook: Sendable {
     /// A job is over: what it asked for is dropped, workers that work for it are killed. Its owners get no message.
     package mutating func jobEnded(_ job: JobID, at now: Instant, perform: (Action) -> Void) {
         for (id, lease) in leases.sorted(by: { $0.key < $1.key }) where groups[lease.group]?.key.job == job {
-            drop(id, because: "job \(job.short) ended", at: now, perform)
+            drop(id, because: "job \(job.short) ended", .job(job), at: now, perform)
         }
         serve(at: now, perform)
     }

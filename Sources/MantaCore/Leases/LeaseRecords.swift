@@ -85,11 +85,29 @@ extension LeaseBook {
         var idleSince: Instant
         /// It was asked to leave, or killed: it gets nothing more.
         var isLeaving = false
-        var isKilled = false
+        /// For whose sake it was killed, if it was.
+        var killed: KillReason?
         /// It serves, or served, a lease with GPUs: it gets no other one.
         var isSpent = false
 
         var isIdle: Bool { active == nil && leases.isEmpty && !isLeaving }
+    }
+
+    /// For whose sake a worker is killed. The leases that this does not concern are bystanders.
+    enum KillReason: Hashable, Sendable {
+        case owner(ProcessID)
+        case job(JobID)
+        case group(PlacementGroupID)
+        case lease(LeaseID)
+
+        func concerns(_ lease: LeaseID, _ key: GroupKey) -> Bool {
+            switch self {
+            case .owner(let process): key.owner == process
+            case .job(let job): key.job == job
+            case .group(let group): key.resources.group == group
+            case .lease(let id): id == lease
+            }
+        }
     }
 
     /// The workers of one program.

@@ -159,6 +159,12 @@ extension TaskBook {
         enqueue(task, in: record.shape, first: true)
     }
 
+    /// The attempt that runs ended through no fault of the task: it counts as none.
+    mutating func forgive(_ task: TaskID, attempt: Int32) {
+        guard let record = tasks[task], record.stage == .running, record.attempt == attempt else { return }
+        tasks[task]!.forgive()
+    }
+
     /// The task may have run in vain: once more, or the end when no retry is left. `error` gets the number of attempts when it is the end.
     mutating func retry(_ task: TaskID, attempt: Int32, at now: Instant, _ perform: (Action) -> Void, error: (Int?) -> MantaError) {
         guard let record = tasks[task], record.stage == .running, record.attempt == attempt else { return }

@@ -94,6 +94,7 @@ extension TaskBook {
                 requeue(flight.task, attempt: flight.attempt)
                 continue
             }
+            if cause.kind == .bystander { forgive(flight.task, attempt: flight.attempt) }
             retry(flight.task, attempt: flight.attempt, at: now, perform) { count in
                 let code: MantaError.Code =
                     switch cause.kind {

@@ -9,6 +9,7 @@
 // - On a lease so much estimated work is in flight as `Limits.workInFlight`, at most `Limits.tasksInFlight` tasks; one while nothing is known
 //   of a function's run time, and behind such a one nothing.
 // - A task whose worker died while it ran counts an attempt; one that was sent but had not begun does not. Only the first in flight had begun.
+//   When the worker was killed for the sake of other work in it, the task is allowed one attempt more.
 // - A lease that the node asked back gets no more tasks and is returned when what is in flight has ended.
 // - Messages may be lost: requests are repeated, leases confirmed, silent workers asked. They may come twice or late: all is idempotent.
 //

@@ -14,13 +14,16 @@ extension TaskBook {
         var lease: UInt64 = 0
         let shape: Int32
         var missing: Int32
-        let retries: Int32
+        var retries: Int32
         /// From 1.
         var attempt: Int32 = 1
         var stage: Stage
 
         /// Whether it may run again when this attempt fails.
         var hasRetry: Bool { retries < 0 || attempt <= retries }
+
+        /// Its last attempt counts for nothing: it may be tried as often as before.
+        mutating func forgive() { if retries >= 0, retries < .max { retries += 1 } }
 
         mutating func isSent(under number: UInt64) {
             stage = .running

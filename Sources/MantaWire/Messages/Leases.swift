@@ -80,6 +80,15 @@ package struct LeaseLost: CodedMessage, Hashable {
     package init(lease: LeaseID, cause: DeathCause) { (self.lease, self.cause) = (lease, cause) }
 }
 
+/// Worker → node: end me, because the task that I run under this lease is not wanted any more and does not listen.
+package struct EndWorker: CodedMessage, Hashable {
+    package static var kind: MessageKind { .endWorker }
+    package var lease: LeaseID
+    /// For people.
+    package var reason: String
+    package init(lease: LeaseID, reason: String) { (self.lease, self.reason) = (lease, reason) }
+}
+
 /// Worker → node: the lease's task awaits a reference; its resources are free meanwhile. `turn` numbers the waits of a worker.
 package struct LeaseBlocked: CodedMessage, Hashable {
     package static var kind: MessageKind { .leaseBlocked }

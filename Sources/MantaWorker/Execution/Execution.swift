@@ -23,6 +23,8 @@ final class Execution {
 
     /// A task that runs longer than this is long: what waits behind it goes back to its owner.
     private static let patience: Int64 = 10_000_000
+    /// This process ends itself when its node has not done so for so long.
+    private static let endPatience: Duration = .seconds(1)
 
     // MARK: Tasks
 
@@ -56,7 +58,7 @@ final class Execution {
             case .notBegun(let run):
                 run.route.link.send(run.cancelledBeforeItBegan)
                 return
-            case .running where message.isForced: return endByForce(message.task, owner)
+            case .running where message.isForced: return endByForce(message.task, of: runner.lease, owner)
             case .running: break
             }
         }
@@ -68,14 +70,16 @@ final class Execution {
         actors.isRunning(task, of: actor) || runners.values.contains { $0.isRunning(task) }
     }
 
-    /// Ends this process because its running task is not wanted and does not listen. What it submitted is told first; what waits here runs elsewhere.
-    private func endByForce(_ task: TaskID, _ owner: Owner) {
+    /// Has this process ended because its running task is not wanted and does not listen. What it submitted is told first; what waits here runs elsewhere.
+    /// The node ends it, and tells those whose tasks run here too that they had no part in it.
+    private func endByForce(_ task: TaskID, of lease: LeaseID, _ owner: Owner) {
         owner.cancelChildren(of: task, isForced: true)
         for (lease, runner) in runners { giveBack(runner.takeQueue(), of: lease) }
-        let text = "manta: this worker ends because task \(task) was cancelled by force\n"
-        _ = text.withCString { write(2, $0, strlen($0)) }
         // What the links still hold leaves first.
-        owner.loop.schedule(after: .milliseconds(20)) { kill(getpid(), SIGKILL) }
+        owner.loop.schedule(after: .milliseconds(20)) {
+            owner.nodeLink?.send(EndWorker(lease: lease, reason: "task \(task) was cancelled by force"))
+        }
+        owner.loop.schedule(after: Self.endPatience) { kill(getpid(), SIGKILL) }
     }
 
     func finished(_ run: FinishedRun, _ owner: Owner) {
