@@ -120,7 +120,7 @@ extension Head {
         storeUsages[message.node] = message.store
         actorEvent { $0.nodeUpdated(message.node, available: message.available, total: message.total, at: loop.now, $1) }
         submissionEvent { $0.nodeUpdated(message.node, available: message.available, $1) }
-        groupEvent { $0.nodeUpdated(message.node, available: message.available, at: loop.now, $1) }
+        groupEvent { $0.nodeUpdated(message.node, available: message.available, reclaimable: message.reclaimable, at: loop.now, $1) }
     }
 
     /// A worker or driver is gone, and so is what it owned: its actors, and leases on other nodes.

@@ -126,7 +126,8 @@ package final class Node: @unchecked Sendable {
     private func heartbeat() {
         let now = Heartbeat(
             node: configuration.node, available: book.available, workers: processes.processes.count, waiting: book.counts.waiting,
-            total: book.total == configuration.total ? nil : book.total, store: store.book.usage)
+            total: book.total == configuration.total ? nil : book.total, store: store.book.usage,
+            reclaimable: book.reclaimable == book.available ? nil : book.reclaimable)
         head.send(now)
         lastHeartbeat = now
     }

@@ -141,6 +141,44 @@ extension SchedulingTests {
             }
         }
 
+        @Test func aGroupIsNotStarvedByTasksThatComeAndGo() async throws {
+            try await TestCluster.run(nodes: [2]) { cluster, _ in
+                let flood = Task { while !Task.isCancelled { _ = try await Manta.get((0..<8).map { _ in work.remote(milliseconds: 20) }) } }
+                try await eventually("the flood", within: .seconds(30)) { try await cluster.state(.nodes).nodes.allSatisfy { $0.available[Resources.cpu] == 0 } }
+                let group = try await Manta.placementGroup([["CPU": 2]])
+                #expect(try await group.isReady(within: .seconds(30)))
+                try await group.remove()
+                flood.cancel()
+                _ = await flood.result
+                try await cluster.expectEverythingIsReturned()
+            }
+        }
+
+        @Test func SCHED_022_SCHED_023_aDetachedGroupOutlivesItsMakerAndIsFoundByName() async throws {
+            try await TestCluster.run(nodes: [2]) { cluster, _ in
+                let maker = Resident.options(name: "maker", lifetime: .detached).remote()
+                let made = try await maker.makeGroup(named: "lasting", lifetime: .detached).value
+                let group = try await Manta.placementGroup(named: "lasting")
+                #expect(group.id.description == made)
+                let taken = await #expect(throws: MantaError.self) { try await Manta.placementGroup([["CPU": 1]], name: "lasting") }
+                #expect(taken?.code == .alreadyExists)
+                let unknown = await #expect(throws: MantaError.self) { try await Manta.placementGroup(named: "nobody's") }
+                #expect(unknown?.code == .notFound)
+                let inside = Resident.options(name: "inside", lifetime: .detached, cpus: 1, scheduling: .group(group)).remote()
+                let pid = try await inside.process().value
+                try await Manta.kill(maker)
+                try await cluster.beginAnotherJob()
+                #expect(try await Manta.placementGroup(named: "lasting").id == group.id)
+                #expect(try await row(group, cluster)?.state == .created)
+                let found = try await Resident.named("inside")
+                #expect(try await found.process().value == pid, "what runs in it lives on")
+                try await group.remove()
+                try await eventually("the name", within: .seconds(30)) {
+                    (try? await Manta.placementGroup([["CPU": 1]], name: "lasting")) != nil
+                }
+            }
+        }
+
         @Test func SCHED_025_groupsWithActorsBecomeReadyOneByOne() async throws {
             try await TestCluster.run(nodes: [1]) { cluster, _ in
                 var groups: [PlacementGroup] = []

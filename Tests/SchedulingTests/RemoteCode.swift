@@ -40,7 +40,9 @@ import MantaModel
         kept.append(child)
         return try await child.node().value
     }
-    func makeGroup(named name: String) async throws -> String { try await Manta.placementGroup([["CPU": 1]], name: name).id.description }
+    func makeGroup(named name: String, lifetime: ActorLifetime = .job) async throws -> String {
+        try await Manta.placementGroup([["CPU": 1]], name: name, lifetime: lifetime).id.description
+    }
     func makeChild() async throws -> Resident.Handle {
         let child = Resident.remote()
         kept.append(child)

@@ -42,12 +42,16 @@ extension LeaseBook {
         var demand = Resources()
         for index in missing { demand += specification.bundles[index] }
         guard available.covers(demand) else {
-            if total.covers(demand) { askBackAll(at: now, perform) }
+            if couldEverFit(demand) {
+                bundleWishes[id] = (demand, now + Limits.bundlePatience)
+                askBackAll(at: now, perform)
+            }
             throw MantaError(.overloaded, "node \(node.short) has \(available.plain) available, the bundles need \(demand)")
         }
         guard let taken = takeGPUs(forBundles: missing, of: specification) else {
             throw MantaError(.overloaded, "node \(node.short) has parts of several GPUs available, the bundles need \(demand)")
         }
+        bundleWishes[id] = nil
         available -= demand
         heldByActors += demand
         heldGroups[id] = group
@@ -74,7 +78,13 @@ extension LeaseBook {
     /// Lets go of what was set aside in an attempt, or, with the largest attempt, of everything that is not committed.
     package mutating func abandon(_ id: PlacementGroupID, attempt: UInt64, at now: Instant, perform: (Action) -> Void) {
         guard let group = heldGroups[id] else { return }
-        for (index, made) in group.prepared where made == attempt || attempt == .max { free(index, of: id) }
+        var freed = Resources()
+        for (index, made) in group.prepared where made == attempt || attempt == .max {
+            free(index, of: id)
+            freed += group.specification.bundles[index]
+        }
+        // Another node refused: the next attempt is to find here what this one had.
+        if attempt != .max, !freed.isEmpty { bundleWishes[id] = (freed, now + Limits.bundlePatience) }
         if heldGroups[id]!.prepared.isEmpty, heldGroups[id]!.committed.isEmpty { heldGroups[id] = nil }
         serve(at: now, perform)
     }
@@ -96,6 +106,7 @@ extension LeaseBook {
     /// the head.
     package mutating func groupRemoved(_ id: PlacementGroupID, at now: Instant, perform: (Action) -> Void) {
         removedGroups.remember(id, true)
+        bundleWishes[id] = nil
         abandon(id, attempt: .max, at: now, perform: perform)
         for (lease, record) in leases.sorted(by: { $0.key < $1.key }) {
             guard groups[record.group]?.key.resources.group == id else { continue }
@@ -135,6 +146,16 @@ extension LeaseBook {
             }
             heldGroups[id] = nil
             closingGroups.remove(id)
+        }
+    }
+
+    /// Keeps from requests what bundles were refused a moment ago.
+    mutating func keepForBundles(_ free: inout Resources, _ shortage: inout Shortage, at now: Instant) {
+        guard !bundleWishes.isEmpty else { return }
+        bundleWishes.removeAll { $0.value.until <= now }
+        for wish in bundleWishes.values where couldEverFit(wish.demand) {
+            if !free.covers(wish.demand) { shortage.isUrgent = true }
+            free -= wish.demand
         }
     }
 

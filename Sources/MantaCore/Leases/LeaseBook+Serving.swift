@@ -9,7 +9,7 @@ internal import OrderedCollections
 
 extension LeaseBook {
     /// Who went without in a round.
-    private struct Shortage {
+    struct Shortage {
         /// Resumptions or actors lack resources.
         var isUrgent = false
         /// Groups with requests that do not fit.
@@ -24,6 +24,7 @@ extension LeaseBook {
         var shortage = Shortage()
         serveResumptions(&free, &shortage, at: now, perform)
         serveActors(&free, &shortage, perform)
+        keepForBundles(&free, &shortage, at: now)
         serveRequests(&free, &shortage, at: now, perform)
         askBack(for: shortage, at: now, perform)
     }
@@ -91,11 +92,7 @@ extension LeaseBook {
     }
 
     /// Whether the demand fits when no lease is active.
-    func couldEverFit(_ demand: Resources) -> Bool {
-        var rest = total
-        rest -= heldByActors
-        return rest.covers(demand)
-    }
+    func couldEverFit(_ demand: Resources) -> Bool { reclaimable.covers(demand) }
 
     // MARK: Requests
 

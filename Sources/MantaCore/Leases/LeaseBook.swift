@@ -12,6 +12,7 @@
 // - Requests of a group (same owner, job, program and resources) are served in order. Among groups the one with the fewest active leases goes
 //   first, then the one that waits longest. What does not fit is passed over, until the oldest request has waited `Limits.leasePatience`: from
 //   then on nothing that it lacks is given to younger ones, so large demands do not starve. Demands this node can never meet hold back nobody.
+// - What bundles of a placement group lacked is kept from requests for `Limits.bundlePatience` after each attempt, so that groups do not starve.
 // - Every `killWorker` frees its resources only when `workerDied` follows. Leases on it whose end nobody wanted are lost as bystanders.
 //
 // Every method takes an event and hands actions to `perform`, which must not call the book. Call `tick` every `Limits.tickPeriod`.
@@ -53,6 +54,8 @@ package struct LeaseBook: Sendable {
     /// Placement groups with bundles here.
     var heldGroups: [PlacementGroupID: HeldGroup] = [:]
     var closingGroups: OrderedSet<PlacementGroupID> = []
+    /// What groups could not have at once, and until when it is kept from requests so that they get it.
+    var bundleWishes: OrderedDictionary<PlacementGroupID, (demand: Resources, until: Instant)> = [:]
     var removedGroups = Remembered<PlacementGroupID, Bool>(limit: Limits.rememberedLeases)
 
     /// Every lease of an owner, in any state.
@@ -74,6 +77,13 @@ package struct LeaseBook: Sendable {
 
     /// Workers of one program kept ready, and started at once: one per CPU, at least one.
     package var cpuCount: Int { max(1, Int(total[Resources.cpu].units / 10_000)) }
+
+    /// What would be free if no lease were active.
+    package var reclaimable: Resources {
+        var rest = total
+        rest -= heldByActors
+        return rest
+    }
 
     /// The node's capacity is now this much. Less than what is held: nothing is taken away, nothing new is given.
     package mutating func capacity(_ total: Resources, at now: Instant, perform: (Action) -> Void) {

@@ -7,6 +7,10 @@ extension Limits {
     package static let tickPeriod: Duration = .milliseconds(50)
     /// A request that waited so long is served before every younger one that wants what it is short of.
     package static let leasePatience: Duration = .seconds(1)
+    /// What a placement group's bundles lacked is kept from requests for so long after an attempt: longer than the pause before the next one.
+    package static let bundlePatience: Duration = .milliseconds(500)
+    /// A placement group that waited so long is placed as if no lease held anything: leases are asked back for it.
+    package static let groupPatience: Duration = .seconds(1)
     /// A request for one node only waits so long for that node to become known.
     package static let unknownNodePatience: Duration = .seconds(1)
     /// A lease is left alone for so long after it was granted before it is asked back for others: shorter, and leases would circle without work.

@@ -32,7 +32,7 @@ extension PlacementGroupBook {
     package mutating func nodeJoined(
         _ id: NodeID, total: Resources, available: Resources, held: [HeldBundles], at now: Instant, _ sink: (Action) -> Void
     ) {
-        nodes[id] = NodeRoom(total: total.plain, free: available.plain)
+        nodes[id] = NodeRoom(total: total.plain, free: available.plain, reclaimable: available.plain)
         // It may have missed what it was told before.
         for entry in entries.values.filter({ $0.bundles.contains { $0.node == id } }).sorted(by: { $0.number < $1.number }) {
             let group = entry.specification.id
@@ -58,9 +58,13 @@ extension PlacementGroupBook {
     }
 
     /// A heartbeat: what the node has free now.
-    package mutating func nodeUpdated(_ id: NodeID, available: Resources, at now: Instant, _ sink: (Action) -> Void) {
+    /// `reclaimable`: what it would have free if no lease were active, if that is more.
+    package mutating func nodeUpdated(
+        _ id: NodeID, available: Resources, reclaimable: Resources? = nil, at now: Instant, _ sink: (Action) -> Void
+    ) {
         guard nodes[id] != nil else { return }
         nodes[id]!.free = available.plain
+        nodes[id]!.reclaimable = (reclaimable ?? available).plain
         // What it was asked to set aside and has not said anything about may not be counted yet.
         for group in inPreparation {
             guard let entry = entries[group] else { continue }
@@ -142,6 +146,7 @@ extension PlacementGroupBook {
         guard let entry = entries[id], entry.state != .created, entry.state != .removed else { return }
         guard entry.bundles.allSatisfy({ if case .reserved = $0 { true } else { false } }) else { return }
         entries[id]!.state = .created
+        entries[id]!.lacksSince = nil
         entries[id]!.reason = nil
         let waiters = entry.waiters
         entries[id]!.waiters = []
@@ -163,7 +168,7 @@ extension PlacementGroupBook {
             }
         }
         noteProgress(id)
-        if !waiting.contains(id) { waiting.append(id) }
+        putInLine(id)
     }
 
     private mutating func noteProgress(_ id: PlacementGroupID) {
@@ -193,10 +198,13 @@ extension PlacementGroupBook {
             entries[id]!.state = .rescheduling
             entries[id]!.reason = "a node with some of its bundles was lost"
         }
-        if !waiting.contains(id) {
-            waiting.append(id)
-            waiting.sort { entries[$0]!.number < entries[$1]!.number }
-        }
+        putInLine(id)
+    }
+
+    private mutating func putInLine(_ id: PlacementGroupID) {
+        guard !waiting.contains(id) else { return }
+        waiting.append(id)
+        waiting.sort { entries[$0]!.number < entries[$1]!.number }
     }
 
     /// Does what is due.

@@ -4,7 +4,8 @@
 // committing: they turn the bundles into resources of the group 4. created 5. rescheduling: a node was lost, its bundles go through 2 and 3 again
 // 6. removed. If one node refuses in 2, the others let go of what they set aside, and the group is pending again.
 // Always: nothing of a group can be used before all of its bundles are set aside; an answer to an attempt that was given up changes nothing; a name
-// belongs to at most one group that is not removed; a question is answered exactly once.
+// belongs to at most one group that is not removed; a question is answered exactly once. Leases are asked back for at most one group at a time, the oldest of
+// those that have waited for `Limits.groupPatience` and would fit then.
 
 package import MantaModel
 
@@ -65,12 +66,16 @@ package struct PlacementGroupBook: Sendable {
         var bundles: [Bundle]
         var reason: String?
         var notBefore = Instant.zero
+        /// Since when it does not fit.
+        var lacksSince: Instant?
         var waiters: [Token] = []
     }
 
     struct NodeRoom: Sendable {
         var total: Resources
         var free: Resources
+        /// What would be free if no task ran; bundles that are on their way are counted in `free` only.
+        var reclaimable: Resources
         var isUsable = true
     }
 
@@ -92,6 +97,8 @@ package struct PlacementGroupBook: Sendable {
     var removed: [PlacementGroupID] = []
     /// Groups with bundles that a node was asked for and has not answered.
     var inPreparation: Set<PlacementGroupID> = []
+    /// The group for which leases are asked back.
+    var patient: PlacementGroupID?
     private var created: UInt64 = 0
     private var attempts: UInt64 = 0
     /// Until then nodes may still say what they hold.
@@ -190,6 +197,7 @@ package struct PlacementGroupBook: Sendable {
     /// Tries every group that has bundles to place. One whose like did not fit in this round is not tried.
     mutating func place(at now: Instant, _ sink: (Action) -> Void) {
         guard !waiting.isEmpty, recoveryEnd == nil else { return }
+        if let group = patient, entries[group]?.lacksSince == nil { patient = nil }
         struct Shape: Hashable {
             var bundles: [Resources]
             var strategy: PlacementStrategy
@@ -199,26 +207,38 @@ package struct PlacementGroupBook: Sendable {
             guard let entry = entries[id], entry.notBefore <= now, entry.bundles.contains(.unplaced) else { continue }
             let isWhole = entry.bundles.allSatisfy { $0 == .unplaced }
             let shape = Shape(bundles: entry.specification.bundles, strategy: entry.specification.strategy)
-            if isWhole, let reason = failures[shape] {
+            let isPatient = entry.lacksSince.map { now - $0 >= Limits.groupPatience } ?? false
+            let mayAskBack = isPatient && (patient == nil || patient == id)
+            if isWhole, !mayAskBack, let reason = failures[shape] {
                 entries[id]!.reason = reason
+                if entry.lacksSince == nil { entries[id]!.lacksSince = now }
                 continue
             }
-            place(id, at: now, sink)
+            place(id, asksBack: mayAskBack, at: now, sink)
             if isWhole, let reason = entries[id]?.reason { failures[shape] = reason }
         }
         waiting.removeAll { entries[$0]?.bundles.contains(.unplaced) != true }
     }
 
-    private mutating func place(_ id: PlacementGroupID, at now: Instant, _ sink: (Action) -> Void) {
+    /// `asksBack`: on nodes where it fits when leases are given back, if it fits nowhere as they are.
+    private mutating func place(_ id: PlacementGroupID, asksBack: Bool, at now: Instant, _ sink: (Action) -> Void) {
         guard let entry = entries[id] else { return }
         let open = entry.bundles.indices.filter { entry.bundles[$0] == .unplaced }
         let demands = open.map { entry.specification.bundles[$0] }
         let taken = entry.bundles.compactMap(\.node)
         let usable = nodes.filter(\.value.isUsable)
-        let rooms = usable.map { BundleRoom(node: $0.key, free: $0.value.free) }
-        guard let places = BundlePlacement.assign(demands, entry.specification.strategy, taken: taken, rooms: rooms) else {
-            let empty = usable.map { BundleRoom(node: $0.key, free: $0.value.total) }
-            let couldEver = BundlePlacement.assign(demands, entry.specification.strategy, taken: taken, rooms: empty) != nil
+        func assign(_ free: KeyPath<NodeRoom, Resources>) -> [NodeID]? {
+            let rooms = usable.map { BundleRoom(node: $0.key, free: $0.value[keyPath: free]) }
+            return BundlePlacement.assign(demands, entry.specification.strategy, taken: taken, rooms: rooms)
+        }
+        var found = assign(\.free)
+        if found == nil, asksBack {
+            found = assign(\.reclaimable)
+            patient = found == nil ? nil : id
+        }
+        guard let places = found else {
+            let couldEver = assign(\.total) != nil
+            if entry.lacksSince == nil { entries[id]!.lacksSince = now }
             let wish = "\(open.count) bundles (\(entry.specification.strategy.rawValue)) of \(Set(demands.map(\.description)).sorted().joined(separator: "; "))"
             entries[id]!.reason =
                 couldEver ? "others hold what it needs for \(wish)" : "the nodes of the cluster can never hold \(wish); add nodes, or ask for less"
@@ -271,6 +291,7 @@ package struct PlacementGroupBook: Sendable {
         entries[id]!.state = .removed
         entries[id]!.reason = reason
         entries[id]!.bundles = entry.bundles.map { _ in .unplaced }
+        entries[id]!.lacksSince = nil
         entries[id]!.waiters = []
         waiting.removeAll { $0 == id }
         inPreparation.remove(id)

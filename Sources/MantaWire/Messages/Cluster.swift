@@ -76,8 +76,13 @@ package struct Heartbeat: CodedMessage, Hashable {
     /// What the node has, when that is not what it registered with: bundles of placement groups come and go.
     package var total: Resources?
     package var store: StoreUsage?
-    package init(node: NodeID, available: Resources, workers: Int, waiting: Int, total: Resources? = nil, store: StoreUsage? = nil) {
+    /// What would be free if no lease were active, when that is not what is available.
+    package var reclaimable: Resources?
+    package init(
+        node: NodeID, available: Resources, workers: Int, waiting: Int, total: Resources? = nil, store: StoreUsage? = nil, reclaimable: Resources? = nil
+    ) {
         (self.node, self.available, self.workers, self.waiting, self.total, self.store) = (node, available, workers, waiting, total, store)
+        self.reclaimable = reclaimable
     }
 }
 

@@ -46,6 +46,29 @@ import Testing
         #expect(bench.freeCPUs == 4, "nothing is kept of what did not fit")
     }
 
+    @Test func whatBundlesLackIsKeptFromRequestsForAWhile() throws {
+        var bench = LeaseBench(cpus: 2)
+        _ = bench.ready(count: 2)
+        let running = [bench.request().0, bench.request().0]
+        let waiting = bench.request().0
+        #expect(throws: MantaError.self) { try prepare(&bench, [1, 1]) }
+        #expect(bench.giveBack(running[0]).compactMap(\.granted).isEmpty, "the group was here first")
+        #expect(throws: MantaError.self) { try prepare(&bench, [1, 1], attempt: 2) }
+        #expect(bench.giveBack(running[1]).compactMap(\.granted).isEmpty)
+        _ = try prepare(&bench, [1, 1], attempt: 3)
+        // Another node refused: what was set aside here is kept for the next attempt, and then no longer.
+        #expect(bench.on { $0.abandon(group, attempt: 3, at: $1, perform: $2) }.compactMap(\.granted).isEmpty)
+        #expect(bench.advance(Limits.bundlePatience).compactMap(\.granted) == [waiting])
+    }
+
+    @Test func whatNoLeaseCouldGiveBackHoldsNobodyUp() throws {
+        var bench = LeaseBench(cpus: 2)
+        _ = bench.ready(count: 2)
+        _ = bench.on { $0.reserve(ActorID(high: 1, low: 1), Resources(["CPU": 1]), at: $1, perform: $2) }
+        #expect(throws: MantaError.self) { try prepare(&bench, [2]) }
+        #expect(bench.request().1.compactMap(\.granted).count == 1)
+    }
+
     @Test func whatRunsInABundleNeverTakesMoreThanItHas() throws {
         var bench = LeaseBench(cpus: 4)
         _ = bench.ready(count: 4)

@@ -125,6 +125,23 @@ private final class GroupBench {
         #expect(h.state(id) == .created)
     }
 
+    @Test func aGroupThatWaitsLongIsPlacedWhereLeasesCanBeAskedBack() {
+        let h = GroupBench()
+        h.join(1, cpus: 2)
+        let none = Resources(), all = Resources([Resources.cpu: 2])
+        h.on { $0.nodeUpdated(h.node(1), available: none, reclaimable: all, at: h.now, $1) }
+        let (first, second) = (h.create(h.make([2])), h.create(h.make([2])))
+        func asked() -> [PlacementGroupID] { h.actions.compactMap { if case .prepare(let specification, _, _, _) = $0 { specification.id } else { nil } } }
+        #expect(asked().isEmpty)
+        h.now = h.now + Limits.groupPatience
+        h.on { $0.nodeUpdated(h.node(1), available: none, reclaimable: all, at: h.now, $1) }
+        #expect(asked() == [first], "one after the other")
+        h.settle()
+        #expect(h.state(first) == .created)
+        h.on { $0.nodeUpdated(h.node(1), available: none, reclaimable: none, at: h.now, $1) }
+        #expect(h.state(second) == .pending)
+    }
+
     @Test func SCHED_021_onlyAsManyAsFitAreCreatedAndTheOthersFollow() {
         let h = GroupBench()
         h.join(1, cpus: 4)
