@@ -87,7 +87,11 @@ extension Head {
             $0.nodeJoined(id, total: message.total, available: message.available, running: message.submissions ?? [], time: .now, $1)
         }
         let held = (message.bundles ?? []).map { HeldBundles($0) }
-        groupEvent { $0.nodeJoined(id, total: message.total, available: message.available, held: held, at: loop.now, $1) }
+        groupEvent {
+            $0.nodeJoined(
+                id, total: message.total, available: message.available, held: held, jobHasEnded: { jobs.hasEnded($0) }, at: loop.now, time: .now, $1)
+        }
+        if !held.isEmpty, isWaitingForOwners { restoredOwners.formUnion(placementGroups.owners) }
         settleRecovery()
         armDueTimer()
     }
@@ -245,6 +249,7 @@ extension Head {
             groupEvent { $0.ownerDied(owner, at: loop.now, $1) }
         }
         restoredOwners = []
+        isWaitingForOwners = false
     }
 
     /// Drivers that ended while no head was there are found now; a process that has got the number of one is not it.

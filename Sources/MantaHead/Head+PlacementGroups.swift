@@ -1,6 +1,8 @@
 // Head+PlacementGroups: questions about placement groups, and the two steps by which nodes reserve their bundles.
 //
 // A group's specification is kept in the store until it is removed, in a table of its own that nobody else sees; where its bundles are, the nodes know.
+// A detached group is answered when that is durable. Another one is answered at once: if the head dies before the store has it, its maker, and the nodes
+// that hold it, tell the next head.
 
 import Logging
 import MantaCore
@@ -31,7 +33,7 @@ extension Head {
         if jobs.hasEnded(specification.job), specification.lifetime == .job, !specification.isOwnedByActor {
             throw MantaError(.conflict, "job \(specification.job) has ended; it creates no more placement groups")
         }
-        askGroups(.create(specification), correlation, on: link)
+        askGroups(.create(specification, isRepeated: message.isRepeated ?? false), correlation, on: link)
     }
 
     func askGroups(_ question: PlacementGroupBook.Question, _ correlation: Correlation, on link: Link) {
@@ -58,20 +60,38 @@ extension Head {
     }
 
     private func perform(_ actions: [PlacementGroupBook.Action]) {
+        var answers: [(PlacementGroupBook.Token, Result<PlacementGroupBook.Status, MantaError>)] = []
         for action in actions {
             switch action {
-            case .answer(let token, let result): groupQuestions.removeValue(forKey: token)?(result)
+            case .answer(let token, let result): answers.append((token, result))
             case .prepare(let specification, let indices, let node, let attempt): prepare(specification, indices, on: node, attempt)
             case .commit(let id, let indices, let node, let attempt): commit(id, indices, on: node, attempt)
             case .abandon(let id, let node, let attempt): nodeLinks[node]?.send(AbandonBundles(group: id, attempt: attempt))
+            case .drop(let id, let node): nodeLinks[node]?.send(DropBundles(group: id))
             case .removed(let specification):
                 for link in nodeLinks.values { link.send(GroupRemoved(group: specification.id)) }
+                // So that it does not say to a new head that there is this group.
+                for peer in peers.values where peer.hello.process == specification.owner.process { peer.link.send(GroupRemoved(group: specification.id)) }
                 actorEvent { $0.groupRemoved(specification.id, at: loop.now, $1) }
             case .persist(let specification): persist(specification)
             case .forget(let id):
                 groupVersion += 1
                 journal?.record([.removeRow(table: Self.groupTable, key: id.description, version: groupVersion)])
             }
+        }
+        let isOfDetached = actions.contains {
+            switch $0 {
+            case .persist(let specification), .removed(let specification): specification.lifetime == .detached
+            default: false
+            }
+        }
+        guard isOfDetached, !answers.isEmpty, let journal else {
+            for (token, result) in answers { groupQuestions.removeValue(forKey: token)?(result) }
+            return
+        }
+        // Everything that was recorded before is durable then.
+        journal.record([]) { [self] error in
+            for (token, result) in answers { groupQuestions.removeValue(forKey: token)?(error.map { .failure($0) } ?? result) }
         }
     }
 

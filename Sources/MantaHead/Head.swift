@@ -47,6 +47,8 @@ package final class Head {
     private var lastWatcher: UInt64 = 0
     /// Processes whose actors and placement groups are known from the store only.
     var restoredOwners: Set<ProcessID> = []
+    /// Their time is not over.
+    var isWaitingForOwners = true
 
     // Questions to the actor directory that have no answer yet
     var questions: [ActorDirectory.Token: (Result<ActorDirectory.Status, MantaError>) -> Void] = [:]

@@ -393,6 +393,7 @@ extension Node: TransportDelegate {
         case .abandonBundles:
             let abandoned = try AbandonBundles(from: &message.body)
             book.abandon(abandoned.group, attempt: abandoned.attempt, at: now) { perform($0) }
+        case .dropBundles: book.dropBundles(try DropBundles(from: &message.body).group, at: now) { perform($0) }
         case .groupRemoved: book.groupRemoved(try GroupRemoved(from: &message.body).group, at: now) { perform($0) }
         case .jobEnded: jobEnded(try JobEnded(from: &message.body).job)
         case .clusterView: clusterView(try ClusterView(from: &message.body))

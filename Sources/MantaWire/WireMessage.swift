@@ -53,7 +53,7 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     // Explaining
     case explain = 170, explanation, explainTask, explainLease
     // Placement groups
-    case createGroup = 150, groupFound, awaitGroup, findGroup, removeGroup, prepareBundles, commitBundles, abandonBundles, groupRemoved
+    case createGroup = 150, groupFound, awaitGroup, findGroup, removeGroup, prepareBundles, commitBundles, abandonBundles, groupRemoved, dropBundles
 
     /// Between the transports of two processes, not for what runs on them.
     package var isOfLink: Bool {

@@ -310,7 +310,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
             id: .random(), bundles: bundles, strategy: strategy, name: name, namespace: namespace ?? self.namespace, lifetime: lifetime, job: job,
             owner: address, isOwnedByActor: isOwnedByActor)
         let created = try await head(CreateGroup(specification: specification)).specification
-        if lifetime == .job { try await onLoop { _ = $0.ownedGroups.insert(created.id) } }
+        if lifetime == .job { try await onLoop { $0.ownedGroups.made(created) } }
         return created
     }
 
@@ -320,7 +320,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
 
     package func removeGroup(_ id: PlacementGroupID) async throws {
         _ = try await head(RemoveGroup(group: id))
-        try await onLoop { _ = $0.ownedGroups.remove(id) }
+        try await onLoop { $0.ownedGroups.remove(id) }
     }
 
     /// A handle that is settled with the value when the group is created, or fails when it is removed.

@@ -35,6 +35,7 @@ extension LeaseBook {
         let id = specification.id
         if removedGroups[id] != nil { throw MantaError(.placementGroupRemoved, "placement group \(id.short) was removed") }
         let group = heldGroups[id] ?? HeldGroup(specification: specification)
+        if group.isClosing { throw MantaError(.overloaded, "node \(node.short) still frees what it held of placement group \(id.short)") }
         let missing = indices.filter { group.prepared[$0] != attempt }
         guard missing.allSatisfy({ specification.bundles.indices.contains($0) && group.prepared[$0] == nil && !group.committed.contains($0) }) else {
             throw MantaError(.conflict, "node \(node.short) holds bundles of placement group \(id.short) of another attempt")
@@ -107,16 +108,26 @@ extension LeaseBook {
     package mutating func groupRemoved(_ id: PlacementGroupID, at now: Instant, perform: (Action) -> Void) {
         removedGroups.remember(id, true)
         bundleWishes[id] = nil
+        for (lease, record) in leases.sorted(by: { $0.key < $1.key }) where record.worker == nil && groups[record.group]?.key.resources.group == id {
+            let error = Self.removed(id)
+            end(lease, .refused(error), at: now)
+            perform(.refuse(lease, error, owner: record.owner))
+        }
+        close(id, because: "its placement group \(id.short) was removed", as: .groupRemoved, at: now, perform)
+    }
+
+    /// What this node holds of the group was placed elsewhere while the node was away: what runs in it here ends. The group lives on, perhaps here again.
+    package mutating func dropBundles(_ id: PlacementGroupID, at now: Instant, perform: (Action) -> Void) {
+        close(id, because: "its bundle of placement group \(id.short) was placed on another node while this one was away", as: .nodeDied, at: now, perform)
+    }
+
+    /// Ends what runs in the group's bundles; they are free when nothing is held of them.
+    private mutating func close(
+        _ id: PlacementGroupID, because reason: String, as kind: DeathCause.Kind, at now: Instant, _ perform: (Action) -> Void
+    ) {
         abandon(id, attempt: .max, at: now, perform: perform)
-        for (lease, record) in leases.sorted(by: { $0.key < $1.key }) {
-            guard groups[record.group]?.key.resources.group == id else { continue }
-            if let process = record.worker {
-                kill(process, because: "its placement group \(id.short) was removed", as: .groupRemoved, .group(id), perform)
-            } else {
-                let error = Self.removed(id)
-                end(lease, .refused(error), at: now)
-                perform(.refuse(lease, error, owner: record.owner))
-            }
+        for (_, record) in leases.sorted(by: { $0.key < $1.key }) where groups[record.group]?.key.resources.group == id {
+            if let process = record.worker { kill(process, because: reason, as: kind, .group(id), perform) }
         }
         if heldGroups[id] != nil {
             heldGroups[id]!.isClosing = true

@@ -14,10 +14,11 @@ package struct HeldBundles: Hashable, Sendable {
 }
 
 extension PlacementGroupBook {
-    /// The groups of the store, at the start of the head; where they are, the nodes tell.
+    /// The groups of the store, at the start of the head; where they are, the nodes tell. They also tell of those that did not get to the store.
     package mutating func restore(_ specifications: [PlacementGroupSpecification], at now: Instant, time: WallTime, grace: Duration = Limits.deadAfter) {
         for specification in specifications.sorted(by: { $0.id < $1.id }) { add(specification, createdAt: time) }
         if !specifications.isEmpty { recoveryEnd = now + grace }
+        adoptsUntil = now + grace
     }
 
     /// Every node has spoken, or is gone: what nobody holds is placed anew.
@@ -28,9 +29,10 @@ extension PlacementGroupBook {
     }
 
     /// A node registered, with everything it holds. What it holds of groups that are gone is answered by `removed`; of attempts that were given up, by
-    /// `abandon`.
+    /// `abandon`; of bundles that were placed elsewhere since, by `drop`.
     package mutating func nodeJoined(
-        _ id: NodeID, total: Resources, available: Resources, held: [HeldBundles], at now: Instant, _ sink: (Action) -> Void
+        _ id: NodeID, total: Resources, available: Resources, held: [HeldBundles], jobHasEnded: (JobID) -> Bool, at now: Instant, time: WallTime,
+        _ sink: (Action) -> Void
     ) {
         nodes[id] = NodeRoom(total: total.plain, free: available.plain, reclaimable: available.plain)
         // It may have missed what it was told before.
@@ -41,13 +43,19 @@ extension PlacementGroupBook {
         }
         for bundles in held {
             let group = bundles.specification.id
+            adopt(bundles, jobHasEnded, at: now, time: time, sink)
             guard let entry = entries[group], entry.state != .removed else {
                 sink(.removed(bundles.specification))
                 continue
             }
             let mine = bundles.indices.filter { entry.bundles.indices.contains($0) && (entry.bundles[$0] == .unplaced || entry.bundles[$0].node == id) }
-            guard bundles.isCommitted, mine.count == bundles.indices.count else {
+            guard bundles.isCommitted else {
                 sink(.abandon(group, on: id, attempt: .max))
+                continue
+            }
+            guard mine.count == bundles.indices.count else {
+                forget(id, of: group, keeping: [], at: now, sink)
+                sink(.drop(group, on: id))
                 continue
             }
             for index in mine { entries[group]!.bundles[index] = .reserved(id) }
@@ -55,6 +63,20 @@ extension PlacementGroupBook {
         }
         waiting = entries.values.filter { $0.state != .removed && $0.bundles.contains(.unplaced) }.sorted { $0.number < $1.number }.map(\.specification.id)
         place(at: now, sink)
+    }
+
+    /// A node holds bundles of a group that is not known: at the start of a head, one that the former head had not stored when it died.
+    private mutating func adopt(
+        _ bundles: HeldBundles, _ jobHasEnded: (JobID) -> Bool, at now: Instant, time: WallTime, _ sink: (Action) -> Void
+    ) {
+        let specification = bundles.specification
+        guard entries[specification.id] == nil, bundles.isCommitted, now < adoptsUntil else { return }
+        if specification.lifetime == .job, !specification.isOwnedByActor, jobHasEnded(specification.job) { return }
+        if let name = specification.name, names[FullName(name: name, namespace: specification.namespace)] != nil { return }
+        add(specification, createdAt: time)
+        // Other nodes may hold the rest.
+        entries[specification.id]!.notBefore = adoptsUntil
+        sink(.persist(specification))
     }
 
     /// A heartbeat: what the node has free now.

@@ -22,7 +22,8 @@ package struct PlacementGroupBook: Sendable {
     }
 
     package enum Question: Hashable, Sendable {
-        case create(PlacementGroupSpecification)
+        /// Repeated: its maker says again to a new head what was answered by the former one.
+        case create(PlacementGroupSpecification, isRepeated: Bool = false)
         /// Answered when the group is created or removed.
         case ready(PlacementGroupID)
         case named(String, namespace: String)
@@ -37,6 +38,8 @@ package struct PlacementGroupBook: Sendable {
         case commit(PlacementGroupID, [Int], on: NodeID, attempt: UInt64)
         /// Tell the node to let go of what it set aside in this attempt.
         case abandon(PlacementGroupID, on: NodeID, attempt: UInt64)
+        /// Tell the node that what it holds of the group is placed elsewhere: what runs in it there ends.
+        case drop(PlacementGroupID, on: NodeID)
         /// Tell every node that the group is gone: what runs in it ends, what it holds is free.
         case removed(PlacementGroupSpecification)
         case persist(PlacementGroupSpecification)
@@ -103,6 +106,8 @@ package struct PlacementGroupBook: Sendable {
     private var attempts: UInt64 = 0
     /// Until then nodes may still say what they hold.
     var recoveryEnd: Instant?
+    /// Until then a group that only nodes or its maker know of is one that the former head could not store any more.
+    var adoptsUntil = Instant.zero
 
     package init() {}
 
@@ -137,8 +142,8 @@ package struct PlacementGroupBook: Sendable {
     /// Answered by an `answer` action, now or later.
     package mutating func ask(_ question: Question, token: Token, at now: Instant, time: WallTime, _ sink: (Action) -> Void) {
         switch question {
-        case .create(let specification):
-            do throws(MantaError) { try create(specification, token, at: now, time: time, sink) } catch { sink(.answer(token, .failure(error))) }
+        case .create(let specification, let isRepeated):
+            do throws(MantaError) { try create(specification, isRepeated, token, at: now, time: time, sink) } catch { sink(.answer(token, .failure(error))) }
         case .ready(let id):
             guard let entry = entries[id] else { return sink(.answer(token, .failure(Self.unknown(id)))) }
             switch entry.state {
@@ -160,7 +165,7 @@ package struct PlacementGroupBook: Sendable {
     }
 
     private mutating func create(
-        _ specification: PlacementGroupSpecification, _ token: Token, at now: Instant, time: WallTime, _ sink: (Action) -> Void
+        _ specification: PlacementGroupSpecification, _ isRepeated: Bool, _ token: Token, at now: Instant, time: WallTime, _ sink: (Action) -> Void
     ) throws(MantaError) {
         let id = specification.id
         // Asked again, because the first answer was lost or is late.
@@ -176,6 +181,8 @@ package struct PlacementGroupBook: Sendable {
             throw MantaError(.overloaded, "the cluster has \(Limits.placementGroups) placement groups; remove some first")
         }
         add(specification, createdAt: time)
+        // The nodes that hold it may not have spoken yet.
+        if isRepeated { entries[id]!.notBefore = adoptsUntil }
         sink(.persist(specification))
         place(at: now, sink)
         if let entry = entries[id] { sink(.answer(token, .success(status(entry)))) }

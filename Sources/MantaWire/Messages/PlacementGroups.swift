@@ -10,7 +10,9 @@ package struct CreateGroup: WireRequest, CodedMessage, Hashable {
     package static var kind: MessageKind { .createGroup }
     package typealias Reply = GroupFound
     package var specification: PlacementGroupSpecification
-    package init(specification: PlacementGroupSpecification) { self.specification = specification }
+    /// It was registered at the former head, and is said again to a new one.
+    package var isRepeated: Bool?
+    package init(specification: PlacementGroupSpecification, isRepeated: Bool? = nil) { (self.specification, self.isRepeated) = (specification, isRepeated) }
 }
 
 /// A group as its users see it.
@@ -82,7 +84,14 @@ package struct AbandonBundles: CodedMessage, Hashable {
     package init(group: PlacementGroupID, attempt: UInt64) { (self.group, self.attempt) = (group, attempt) }
 }
 
-/// Head → every node: the group is gone for good.
+/// Head → node: what you hold of the group was placed elsewhere while you were away; what runs in it at your place ends. The group lives on.
+package struct DropBundles: CodedMessage, Hashable {
+    package static var kind: MessageKind { .dropBundles }
+    package var group: PlacementGroupID
+    package init(group: PlacementGroupID) { self.group = group }
+}
+
+/// Head → every node and the group's maker: the group is gone for good.
 package struct GroupRemoved: CodedMessage, Hashable {
     package static var kind: MessageKind { .groupRemoved }
     package var group: PlacementGroupID

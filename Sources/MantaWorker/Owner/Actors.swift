@@ -175,7 +175,7 @@ extension Owner {
     }
 
     /// Whether actors or placement groups live that would end with this process.
-    var ownsSomethingAlive: Bool { !ownedGroups.isEmpty || actors.values.contains { $0.isOwned && !$0.queue.isDead } }
+    var ownsSomethingAlive: Bool { ownedGroups.ownsAny || actors.values.contains { $0.isOwned && !$0.queue.isDead } }
 
     // MARK: Names
 
@@ -216,10 +216,11 @@ extension Owner {
         return true
     }
 
-    /// The head was restarted: it must be told again whom this process watches.
-    func rewatchAll() {
+    /// The head may have been restarted: it must be told again whom this process watches, and what it made.
+    func headIsThere() {
         for (actor, calls) in actors where calls.isCreated { watch(actor) }
         tables.rewatchAll(self)
+        ownedGroups.sayAgain(on: headLink)
     }
 
     func actorChanged(_ status: ActorStatus) {

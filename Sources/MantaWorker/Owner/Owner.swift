@@ -74,8 +74,8 @@ final class Owner: @unchecked Sendable {
     var goneProcesses: Set<ProcessID> = []
     /// What the constructors of actors that live, or may be restarted, were given.
     var constructorArguments: [ActorID: ConstructorArguments] = [:]
-    /// Placement groups that this process made, that are not detached and were not removed by it.
-    var ownedGroups: Set<PlacementGroupID> = []
+    /// Placement groups that this process made.
+    var ownedGroups = OwnedGroups()
     var groupWaits: [PlacementGroupID: [GroupWait]] = [:]
     var reports = TaskReports()
     var tables = TableWatches()
@@ -258,11 +258,11 @@ final class Owner: @unchecked Sendable {
 extension Owner: TransportDelegate {
     func linkOpened(_ link: Link, hello: Hello) {
         if !goneProcesses.isEmpty { goneProcesses.remove(hello.process) }
-        if link === headLink { rewatchAll() }
+        if link === headLink { headIsThere() }
     }
 
     func linkReopened(_ link: Link, hello: Hello, restarted: Bool) {
-        if link === headLink { rewatchAll() }
+        if link === headLink { headIsThere() }
     }
 
     func linkClosed(_ link: Link, error: MantaError) {
@@ -295,6 +295,7 @@ extension Owner: TransportDelegate {
         case .explainTask: explain(try ExplainTask(from: &message.body), correlation: try message.required(), on: link)
         case .workerOutput: console.show(try WorkerOutput(from: &message.body), at: loop.now)
         case .actorChanged: actorChanged(try ActorChanged(from: &message.body).status)
+        case .groupRemoved: ownedGroups.removed(try GroupRemoved(from: &message.body).group)
         case .tableChanged: tables.changed(try TableChanged(from: &message.body), self)
         case .streamItem: streamItem(try StreamItem(from: &message.body), from: link)
         case .streamConsumed: execution.consumed(try StreamConsumed(from: &message.body))

@@ -107,6 +107,25 @@ import Testing
         #expect(throws: MantaError.self) { try prepare(&bench, [1], attempt: 9) }
     }
 
+    @Test func droppedBundlesEndWhatRunsInThemAndMayComeAgain() throws {
+        var bench = LeaseBench(cpus: 2)
+        _ = bench.ready(count: 2)
+        _ = try prepare(&bench, [1, 1])
+        _ = try commit(&bench, [0, 1])
+        let worker = try #require(request(&bench, bundle: 0).first?.grantedWorker)
+        let waiting = request(&bench, bundle: 0)
+        #expect(waiting.isEmpty)
+        let actions = bench.on { $0.dropBundles(group, at: $1, perform: $2) }
+        #expect(actions.compactMap(\.killed) == [worker.process])
+        #expect(actions.compactMap(\.refusal).isEmpty, "the group lives on")
+        #expect(bench.book.heldBundles.isEmpty)
+        #expect(throws: MantaError.self) { try prepare(&bench, [1, 1], attempt: 2) }
+        _ = bench.die(worker)
+        #expect(bench.book.available == Resources([Resources.cpu: 2]))
+        _ = try prepare(&bench, [1, 1], attempt: 3)
+        #expect(try commit(&bench, [0, 1], attempt: 3).first?.granted != nil, "what waited for it")
+    }
+
     @Test func onlyWhatWasSetAsideInTheSameAttemptIsCommitted() throws {
         var bench = LeaseBench(cpus: 2)
         _ = try prepare(&bench, [1], attempt: 1)

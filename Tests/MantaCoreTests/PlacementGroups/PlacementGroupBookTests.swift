@@ -10,6 +10,7 @@ private final class GroupBench {
     var book = Book()
     var now = Instant.zero + .seconds(1)
     var actions: [Book.Action] = []
+    var endedJobs: Set<JobID> = []
     private var token: UInt64 = 0
 
     static let job = JobID(high: 2, low: 2)
@@ -20,7 +21,10 @@ private final class GroupBench {
 
     func join(_ number: UInt64, cpus: Double, held: [HeldBundles] = []) {
         let total = Resources([Resources.cpu: ResourceAmount(cpus)])
-        on { $0.nodeJoined(node(number), total: total, available: total, held: held, at: now, $1) }
+        on {
+            $0.nodeJoined(
+                node(number), total: total, available: total, held: held, jobHasEnded: { endedJobs.contains($0) }, at: now, time: WallTime(milliseconds: 0), $1)
+        }
     }
 
     func make(_ cpus: [Double], _ strategy: PlacementStrategy = .pack, name: String? = nil, lifetime: ActorLifetime = .job, isOwnedByActor: Bool = false)
@@ -203,6 +207,52 @@ private final class GroupBench {
         h.join(3, cpus: 2)
         h.settle()
         #expect(h.state(specification.id) == .created)
+    }
+
+    @Test func SCHED_013_aGroupThatDidNotGetToTheStoreIsKnownFromItsNodesAndItsMaker() {
+        let h = GroupBench()
+        h.on { book, _ in book.restore([], at: h.now, time: WallTime(milliseconds: 0)) }
+        let (held, pending) = (h.make([2, 2], .strictSpread), h.make([2]))
+        h.ask(.create(pending, isRepeated: true))
+        h.join(1, cpus: 2, held: [HeldBundles(specification: held, indices: [0], isCommitted: true)])
+        #expect(h.actions.contains(.persist(held)) && !h.actions.contains(.removed(held)))
+        h.join(2, cpus: 2, held: [HeldBundles(specification: held, indices: [1], isCommitted: true)])
+        h.join(3, cpus: 2)
+        #expect(h.state(held.id) == .created)
+        h.settle()
+        #expect(h.state(pending.id) == .pending, "the node that holds it might be late")
+        h.now = h.now + Limits.deadAfter
+        h.on { $0.tick(at: h.now, $1) }
+        h.settle()
+        #expect(h.state(pending.id) == .created)
+    }
+
+    @Test func whatNobodyWantsAnyMoreIsNotAdopted() {
+        let h = GroupBench()
+        h.on { book, _ in book.restore([], at: h.now, time: WallTime(milliseconds: 0)) }
+        let specification = h.make([2])
+        h.endedJobs = [GroupBench.job]
+        h.join(1, cpus: 2, held: [HeldBundles(specification: specification, indices: [0], isCommitted: true)])
+        #expect(h.actions.contains(.removed(specification)))
+        h.endedJobs = []
+        h.now = h.now + Limits.deadAfter
+        h.join(2, cpus: 2, held: [HeldBundles(specification: specification, indices: [0], isCommitted: true)])
+        #expect(h.actions.filter { $0 == .removed(specification) }.count == 2, "a head that is not new knows every group")
+    }
+
+    @Test func aNodeThatComesBackLetsGoOfWhatWasPlacedElsewhere() {
+        let h = GroupBench()
+        h.join(1, cpus: 2)
+        let specification = h.make([2])
+        let id = h.create(specification)
+        h.settle()
+        h.on { $0.nodeDied(h.node(1), at: h.now, $1) }
+        h.join(2, cpus: 2)
+        h.settle()
+        h.actions = []
+        h.join(1, cpus: 2, held: [HeldBundles(specification: specification, indices: [0], isCommitted: true)])
+        #expect(h.actions.contains(.drop(id, on: h.node(1))))
+        #expect(h.state(id) == .created && h.book.status(id)?.nodes == [h.node(2)])
     }
 
     @Test func whatANodeHoldsOfARemovedGroupIsFreed() {
