@@ -67,6 +67,7 @@ extension Head {
             case .prepare(let specification, let indices, let node, let attempt): prepare(specification, indices, on: node, attempt)
             case .commit(let id, let indices, let node, let attempt): commit(id, indices, on: node, attempt)
             case .abandon(let id, let node, let attempt): nodeLinks[node]?.send(AbandonBundles(group: id, attempt: attempt))
+            case .tellRemoved(let id, let node): nodeLinks[node]?.send(GroupRemoved(group: id))
             case .drop(let id, let node): nodeLinks[node]?.send(DropBundles(group: id))
             case .removed(let specification):
                 for link in nodeLinks.values { link.send(GroupRemoved(group: specification.id)) }

@@ -25,6 +25,18 @@ enum Event: CustomStringConvertible {
     case crashSomeWorker
     case loseNode(Int)
     case faultsEnd
+    // Placement groups, by their numbers
+    case makeGroup(driver: Int)
+    case useGroup(Int)
+    case removeGroup(Int)
+    /// The head dies and is back at once, without what it had not stored.
+    case headRestarts
+    /// Nodes and drivers find the new head.
+    case registerNode(Int)
+    case sayAgain(driver: Int)
+    /// The head sees that a process is gone, or a node.
+    case headMisses(process: Int)
+    case headLoses(node: Int)
 
     var words: [UInt64] {
         switch self {
@@ -45,6 +57,14 @@ enum Event: CustomStringConvertible {
         case .crashSomeWorker: [112]
         case .loseNode(let node): [113, UInt64(node)]
         case .faultsEnd: [114]
+        case .makeGroup(let driver): [120, UInt64(driver)]
+        case .useGroup(let number): [121, UInt64(number)]
+        case .removeGroup(let number): [122, UInt64(number)]
+        case .headRestarts: [123]
+        case .registerNode(let node): [124, UInt64(node)]
+        case .sayAgain(let driver): [125, UInt64(driver)]
+        case .headMisses(let process): [126, UInt64(process)]
+        case .headLoses(let node): [127, UInt64(node)]
         }
     }
 
@@ -67,6 +87,14 @@ enum Event: CustomStringConvertible {
         case .crashSomeWorker: "a worker crashes"
         case .loseNode(let node): "node\(node) is lost"
         case .faultsEnd: "faults end"
+        case .makeGroup(let driver): "driver p\(driver) makes a group"
+        case .useGroup(let number): "tasks are submitted to group \(number)"
+        case .removeGroup(let number): "group \(number) is removed"
+        case .headRestarts: "the head restarts"
+        case .registerNode(let node): "node\(node) finds the new head"
+        case .sayAgain(let driver): "driver p\(driver) finds the new head"
+        case .headMisses(let process): "the head sees that p\(process) is gone"
+        case .headLoses(let node): "the head sees that node\(node) is lost"
         }
     }
 }

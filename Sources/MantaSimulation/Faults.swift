@@ -20,12 +20,14 @@ package struct Faults: Sendable {
     package var losesNode = false
     /// The second driver dies without a word.
     package var losesDriver = false
+    /// The head dies and is back, if there are placement groups.
+    var restartsHead = false
     /// Nothing goes wrong any more after this time, so that the end can be judged.
     package var end: Duration = .seconds(20)
 
     package static let none = Faults()
 
-    static func drawn(using generator: inout SeededGenerator) -> Faults {
+    static func drawn(using generator: inout SeededGenerator, withGroups: Bool) -> Faults {
         var faults = Faults()
         if generator.chance(0.5) { faults.loss = [0.01, 0.05, 0.25][generator.pick(0..<3)] }
         if generator.chance(0.5) { faults.duplication = [0.02, 0.2][generator.pick(0..<2)] }
@@ -38,6 +40,7 @@ package struct Faults: Sendable {
         if generator.chance(0.6) { faults.crashPeriod = [.milliseconds(50), .milliseconds(500), .seconds(3)][generator.pick(0..<3)] }
         faults.losesNode = generator.chance(0.2)
         faults.losesDriver = generator.chance(0.2)
+        if withGroups { faults.restartsHead = generator.chance(0.5) }
         return faults
     }
 }

@@ -5,13 +5,15 @@ import MantaCore
 import MantaModel
 
 struct Ledger {
-    private struct Held {
+    struct Held {
         let worker: ProcessID
         let cpus: Int64
+        /// The placement group of whose bundles it has its CPUs.
+        let group: PlacementGroupID?
         var isActive: Bool
         var turn: UInt64
     }
-    private struct Account {
+    struct Account {
         let total: Int64
         var used: Int64 = 0
         var computing: Int64 = 0
@@ -19,10 +21,11 @@ struct Ledger {
         var ended: Set<LeaseID> = []
         var activeOf: [ProcessID: LeaseID] = [:]
         var actors: [ActorID: Int64] = [:]
+        var groups: [PlacementGroupID: GroupAccount] = [:]
     }
-    private var accounts: [Account] = []
-    /// What each lease asked for, in ten-thousandths of a CPU.
-    private var demands: [LeaseID: Int64] = [:]
+    var accounts: [Account] = []
+    /// What each lease asked for, in ten-thousandths of a CPU, and of which placement group.
+    private var demands: [LeaseID: (cpus: Int64, group: PlacementGroupID?)] = [:]
     private var owners: [TaskID: Int] = [:]
     private var ends: [TaskID: Int] = [:]
     /// What went wrong first.
@@ -30,11 +33,13 @@ struct Ledger {
 
     mutating func addNode(cpus: Int64) { accounts.append(Account(total: cpus)) }
 
-    private mutating func note(_ text: String) { violation = violation ?? text }
+    mutating func note(_ text: String) { violation = violation ?? text }
 
     // MARK: Leases
 
-    mutating func requested(_ request: LeaseRequest) { demands[request.lease] = request.resources[Resources.cpu].units }
+    mutating func requested(_ request: LeaseRequest) {
+        demands[request.lease] = (request.resources.asAsked[Resources.cpu].units, request.resources.group)
+    }
 
     mutating func granted(_ lease: LeaseID, on worker: ProcessID, node: Int) {
         if let held = accounts[node].leases[lease] {
@@ -42,7 +47,8 @@ struct Ledger {
             return
         }
         if accounts[node].ended.contains(lease) { note("node\(node) granted lease \(name(lease)) after its end") }
-        accounts[node].leases[lease] = Held(worker: worker, cpus: demands[lease] ?? 0, isActive: false, turn: 0)
+        let demand = demands[lease]
+        accounts[node].leases[lease] = Held(worker: worker, cpus: demand?.cpus ?? 0, group: demand?.group, isActive: false, turn: 0)
         activate(lease, node)
     }
 
@@ -59,10 +65,10 @@ struct Ledger {
         }
         accounts[node].leases[lease]!.isActive = true
         accounts[node].activeOf[held.worker] = lease
-        use(held.cpus, node)
+        if let group = held.group { use(held.cpus, of: group, node) } else { use(held.cpus, node) }
     }
 
-    private mutating func use(_ cpus: Int64, _ node: Int) {
+    mutating func use(_ cpus: Int64, _ node: Int) {
         accounts[node].used += cpus
         if accounts[node].used > accounts[node].total {
             note("node\(node) has granted \(accounts[node].used) of \(accounts[node].total) ten-thousandths of a CPU")
@@ -80,7 +86,7 @@ struct Ledger {
         guard let held = accounts[node].leases[lease], held.isActive else { return }
         accounts[node].leases[lease]!.isActive = false
         accounts[node].activeOf[held.worker] = nil
-        accounts[node].used -= held.cpus
+        if let group = held.group { giveBack(held.cpus, of: group, node) } else { accounts[node].used -= held.cpus }
     }
 
     /// The node is told that the lease is returned or not wanted.
@@ -109,7 +115,7 @@ struct Ledger {
 
     /// A worker really begins or stops to compute for a lease.
     mutating func computes(_ lease: LeaseID, node: Int, _ begins: Bool) {
-        accounts[node].computing += (begins ? 1 : -1) * (demands[lease] ?? 0)
+        accounts[node].computing += (begins ? 1 : -1) * (demands[lease]?.cpus ?? 0)
     }
 
     /// Tasks really compute on no more CPUs than the node has. Messages that overtake each other may break this for a moment; nothing else may.

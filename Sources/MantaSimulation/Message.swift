@@ -25,7 +25,7 @@ enum Party: Hashable, CustomStringConvertible {
     }
 }
 
-enum Message: CustomStringConvertible {
+indirect enum Message: CustomStringConvertible {
     // Owner and node
     case requestLease(LeaseRequest)
     case cancelRequest(LeaseID)
@@ -50,8 +50,19 @@ enum Message: CustomStringConvertible {
     case returned(LeaseID, [TaskID])
     case unknown(LeaseID, [TaskID])
     // Node and head
-    case report(NodeView)
+    case report(NodeView, reclaimable: Resources)
     case clusterView([NodeView])
+    /// From the head of this life to a node.
+    case order(Message, life: Int)
+    case prepare(PlacementGroupSpecification, [Int], attempt: UInt64)
+    case commit(PlacementGroupID, [Int], attempt: UInt64)
+    case abandon(PlacementGroupID, attempt: UInt64)
+    case groupRemoved(PlacementGroupID)
+    case dropBundles(PlacementGroupID)
+    /// To the head of this life: the answers to a former one mean nothing.
+    case prepared(PlacementGroupID, attempt: UInt64, MantaError?, life: Int)
+    case committed(PlacementGroupID, attempt: UInt64, Bool, life: Int)
+    case register(total: Resources, available: Resources, [HeldBundles], life: Int)
 
     /// For the trace: which message, about what.
     var words: (kind: UInt64, subject: UInt64) {
@@ -76,8 +87,17 @@ enum Message: CustomStringConvertible {
         case .done(let task, let attempt, _): (18, task.low &* 31 &+ UInt64(attempt))
         case .returned(let lease, let tasks): (19, lease.low &* 31 &+ UInt64(tasks.count))
         case .unknown(let lease, let tasks): (20, lease.low &* 31 &+ UInt64(tasks.count))
-        case .report(let view): (21, view.id.low)
+        case .report(let view, _): (21, view.id.low)
         case .clusterView(let views): (22, UInt64(views.count))
+        case .order(let order, let life): (order.words.kind, order.words.subject &* 31 &+ UInt64(life))
+        case .prepare(let specification, let indices, let attempt): (23, specification.id.low &* 31 &+ UInt64(indices.count) &+ attempt)
+        case .commit(let group, let indices, let attempt): (24, group.low &* 31 &+ UInt64(indices.count) &+ attempt)
+        case .abandon(let group, let attempt): (25, group.low &+ attempt)
+        case .groupRemoved(let group): (26, group.low)
+        case .dropBundles(let group): (27, group.low)
+        case .prepared(let group, let attempt, let refusal, _): (28, group.low &* 31 &+ attempt &+ (refusal == nil ? 0 : 1))
+        case .committed(let group, let attempt, let success, _): (29, group.low &* 31 &+ attempt &+ (success ? 0 : 1))
+        case .register(_, _, let held, let life): (30, UInt64(held.count) &* 31 &+ UInt64(life))
         }
     }
 
@@ -103,8 +123,17 @@ enum Message: CustomStringConvertible {
         case .done(let task, let attempt, _): "done \(name(task)) attempt \(attempt)"
         case .returned(let lease, let tasks): "returned \(name(lease)) \(tasks.map(name))"
         case .unknown(let lease, let tasks): "unknown \(name(lease)) \(tasks.map(name))"
-        case .report(let view): "report of \(view.endpoint), available \(view.available)"
+        case .report(let view, _): "report of \(view.endpoint), available \(view.available)"
         case .clusterView: "clusterView"
+        case .order(let order, let life): life == 0 ? "\(order)" : "\(order) (head \(life))"
+        case .prepare(let specification, let indices, let attempt): "prepare group \(specification.id.short) \(indices) attempt \(attempt)"
+        case .commit(let group, let indices, let attempt): "commit group \(group.short) \(indices) attempt \(attempt)"
+        case .abandon(let group, let attempt): "abandon group \(group.short) attempt \(attempt)"
+        case .groupRemoved(let group): "group \(group.short) is removed"
+        case .dropBundles(let group): "drop group \(group.short)"
+        case .prepared(let group, let attempt, let refusal, _): "prepared group \(group.short) attempt \(attempt): \(refusal?.message ?? "yes")"
+        case .committed(let group, let attempt, let success, _): "committed group \(group.short) attempt \(attempt): \(success)"
+        case .register(_, let available, let held, _): "register, available \(available), \(held.count) groups"
         }
     }
 }

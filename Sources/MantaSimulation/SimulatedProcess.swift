@@ -8,6 +8,8 @@ struct SimulatedNode {
     var book: LeaseBook
     var isAlive = true
     var party: Party
+    /// What it told the head last that it has available.
+    var reported: Resources?
 }
 
 /// A driver or a worker. Its place in the list is its number, for ever.

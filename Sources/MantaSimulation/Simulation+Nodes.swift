@@ -30,11 +30,11 @@ extension Simulation {
             guard case .process(let number) = from else { return }
             onNode(index) { [worker = processes[number].address] in $0.resume(lease, turn: turn, worker: worker, at: $1, perform: $2) }
         case .clusterView(let views): onNode(index) { $0.clusterView(views, at: $1, perform: $2) }
-        default: failure = "node\(index) got \(message)"
+        default: nodeHearsOfGroups(message, index)
         }
     }
 
-    private func carryOut(_ action: LeaseBook.Action, on index: Int) {
+    func carryOut(_ action: LeaseBook.Action, on index: Int) {
         let party = Party.node(index)
         switch action {
         case .startWorker:
@@ -43,7 +43,10 @@ extension Simulation {
         case .stopWorker(let worker):
             if let number = numbers[worker] { timeline.add(.stopAsked(process: number), at: soon(.milliseconds(1))) }
         case .killWorker(let worker, let cause):
-            if let number = numbers[worker] { timeline.add(.processEnds(number, because: cause.detail), at: soon(.milliseconds(5))) }
+            if let number = numbers[worker] {
+                kills[number] = cause
+                timeline.add(.processEnds(number, because: cause.detail), at: soon(.milliseconds(5)))
+            }
         case .grant(let lease, let worker, _, let owner):
             ledger.granted(lease, on: worker.process, node: index)
             send(.granted(lease, worker: worker, node: nodes[index].address), from: party, to: owner)
@@ -86,12 +89,14 @@ extension Simulation {
         if nodes[node].isAlive {
             if processes[number].isWorker {
                 ledger.workerDied(id, node: node)
-                onNode(node) { $0.workerDied(id, DeathCause(.signaled, reason), at: $1, perform: $2) }
+                let cause = kills.removeValue(forKey: number) ?? DeathCause(.signaled, reason)
+                onNode(node) { $0.workerDied(id, cause, at: $1, perform: $2) }
             } else {
                 onNode(node) { $0.ownerDied(id, at: $1, perform: $2) }
             }
         }
         for other in nodes.indices where other != node { timeline.add(.departureSeen(process: number, node: other), at: soon(.seconds(2))) }
+        if configuration.groups > 0 { timeline.add(.headMisses(process: number), at: soon(.seconds(2))) }
     }
 
     /// The process computes no more and owns no more.
@@ -121,6 +126,10 @@ extension Simulation {
         }
         for number in processes.indices where processes[number].isAlive {
             timeline.add(.nodeLossSeen(node: index, process: number), at: soon(Limits.deadAfter))
+        }
+        if configuration.groups > 0 {
+            timeline.add(.headLoses(node: index), at: soon(Limits.deadAfter))
+            for group in groups where processes[group.driver].node == index { timeline.add(.headMisses(process: group.driver), at: soon(Limits.deadAfter)) }
         }
     }
 

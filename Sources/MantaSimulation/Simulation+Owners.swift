@@ -68,8 +68,9 @@ extension Simulation {
     private func mayFail(_ error: MantaError) -> Bool {
         switch error.code {
         case .cancelled, .objectLost: true
+        case .placementGroupRemoved: configuration.groups > 0
         case .workerCrashed: faults.crashPeriod != nil || faults.losesNode || faults.losesDriver
-        case .nodeDied: faults.losesNode
+        case .nodeDied: faults.losesNode || faults.restartsHead
         case .unavailable: faults.loss > 0 || faults.startFailures > 0 || faults.reorders
         default: false
         }

@@ -15,7 +15,11 @@ package final class Simulation {
         package var tasks: Int
         /// Drawn from the seed when nil.
         package var faults: Faults?
-        package init(seed: UInt64, tasks: Int = 150, faults: Faults? = nil) { (self.seed, self.tasks, self.faults) = (seed, tasks, faults) }
+        /// Placement groups that drivers make, use and remove.
+        package var groups: Int
+        package init(seed: UInt64, tasks: Int = 150, faults: Faults? = nil, groups: Int = 0) {
+            (self.seed, self.tasks, self.faults, self.groups) = (seed, tasks, faults, groups)
+        }
     }
 
     /// What came of a run.
@@ -27,6 +31,8 @@ package final class Simulation {
         package let tasks: Int
         package let answered: Int
         package let failed: Int
+        /// Placement groups that were whole at some time.
+        package let groupsCreated: Int
         /// What must not happen and did; nil when all is well.
         package let violation: String?
         /// The latest events before a violation, oldest first.
@@ -52,6 +58,17 @@ package final class Simulation {
     /// Actors that are to come or there, by their nodes.
     var openActors: [ActorID: Int] = [:]
     var faultsAreOver = false
+    // Placement groups
+    var groups: [SimulatedGroup] = []
+    var groupBook = PlacementGroupBook()
+    /// What the head gave its store, and when: nil is a removal.
+    var groupStore: [(at: Instant, id: PlacementGroupID, specification: PlacementGroupSpecification?)] = []
+    var createdGroups: Set<PlacementGroupID> = []
+    /// How often the head was restarted.
+    var headLife = 0
+    var orderedArrivals: [UInt64: Instant] = [:]
+    /// Why nodes kill processes.
+    var kills: [Int: DeathCause] = [:]
     var answered = 0
     var failed = 0
     var failure: String?
@@ -68,7 +85,7 @@ package final class Simulation {
         self.configuration = configuration
         trace = Trace(observe: observe)
         random = SeededGenerator(seed: configuration.seed)
-        faults = configuration.faults ?? Faults.drawn(using: &random)
+        faults = configuration.faults ?? Faults.drawn(using: &random, withGroups: configuration.groups > 0)
     }
 
     /// Runs until all is quiet or something is wrong.
@@ -92,7 +109,7 @@ package final class Simulation {
         }
         return Outcome(
             seed: configuration.seed, traceHash: trace.hash, events: trace.events, virtualTime: now - .zero, tasks: ledger.submittedCount,
-            answered: answered, failed: failed, violation: failure, lastEvents: failure == nil ? [] : trace.lines, faults: faults)
+            answered: answered, failed: failed, groupsCreated: createdGroups.count, violation: failure, lastEvents: failure == nil ? [] : trace.lines, faults: faults)
     }
 
     // MARK: Set-up
@@ -118,6 +135,7 @@ package final class Simulation {
         if faults.crashPeriod != nil { timeline.add(.crashSomeWorker, at: soon(.milliseconds(500))) }
         if faults.losesNode { timeline.add(.loseNode(2), at: soon(.seconds(5))) }
         if faults.losesDriver { timeline.add(.processEnds(1, because: "the driver was killed"), at: soon(.seconds(4))) }
+        setUpGroups()
         timeline.add(.faultsEnd, at: now + faults.end)
     }
 
@@ -150,6 +168,7 @@ package final class Simulation {
     /// Whether all that was begun has ended and all that was taken is back.
     private var isQuiet: Bool {
         guard faultsAreOver, openActors.isEmpty, plans.indices.allSatisfy({ plans[$0].isEmpty || !processes[$0].isAlive }) else { return false }
+        guard groupsAreGone else { return false }
         for process in processes where process.isAlive {
             if process.book.counts != (0, 0, 0, 0) { return false }
         }
@@ -168,6 +187,7 @@ package final class Simulation {
         for (index, node) in nodes.enumerated() where node.isAlive && node.book.counts != (0, 0, 0) {
             parts.append("node\(index) \(node.book.counts) available \(node.book.available) of \(node.book.total)")
         }
+        if !groupsAreGone { parts.append("groups \(groupBook.rows(limit: 100).filter { $0.state != .removed }.map { "\($0.id.short) \($0.state) \($0.reason ?? "")" })") }
         return parts.isEmpty ? "actors \(openActors.count)" : parts.joined(separator: "; ")
     }
 }

@@ -12,6 +12,7 @@ struct Simulate: ParsableCommand {
     @Option(help: "The first seed.") var seed: UInt64?
     @Option(help: "How many seeds to run, one after the other.") var seeds = 1
     @Option(help: "About how many tasks each run submits.") var tasks = 150
+    @Option(help: "How many placement groups drivers make in each run.") var groups = 0
     @Flag(help: "Inject no faults.") var calm = false
     @Flag(help: "Print every event but ticks.") var events = false
     @Flag(help: "Print a line for each seed, also when there are many.") var verbose = false
@@ -19,6 +20,7 @@ struct Simulate: ParsableCommand {
     func validate() throws {
         if seeds < 1 { throw ValidationError("--seeds is \(seeds); expected 1 or more") }
         if tasks < 1 { throw ValidationError("--tasks is \(tasks); expected 1 or more") }
+        if groups < 0 { throw ValidationError("--groups is \(groups); expected 0 or more") }
     }
 
     func run() throws {
@@ -26,13 +28,14 @@ struct Simulate: ParsableCommand {
         var total = 0
         let observe: ((String) -> Void)? = events ? { print($0) } : nil
         for number in first..<(first + UInt64(seeds)) {
-            let outcome = Simulation(Simulation.Configuration(seed: number, tasks: tasks, faults: calm ? Faults.none : nil), observe: observe).run()
+            let configuration = Simulation.Configuration(seed: number, tasks: tasks, faults: calm ? Faults.none : nil, groups: groups)
+            let outcome = Simulation(configuration, observe: observe).run()
             total += outcome.events
             if verbose || seeds <= 10 || outcome.violation != nil { print(outcome.line) }
             if let violation = outcome.violation {
                 print("FAILED seed \(number): \(violation)\n\(outcome.faults)")
                 for line in outcome.lastEvents { print("  \(line)") }
-                print("repeat it with: swift run simulate --seed \(number) --tasks \(tasks)\(calm ? " --calm" : "")")
+                print("repeat it with: swift run simulate --seed \(number) --tasks \(tasks)\(groups > 0 ? " --groups \(groups)" : "")\(calm ? " --calm" : "")")
                 throw ExitCode(1)
             }
         }

@@ -29,6 +29,19 @@ import Testing
         _ = check(Simulation.Configuration(seed: seed, tasks: 100))
     }
 
+    /// Placement groups among tasks: reserved all or none, never beyond what a node has, and all of it given back with their removal, their driver's
+    /// death, or the head's.
+    @Test(arguments: 1...20 as ClosedRange<UInt64>) func placementGroupsHold(seed: UInt64) {
+        let outcome = check(Simulation.Configuration(seed: seed, tasks: 60, groups: 20))
+        #expect(outcome.groupsCreated > 0)
+    }
+
+    @Test func placementGroupsHoldUnderAFreshSeed() {
+        let seed = UInt64.random(in: 0...UInt64(UInt32.max))
+        print("fresh seed \(seed) with groups")
+        _ = check(Simulation.Configuration(seed: seed, tasks: 60, groups: 20))
+    }
+
     @Test func withoutFaultsEveryTaskIsAnswered() {
         for seed in 1...5 as ClosedRange<UInt64> {
             let outcome = check(Simulation.Configuration(seed: seed, tasks: 200, faults: Faults.none))

@@ -35,6 +35,7 @@ extension PlacementGroupBook {
         _ sink: (Action) -> Void
     ) {
         nodes[id] = NodeRoom(total: total.plain, free: available.plain, reclaimable: available.plain)
+        if now < adoptsUntil { for group in removedBefore.sorted() { sink(.tellRemoved(group, on: id)) } } else { removedBefore = [] }
         // It may have missed what it was told before.
         for entry in entries.values.filter({ $0.bundles.contains { $0.node == id } }).sorted(by: { $0.number < $1.number }) {
             let group = entry.specification.id
@@ -70,7 +71,7 @@ extension PlacementGroupBook {
         _ bundles: HeldBundles, _ jobHasEnded: (JobID) -> Bool, at now: Instant, time: WallTime, _ sink: (Action) -> Void
     ) {
         let specification = bundles.specification
-        guard entries[specification.id] == nil, bundles.isCommitted, now < adoptsUntil else { return }
+        guard entries[specification.id] == nil, bundles.isCommitted, now < adoptsUntil, !removedBefore.contains(specification.id) else { return }
         if specification.lifetime == .job, !specification.isOwnedByActor, jobHasEnded(specification.job) { return }
         if let name = specification.name, names[FullName(name: name, namespace: specification.namespace)] != nil { return }
         add(specification, createdAt: time)

@@ -42,6 +42,8 @@ package struct PlacementGroupBook: Sendable {
         case drop(PlacementGroupID, on: NodeID)
         /// Tell every node that the group is gone: what runs in it ends, what it holds is free.
         case removed(PlacementGroupSpecification)
+        /// Tell this node the same of a group that the former head removed and may not have told every node of.
+        case tellRemoved(PlacementGroupID, on: NodeID)
         case persist(PlacementGroupSpecification)
         case forget(PlacementGroupID)
     }
@@ -108,6 +110,8 @@ package struct PlacementGroupBook: Sendable {
     var recoveryEnd: Instant?
     /// Until then a group that only nodes or its maker know of is one that the former head could not store any more.
     var adoptsUntil = Instant.zero
+    /// What was removed at the former head, as far as its makers say so until then.
+    var removedBefore: Set<PlacementGroupID> = []
 
     package init() {}
 
@@ -157,7 +161,10 @@ package struct PlacementGroupBook: Sendable {
             }
             sink(.answer(token, .success(status(entry))))
         case .remove(let id):
-            guard entries[id] != nil else { return sink(.answer(token, .failure(Self.unknown(id)))) }
+            guard entries[id] != nil else {
+                if now < adoptsUntil, removedBefore.insert(id).inserted { for node in nodes.keys.sorted() { sink(.tellRemoved(id, on: node)) } }
+                return sink(.answer(token, .failure(Self.unknown(id))))
+            }
             remove(id, because: "it was removed", sink)
             if let entry = entries[id] { sink(.answer(token, .success(status(entry)))) }
             place(at: now, sink)

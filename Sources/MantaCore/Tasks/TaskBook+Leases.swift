@@ -94,6 +94,11 @@ extension TaskBook {
                 requeue(flight.task, attempt: flight.attempt)
                 continue
             }
+            if cause.kind == .groupRemoved {
+                // It could run nowhere else.
+                end(flight.task, .failed(MantaError(.placementGroupRemoved, "task \(flight.task.short) ended: \(cause.detail)")), at: now, perform)
+                continue
+            }
             if cause.kind == .bystander { forgive(flight.task, attempt: flight.attempt) }
             retry(flight.task, attempt: flight.attempt, at: now, perform) { count in
                 let code: MantaError.Code =

@@ -227,6 +227,17 @@ private final class GroupBench {
         #expect(h.state(pending.id) == .created)
     }
 
+    @Test func whatItsMakerRemovedAtTheFormerHeadStaysRemoved() {
+        let h = GroupBench()
+        h.on { book, _ in book.restore([], at: h.now, time: WallTime(milliseconds: 0)) }
+        h.join(1, cpus: 2)
+        let specification = h.make([2])
+        h.ask(.remove(specification.id))
+        #expect(h.actions.contains(.tellRemoved(specification.id, on: h.node(1))), "what waits for it there is told")
+        h.join(2, cpus: 2, held: [HeldBundles(specification: specification, indices: [0], isCommitted: true)])
+        #expect(h.actions.contains(.removed(specification)) && h.state(specification.id) == nil)
+    }
+
     @Test func whatNobodyWantsAnyMoreIsNotAdopted() {
         let h = GroupBench()
         h.on { book, _ in book.restore([], at: h.now, time: WallTime(milliseconds: 0)) }
