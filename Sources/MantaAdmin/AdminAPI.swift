@@ -63,7 +63,12 @@ package final class AdminAPI: Sendable {
 
     private func answer(_ route: AdminRoute, _ request: HTTPRequestCopy) async throws -> HTTPResponse {
         switch (route, request.method) {
-        case (.version, _): return .json(["version": .string(version), "api": "v1", "protocol": JSONValue(Int(protocolVersion))])
+        case (.version, _):
+            // The session is the cluster's identity; null while the head is away. A build does not know the commit it was made of.
+            let session = try? await source.state(QueryState(tables: [], limit: 0)).cluster.description
+            return .json([
+                "version": .string(version), "api": "v1", "protocol": JSONValue(Int(protocolVersion)), "session": session.map { .string($0) } ?? .null, "commit": .null,
+            ])
         case (.cluster, _): return .json(AdminViews.cluster(try await everything(), version: version, now: clock()))
         case (.list(.submissions), .post):
             let row = try await source.submit(try SubmissionBody.specification(Self.json(request.body)))

@@ -64,6 +64,8 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     /// Where this process is; a driver learns it while it starts.
     private struct Place {
         var node: NodeID?
+        /// The job that a worker works for: one at a time.
+        var job: JobID?
         var aliases: [ActorID: ActorID] = [:]
     }
 
@@ -79,12 +81,16 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         owner.runtime = self
     }
 
-    package var job: JobID { TaskContext.current?.job ?? configuration.job }
+    package var job: JobID { TaskContext.current?.job ?? ownJob }
+    /// What code belongs to that has left the task or call which started it.
+    private var ownJob: JobID { configuration.role == .driver ? configuration.job : place.withLock { $0.job } ?? configuration.job }
     package var node: NodeID? { place.withLock { $0.node } }
     package var namespace: String { configuration.namespace }
     package var process: ProcessID { address.process }
 
     func setNode(_ node: NodeID) { place.withLock { $0.node = node } }
+    /// A task or actor of this job is about to run here.
+    func serves(_ job: JobID) { place.withLock { $0.job = job } }
 
     // MARK: Life
 
@@ -238,7 +244,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
             deadline = deadline.map { min($0, own) } ?? own
         }
         return Submission(
-            task: task, target: target, function: function, methodName: methodName, job: context?.job ?? configuration.job, parent: context?.task,
+            task: task, target: target, function: function, methodName: methodName, job: context?.job ?? ownJob, parent: context?.task,
             arguments: arguments, results: results, submittedAt: .now, deadline: deadline)
     }
 
@@ -275,7 +281,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         // It may outlive this version of its program, and then runs whichever there is.
         if options.lifetime == .detached { program.hash = nil }
         let specification = ActorSpecification(
-            id: id, job: context?.job ?? configuration.job, program: program, type: type, initializer: initializer,
+            id: id, job: context?.job ?? ownJob, program: program, type: type, initializer: initializer,
             arguments: [], name: options.name, namespace: options.namespace ?? namespace, lifetime: options.lifetime,
             resources: group?.demand(for: options.resources) ?? options.resources,
             placementResources: group?.demand(for: options.placementResources) ?? options.placementResources, maxRestarts: options.maxRestarts,

@@ -29,6 +29,30 @@ import Testing
     return depth == 0 ? [mine] : [mine] + (try await jobsOfWhatIsMade.remote(depth - 1).value)
 }
 
+/// The jobs of what a task makes from a thread that has nothing of it: a task, a call of an actor, and what either makes.
+@Remote func jobsOfWhatAThreadMakes(_ ignored: Int) async throws -> [JobID] {
+    try await Task.detached {
+        let actor = JobTeller.remote()
+        return [try Manta.context.job, try await actor.job().value] + (try await jobsOfWhatIsMade.remote(1).value) + (try await actor.jobsFromAThread().value)
+    }.value
+}
+
+@RemoteActor actor JobTeller {
+    init() {}
+    func job() throws -> JobID { try Manta.context.job }
+    func jobsFromAThread() async throws -> [JobID] { try await Task.detached { try await jobsOfWhatIsMade.remote(1).value }.value }
+}
+
+/// Its parameters with and without a default.
+@Remote func joined(_ x: Int, _ y: Int, third: Int = 0, fourth: Int = 0) -> [Int] { [x, y, third, fourth] }
+@Remote func twice(_ first: [Int], _ second: [Int], again third: [Int]) -> Bool { first == second && second == third }
+
+@RemoteActor final class Joiner {
+    init() {}
+    func joined(_ x: Int, _ y: Int, third: Int = 0) -> [Int] { [x, y, third] }
+    func twice(_ first: [Int], _ second: [Int], again third: [Int]) -> Bool { first == second && second == third }
+}
+
 @Remote func describeContext(_ ignored: Int) throws -> [String] {
     let context = try Manta.context
     return [context.task?.description ?? "", context.node?.description ?? "", context.process.description, "\(context.pid)", "\(context.attempt)"]
@@ -130,6 +154,38 @@ extension SharedClusterTests {
     @Test func CORE_040_everythingBelowATaskBelongsToItsJob() async throws {
         let mine = try Manta.context.job
         #expect(try await jobsOfWhatIsMade.remote(3).value == [mine, mine, mine, mine])
+        let jobs = try await jobsOfWhatAThreadMakes.remote(0).value
+        #expect(jobs.count == 6 && Set(jobs) == [mine])
+        let runtime = try #require(CurrentRuntime.get() as? Runtime)
+        let actors = try await runtime.head(QueryState(tables: [.actors], limit: 10_000)).actors.filter { $0.type.contains("JobTeller") }
+        #expect(!actors.isEmpty && actors.allSatisfy { $0.job == mine })
+    }
+
+    @Test func CORE_032_argumentsBindWithTheirDefaultsOrAreRefused() async throws {
+        // With too few, or of another type, a call does not compile; a call by name is checked where the method is.
+        #expect(try await joined.remote(1, 2).value == [1, 2, 0, 0])
+        #expect(try await joined.remote(1, 2, third: 3).value == [1, 2, 3, 0])
+        #expect(try await joined.remote(1, 2, third: 3, fourth: 4).value == [1, 2, 3, 4])
+        let joiner = Joiner.remote()
+        let runtime = try #require(CurrentRuntime.get() as? Runtime)
+        for arguments in [[0x90], [0x91, 0x01], [0x94, 0x01, 0x01, 0x01, 0x01]] as [[UInt8]] {
+            let error = await #expect(throws: MantaError.self) {
+                try await runtime.call(actor: joiner._actor.id, methodNamed: "joined", arguments: arguments)
+            }
+            #expect(error?.code == .invalidArgument && error?.message.contains("joined(_:_:third:)") == true, "\(String(describing: error))")
+        }
+        #expect(try await joiner.joined(1, 2).value == [1, 2, 0])
+    }
+
+    @Test func CORE_051_oneArgumentMayBePassedSeveralTimes() async throws {
+        let values = Array(0..<100)
+        let reference = Manta.put(values)
+        #expect(try await twice.remote(values, values, again: values).value)
+        #expect(try await twice.remote(reference, reference, again: reference).value)
+        #expect(try await twice.remote(values, reference, again: values).value)
+        let joiner = Joiner.remote()
+        #expect(try await joiner.twice(reference, reference, again: reference).value)
+        #expect(try await joiner.twice(reference, values, again: reference).value)
     }
 
     @Test func CORE_049_contextsTellTheResources() async throws {

@@ -81,6 +81,18 @@ import Testing
     func process() -> Int32 { getpid() }
 }
 
+/// Takes some items of a stream, and keeps the rest waiting.
+@RemoteActor actor Taker {
+    private var iterator: ReferenceStream<Int>.AsyncIterator?
+    init() {}
+    func take(_ count: Int, from source: Source.Handle) async throws -> Int32 {
+        var iterator = source.numbers(1_000).makeAsyncIterator()
+        for _ in 0..<count { _ = try await iterator.next()?.value }
+        self.iterator = iterator
+        return getpid()
+    }
+}
+
 extension SharedClusterTests {
 @Suite(.serialized) struct StreamTests {
     let board = Board.remote()
@@ -190,6 +202,19 @@ extension SharedClusterTests {
         let only = try #require(try await iterator.next())
         await expectCode(.invalidArgument, of: only)
         #expect(try await iterator.next() == nil)
+    }
+
+    @Test func FAIL_022_aStreamWhoseCallerDiedEndsAndTheActorGoesOn() async throws {
+        // One call at a time: another one runs only when the stream has ended.
+        let source = Source.options(maxConcurrency: 1).remote()
+        let taker = Taker.remote()
+        let caller = try await taker.take(2, from: source).value
+        let next = source.total()
+        #expect(!next.isReady, "the stream waits for its consumer")
+        kill(caller, SIGKILL)
+        let made = try await next.value
+        #expect(made >= 2 && made < 10, "it ended where it was")
+        #expect(try await source.process().value != caller)
     }
 
     @Test func aStreamThatCannotBeSubmittedSaysWhy() async throws {

@@ -163,9 +163,16 @@ struct APITests {
         }
     }
 
-    @Test func theSummaryAndTheVersionAreThere() async {
+    @Test func theSummaryIsThere() async {
         #expect(await api.ask(.get, "/api/v1/cluster").json?["totals"]["tasks"] == 300)
-        #expect(await api.ask(.get, "/api/v1/version").json?["version"] == "9.9.9")
+    }
+
+    @Test func JOB_010_theVersionNamesReleaseProtocolAndSession() async {
+        let version = await api.ask(.get, "/api/v1/version")
+        #expect(version.status == 200)
+        #expect(version.json?["version"] == "9.9.9" && version.json?["api"] == "v1" && version.json?["protocol"] == 1)
+        #expect(version.json?["session"] == .string(ClusterID(high: 1, low: 2).description))
+        #expect(version.json?.object?.keys.contains("commit") == true)
     }
 
     @Test(arguments: [

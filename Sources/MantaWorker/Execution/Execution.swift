@@ -34,7 +34,10 @@ final class Execution {
             resultCount: Int(message.resultCount), arguments: message.arguments, actor: nil, group: message.group, route: ReplyRoute(link: link),
             deadline: message.timeLeft.map { owner.loop.now + .nanoseconds($0) }, resources: message.resources,
             gpus: message.gpus)
-        if runners[message.lease] == nil { see(message.gpus) }
+        if runners[message.lease] == nil {
+            see(message.gpus)
+            owner.runtime.serves(message.job)
+        }
         let runner = runners[message.lease] ?? LeaseRunner(lease: message.lease)
         runners[message.lease] = runner
         runner.route = run.route

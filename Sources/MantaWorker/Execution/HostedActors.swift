@@ -44,6 +44,7 @@ final class HostedActors {
             return link.fail(correlation, MantaError(.conflict, "this worker already hosts an actor"))
         }
         places[id] = Place(specification: specification)
+        owner.runtime.serves(specification.job)
         let (route, runtime) = (ReplyRoute(link: link), owner.runtime!)
         Task {
             let result: Result<ActorHost, any Error>
