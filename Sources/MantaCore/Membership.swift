@@ -1,6 +1,6 @@
 // Membership: which nodes the cluster has and whether they live, decided from registrations, heartbeats, broken links and ended processes.
 //
-// A node is suspect when nothing was heard of it for a while or its link broke, and dead when that lasts or its process has ended. A dead node that
+// A node is suspect when nothing was heard of it for a while, and dead when that lasts, when its link broke for good or its process has ended. A dead node that
 // speaks again has a new life: it registers again and is told what to end. When the head itself was stopped for a while, silence of that time counts
 // for nobody. A node identifier belongs to one process: another process with it is refused while the first one lives.
 
@@ -37,8 +37,6 @@ package struct Membership: Sendable {
         /// Why it is dead.
         package internal(set) var reason: String?
         var lastHeard = Instant.zero
-        /// Since when its link is known to be broken.
-        var brokenAt: Instant?
         package init(id: NodeID, process: ProcessID, endpoint: String, host: String, pid: Int32, total: Resources, available: Resources, startedAt: WallTime) {
             (self.id, self.process, self.endpoint, self.host, self.pid) = (id, process, endpoint, host, pid)
             (self.total, self.available, self.startedAt) = (total, available, startedAt)
@@ -112,7 +110,7 @@ package struct Membership: Sendable {
         // Work for a new bundle waits until the others know of it.
         let hasNewBundles = node.total != present
         node.total = present
-        (node.available, node.workers, node.state, node.lastHeard, node.brokenAt) = (available, workers, .alive, now, nil)
+        (node.available, node.workers, node.state, node.lastHeard) = (available, workers, .alive, now)
         nodes[id] = node
         if wasSuspect {
             sink(.nodeBecameAlive(id))
@@ -127,8 +125,7 @@ package struct Membership: Sendable {
     /// Its link broke and did not come back within the grace of links: the process or the way to it is gone.
     package mutating func disconnected(_ id: NodeID, at now: Instant, _ sink: (Action) -> Void) {
         guard let node = nodes[id], node.state != .dead else { return }
-        nodes[id]!.brokenAt = now
-        if node.state == .alive { becomeSuspect(id, sink) }
+        die(id, reason: "the connection to node \(id.short) on \(node.host) broke and did not come back", sink)
     }
 
     /// Its process has ended for sure.
@@ -155,9 +152,7 @@ package struct Membership: Sendable {
         }
         for node in all where node.state != .dead {
             let silence = now - node.lastHeard
-            if let brokenAt = node.brokenAt, now - brokenAt >= Limits.brokenNodePatience {
-                die(node.id, reason: "the connection to node \(node.id.short) on \(node.host) broke and did not come back", sink)
-            } else if silence >= timing.deadAfter {
+            if silence >= timing.deadAfter {
                 die(node.id, reason: "nothing was heard of node \(node.id.short) on \(node.host) for \(silence.inMilliseconds) ms", sink)
             } else if silence >= timing.suspectAfter, node.state == .alive {
                 becomeSuspect(node.id, sink)

@@ -24,7 +24,8 @@ extension Head {
                 journal?.record([.putNode(StoredNode(id: node.id, host: node.host, pid: node.pid, incarnation: node.incarnation))])
             case .forget(let id):
                 journal?.record([.removeNode(id)])
-                for (other, link) in nodeLinks where other != id { link.send(NodeLost(node: id)) }
+                // Owners too: a silent node's links break later than the head loses patience.
+                for peer in peers.values where peer.node != id && [.node, .driver, .worker].contains(peer.hello.role) { peer.link.send(NodeLost(node: id)) }
             case .publishView:
                 let view = clusterView
                 for peer in peers.values where peer.hello.role == .node || peer.hello.role == .proxy { peer.link.send(view) }
@@ -59,6 +60,7 @@ extension Head {
             available: message.available, startedAt: process?.startedAt ?? .now)
         node.incarnation = process?.incarnation
         node.labels = message.labels ?? [:]
+        let wasDead = membership[id]?.state == .dead
         try membership.register(node, at: loop.now) { actions.append($0) }
         peer.node = id
         nodeLinks[id] = link
@@ -78,7 +80,7 @@ extension Head {
             ends.append(actor)
             return true
         }
-        link.reply(to: correlation, NodeRegistered(cluster: cluster, endActors: ends))
+        link.reply(to: correlation, NodeRegistered(cluster: cluster, endActors: ends, wasDead: wasDead ? true : nil))
         log.info("a node registered", metadata: ["node": "\(id)", "host": "\(message.host)", "actors": "\(running.count)", "ended": "\(ends.count)"])
         for job in message.jobs where jobs.hasEnded(job.id) { link.send(JobEnded(job: job.id)) }
         perform(actions)

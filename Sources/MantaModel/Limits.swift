@@ -22,15 +22,13 @@ package enum Limits {
     package static let spin: Duration = .microseconds(120)
     /// A request without an own deadline gets this one.
     package static let requestDeadline: Duration = .seconds(30)
-    /// How long an outgoing link may be broken before its peer counts as gone.
+    /// How long a link may be broken before its peer counts as gone; a node is dead then.
     package static let reconnectGrace: Duration = .seconds(2)
 
     /// Nodes tell the head that they live this often; three missed make a suspect, ten a dead node.
     package static let heartbeatPeriod: Duration = .seconds(1)
     package static let suspectAfter: Duration = .seconds(3)
     package static let deadAfter: Duration = .seconds(10)
-    /// A node whose link is gone for good is dead after so long, unless it is heard of again.
-    package static let brokenNodePatience: Duration = .seconds(3)
 
     /// A worker that no lease uses for so long ends, beyond one per CPU kept ready.
     package static let idleWorkerLifetime: Duration = .seconds(60)

@@ -117,6 +117,7 @@ package final class Node: @unchecked Sendable {
         head.request(registration, deadline: .seconds(3600)) { [self] result in
             switch result {
             case .success(let answer):
+                if answer.wasDead == true { book.givenUp(at: loop.now) { perform($0) } }
                 for actor in answer.endActors { endActor(actor, DeathCause(.killed, "the head gave it up")) }
             case .failure(let error): logger.error("registration at the head failed", metadata: ["error": "\(error)"])
             }

@@ -123,6 +123,8 @@ class FakeProcess: TransportDelegate, @unchecked Sendable {
     }
     func tell(_ message: some WireMessage) async { await running.loop.perform { [self] in _ = link.send(message) } }
     func leave() async { await running.loop.perform { [self] in transport.close() } }
+    /// Its connection breaks, as if its machine had died.
+    func breakOff() async { await running.loop.perform { [self] in transport.close(saysGoodbye: false) } }
 
     func linkOpened(_ link: Link, hello: Hello) { openings.append(false) }
     func linkReopened(_ link: Link, hello: Hello, restarted: Bool) { openings.append(restarted) }

@@ -124,6 +124,22 @@ import Testing
         try await eventually("the others hear of it") { second.views.values.last?.nodes.map(\.id) == [second.node] }
     }
 
+    @Test func aNodeWhoseConnectionBreaksIsGivenUpLongBeforeASilentOne() async throws {
+        let head = try await head()
+        let far = try await FakeNode(at: head, host: "elsewhere")
+        let near = try await FakeNode(at: head)
+        let driver = try await FakeDriver(at: head)
+        let broke = ContinuousClock.now
+        await far.breakOff()
+        try await eventually("it counts as dead", within: .seconds(30)) {
+            try await driver.query(.nodes).nodes.first { $0.id == far.node }?.state == .dead
+        }
+        #expect(ContinuousClock.now - broke < Limits.deadAfter)
+        let errors = try await driver.query(.errors).errors
+        #expect(errors.contains { $0.node == far.node && $0.message.contains("the connection") })
+        try await eventually("the others hear of it") { near.views.values.last?.nodes.map(\.id) == [near.node] }
+    }
+
     /// F14, F29.
     @Test func aNodeThatWasAwayForTooLongMustEndWhatWasGivenUp() async throws {
         let head = try await head { $0.timing.deadAfter = .milliseconds(600) }

@@ -101,6 +101,27 @@ extension SchedulingTests {
             }
         }
 
+        @Test func aSilentNodeIsGivenUpAndEndsWhatItRanWhenItIsBack() async throws {
+            try await TestCluster.run(nodes: [1, 1]) { cluster, nodes in
+                func state() async throws -> NodeState? { try await cluster.state(.nodes).nodes.first { $0.id == nodes[1].id }?.state }
+                let folder = TemporaryDirectory()
+                let task = hangOnce.options(scheduling: .node(nodes[1].id, soft: true)).remote(noting: folder.file("tries"))
+                try await eventually("the first try", within: .seconds(30)) { (try? String.lines(of: folder.file("tries")).count) == 1 }
+                let first = try #require(try String.lines(of: folder.file("tries"))[0].split(separator: " ").last.flatMap { Int32($0) })
+                let stopped = ContinuousClock.now
+                kill(nodes[1].pid, SIGSTOP)
+                #expect(try await task.value == nodes[0].id.description)
+                #expect(ContinuousClock.now - stopped > Limits.deadAfter - Limits.heartbeatPeriod, "a short silence is no death")
+                #expect(try await state() == .dead)
+                #expect(try await cluster.state(.errors).errors.contains { $0.node == nodes[1].id && $0.message.contains("nothing was heard") })
+                kill(nodes[1].pid, SIGCONT)
+                try await eventually("its return", within: .seconds(30)) { try await state() == .alive }
+                try await eventually("the end of what it ran", within: .seconds(30)) { hasEnded(first) }
+                #expect(try await whereAmI.options(scheduling: .node(nodes[1].id)).remote().value == nodes[1].id.description)
+                try await cluster.expectEverythingIsReturned()
+            }
+        }
+
         @Test func CORE_031_whatDiedIsReadyForWhoWaits() async throws {
             try await TestCluster.run(nodes: [2]) { cluster, _ in
                 let node = try await cluster.addNode(cpus: 1, resources: "home=1")

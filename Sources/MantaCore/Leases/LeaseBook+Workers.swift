@@ -49,6 +49,15 @@ extension LeaseBook {
         kill(process, because: reason, .lease(lease), perform)
     }
 
+    /// The cluster took this node for dead: owners have forgotten their leases here, and what runs under them runs elsewhere by now.
+    package mutating func givenUp(at now: Instant, perform: (Action) -> Void) {
+        for process in roster where workers[process]?.leases.isEmpty == false {
+            kill(process, because: "node \(node.short) was silent for so long that the cluster gave it up", as: .nodeDied, .node, perform)
+        }
+        for (id, lease) in leases.sorted(by: { $0.key < $1.key }) where lease.state == .waiting { end(id, .returned, at: now) }
+        serve(at: now, perform)
+    }
+
     /// A worker process is gone, for whatever reason. Its leases are lost; what it owned itself is dropped. Who shared it with work for whose sake it was
     /// killed is told so.
     package mutating func workerDied(_ process: ProcessID, _ cause: DeathCause, at now: Instant, perform: (Action) -> Void) {

@@ -99,6 +99,8 @@ extension LeaseBook {
         case job(JobID)
         case group(PlacementGroupID)
         case lease(LeaseID)
+        /// The cluster gave the node up.
+        case node
 
         func concerns(_ lease: LeaseID, _ key: GroupKey) -> Bool {
             switch self {
@@ -106,6 +108,7 @@ extension LeaseBook {
             case .job(let job): key.job == job
             case .group(let group): key.resources.group == group
             case .lease(let id): id == lease
+            case .node: true
             }
         }
     }

@@ -62,7 +62,11 @@ package struct NodeRegistered: CodedMessage, Hashable {
     package static var kind: MessageKind { .nodeRegistered }
     package var cluster: ClusterID
     package var endActors: [ActorID]
-    package init(cluster: ClusterID, endActors: [ActorID]) { (self.cluster, self.endActors) = (cluster, endActors) }
+    /// The node was given up: whoever has leases there has forgotten them.
+    package var wasDead: Bool?
+    package init(cluster: ClusterID, endActors: [ActorID], wasDead: Bool? = nil) {
+        (self.cluster, self.endActors, self.wasDead) = (cluster, endActors, wasDead)
+    }
 }
 
 /// Node → head, every `Limits.heartbeatPeriod` and when its free resources changed much.
@@ -156,7 +160,7 @@ package struct OwnerDied: CodedMessage, Hashable {
     package init(process: ProcessID) { self.process = process }
 }
 
-/// Head → nodes: a node is lost, with every process on it.
+/// Head → nodes, drivers and workers: a node is lost, with every process on it.
 package struct NodeLost: CodedMessage, Hashable {
     package static var kind: MessageKind { .nodeLost }
     package var node: NodeID

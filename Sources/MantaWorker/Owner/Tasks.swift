@@ -85,13 +85,17 @@ extension Owner {
             let cause = DeathCause(.exited, "worker \(process.short) cannot be reached: \(error.message)")
             tasks?.workerLost(process, cause, at: loop.now, perform: perform)
         }
-        if let (node, _) = nodeLinks.first(where: { $0.value === link }) {
-            nodeLinks[node] = nil
-            objects.nodeLost(node)
-            leaseGPUs = leaseGPUs.filter { $0.value.node != node }
-            if link === nodeLink, let job { return findHome(instead: node, job, until: loop.now + Limits.homeSearch) }
-            tasks?.nodeLost(node, at: loop.now, perform: perform)
-        }
+        if let (node, _) = nodeLinks.first(where: { $0.value === link }) { nodeLost(node) }
+    }
+
+    /// The link to a node is gone, or the head has given the node up. A worker goes on without its own: it ends with the node's process.
+    func nodeLost(_ node: NodeID) {
+        if runtime.configuration.role != .driver, node == runtime.node { return }
+        let link = nodeLinks.removeValue(forKey: node)
+        objects.nodeLost(node)
+        leaseGPUs = leaseGPUs.filter { $0.value.node != node }
+        if let link, link === nodeLink, let job { return findHome(instead: node, job, until: loop.now + Limits.homeSearch) }
+        tasks?.nodeLost(node, at: loop.now, perform: perform)
     }
 
     /// A driver outlives its node when another one serves its machine: the head, which may hear of the loss later, is asked until it names one.

@@ -33,6 +33,17 @@ import Testing
         #expect(causes(bench.die(worker))[parent] == .signaled)
     }
 
+    @Test func aNodeThatWasGivenUpEndsEveryWorkerWithLeases() {
+        var (bench, parent, worker) = shared()
+        let waiting = bench.request().0
+        let idle = bench.ready().0
+        let actions = bench.on { $0.givenUp(at: $1, perform: $2) }
+        #expect(actions.compactMap(\.killed) == [worker.process], "not \(idle.process), which runs nothing")
+        #expect(bench.book.explain(waiting)?.hasPrefix("ended") == true)
+        #expect(causes(bench.die(worker))[parent] == .signaled, "nobody is a bystander")
+        #expect(bench.freeCPUs == 1)
+    }
+
     @Test func aWorkerThatAsksToEndConcernsOneLease() {
         var (bench, parent, worker) = shared()
         let child = bench.request().0
