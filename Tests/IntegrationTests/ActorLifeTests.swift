@@ -170,6 +170,14 @@ extension SharedClusterTests {
         #expect(try await caller.call().value == 4)
     }
 
+    @Test func ACTOR_061_aThousandTimesOneNameIsOneActor() async throws {
+        for round in 1...1_000 {
+            let tally = Tally.options(name: "again and again", maxRestarts: 1, getIfExists: true).remote()
+            #expect(try await tally.next().value == round)
+        }
+        try await Manta.kill(Tally.named("again and again"))
+    }
+
     @Test func ACTOR_021_aConstructorThatCrashes() async throws {
         await expectCode(.actorDied, of: CrashingAtFirst.remote(board, "never", tries: 9).answer())
         let third = CrashingAtFirst.options(maxRestarts: 3).remote(board, "third", tries: 3)

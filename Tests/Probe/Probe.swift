@@ -29,6 +29,7 @@ struct Mishap: Error {}
     return text.utf8.count
 }
 @Remote func stumble() async throws -> Int { throw Mishap() }
+@Remote func stumbleWatched() async throws -> Int { throw Mishap() }
 
 /// The bytes of the executable that it runs in, and the node.
 @Remote func executable() async throws -> String {
@@ -76,6 +77,8 @@ enum Probe {
             say(try await speak.remote(text).value)
             while true { try await Task.sleep(for: .seconds(3600)) }  // until the test ends it
         case ("stumble", _):
+            // Who looks at the failure is told; nobody looks at the other one.
+            _ = try? await stumbleWatched.remote().value
             _ = stumble.remote()
             while true { try await Task.sleep(for: .seconds(3600)) }  // until the test ends it
         case ("spread", let count?):

@@ -47,7 +47,7 @@ extension ProcessTests {
             }
         }
 
-        @Test func whatWorkersPrintAndFailuresNobodyAwaitsAppearAtTheDriver() async throws {
+        @Test func CORE_056_whatWorkersPrintAndFailuresNobodyAwaitsAppearAtTheDriver() async throws {
             try await Platform.run { platform in
                 let driver = try BuiltProgram.Probe.start(["chatter", "hello"], environment: platform.environment)
                 let source = /\(Probe\.speak\(_:\) pid=\d+ node=[0-9a-f]{8}\)/
@@ -65,6 +65,8 @@ extension ProcessTests {
                 try await eventually("the failure in the list", within: .seconds(30)) {
                     try await platform.list("errors").contains { $0["message"].string?.contains("Mishap") == true }
                 }
+                #expect(careless.errors.split(separator: "\n").count { $0.contains("nobody awaited its result") } == 1, "\(careless.errors)")
+                #expect(!careless.errors.contains("stumbleWatched"))
                 careless.signal(SIGKILL)
             }
         }

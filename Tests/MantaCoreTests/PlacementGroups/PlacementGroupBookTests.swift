@@ -146,6 +146,23 @@ private final class GroupBench {
         #expect(h.state(second) == .pending)
     }
 
+    @Test func FAIL_044_aNodeThatAnswersLateMakesTheGroupLate() throws {
+        let h = GroupBench()
+        h.join(1, cpus: 2)
+        let id = h.create(h.make([2]))
+        #expect(h.ask(.ready(id)) == nil)
+        let question = h.lastToken
+        for _ in 0..<2 {
+            h.now = h.now + .seconds(1)
+            h.on { $0.tick(at: h.now, $1) }
+            h.on { $0.nodeUpdated(h.node(1), available: Resources([Resources.cpu: 2]), at: h.now, $1) }
+            #expect(h.answer(to: question) == nil && h.state(id) == .pending, "nobody is told that it is ready, and it is asked for once")
+        }
+        #expect(h.actions.filter { if case .prepare = $0 { true } else { false } }.count == 1)
+        h.settle()
+        #expect(try h.answer(to: question)?.get().state == .created)
+    }
+
     @Test func SCHED_021_onlyAsManyAsFitAreCreatedAndTheOthersFollow() {
         let h = GroupBench()
         h.join(1, cpus: 4)
