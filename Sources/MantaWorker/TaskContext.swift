@@ -17,6 +17,8 @@ package final class TaskContext: Sendable {
     package let function: String
     /// Which try it is, from 1.
     package let attempt: Int
+    /// How often the actor whose method runs was restarted.
+    package let restarts: Int
     /// When it must have ended, on this process's monotonic clock; what it submits has the same, or an earlier one.
     package let deadline: Instant?
     /// The placement group that what it submits is put into, when nothing else is said; nil for none.
@@ -36,22 +38,24 @@ package final class TaskContext: Sendable {
 
     package convenience init(
         job: JobID, task: TaskID, node: NodeID, actor: ActorID?, function: String, attempt: Int, group: GroupMembership? = nil,
-        resources: Resources = .oneCPU, gpus: [String] = [], willBlock: @escaping @Sendable () -> Void, didUnblock: @escaping @Sendable () async throws -> Void
+        resources: Resources = .oneCPU, gpus: [String] = [], restarts: Int = 0, willBlock: @escaping @Sendable () -> Void,
+        didUnblock: @escaping @Sendable () async throws -> Void
     ) {
         self.init(
-            job: job, task: task, node: node, actor: actor, function: function, attempt: attempt, deadline: nil, group: group, runsAlone: false,
+            job: job, task: task, node: node, actor: actor, function: function, attempt: attempt, restarts: restarts, deadline: nil, group: group, runsAlone: false,
             resources: resources, gpus: gpus, route: nil,
             willBlock: willBlock, didUnblock: didUnblock)
     }
 
     init(
-        job: JobID, task: TaskID, node: NodeID, actor: ActorID?, function: String, attempt: Int, deadline: Instant?,
+        job: JobID, task: TaskID, node: NodeID, actor: ActorID?, function: String, attempt: Int, restarts: Int = 0, deadline: Instant?,
         group: GroupMembership?, runsAlone: Bool, resources: Resources, gpus: [String], route: ReplyRoute?,
         willBlock: @escaping @Sendable () -> Void,
         didUnblock: @escaping @Sendable () async throws -> Void
     ) {
         (self.job, self.task, self.node, self.actor) = (job, task, node, actor)
         (self.function, self.attempt, self.deadline, self.group) = (function, attempt, deadline, group)
+        self.restarts = restarts
         (self.runsAlone, self.resources, self.gpus, self.route) = (runsAlone, resources, gpus, route)
         (self.willBlock, self.didUnblock) = (willBlock, didUnblock)
     }

@@ -178,6 +178,13 @@ extension SharedClusterTests {
         try await Manta.kill(Tally.named("again and again"))
     }
 
+    @Test func ACTOR_064_anActorKnowsThatItWasRestarted() async throws {
+        let reborn = Reborn.options(maxRestarts: 1, maxTaskRetries: 1).remote()
+        #expect(try await reborn.lives().value == [0, 0])
+        kill(try await reborn.process().value, SIGKILL)
+        try await eventually("its second life", within: .seconds(30)) { try await reborn.lives().value == [1, 1] }
+    }
+
     @Test func ACTOR_021_aConstructorThatCrashes() async throws {
         await expectCode(.actorDied, of: CrashingAtFirst.remote(board, "never", tries: 9).answer())
         let third = CrashingAtFirst.options(maxRestarts: 3).remote(board, "third", tries: 3)

@@ -151,6 +151,14 @@ extension SharedClusterTests {
         #expect(clock.now - start < .seconds(20))
     }
 
+    @Test func CORE_037_aReferenceIsNotPutOnceMore() async throws {
+        // To get a value that is no reference does not compile.
+        let one = Manta.put(1)
+        let error = await #expect(throws: MantaError.self) { try await Manta.put(one).value }
+        #expect(error?.code == .invalidArgument && error?.message.contains("\(one.id)") == true, "\(String(describing: error))")
+        #expect(try await Manta.put([one]).value[0].value == 1)
+    }
+
     @Test func CORE_040_everythingBelowATaskBelongsToItsJob() async throws {
         let mine = try Manta.context.job
         #expect(try await jobsOfWhatIsMade.remote(3).value == [mine, mine, mine, mine])

@@ -224,6 +224,14 @@ func untilCancelled(_ board: Board.Handle, _ name: String) async throws -> Int {
     return count
 }
 
+/// How often it was restarted, as its constructor and as its methods see it.
+@RemoteActor final class Reborn {
+    private let born: Int
+    init() throws { born = try Manta.context.restarts }
+    func lives() throws -> [Int] { [born, try Manta.context.restarts] }
+    func process() -> Int32 { getpid() }
+}
+
 @RemoteActor final class Caller {
     private let target: Tally.Handle
     init(_ target: Tally.Handle) { self.target = target }

@@ -15,6 +15,8 @@ extension Manta {
         public var function: String?
         /// Which try of the task this is, from 1.
         public var attempt: Int
+        /// How often the actor whose constructor or method runs was restarted: 0 in its first life, and outside of actors.
+        public var restarts: Int
         /// How long it may still take, when it has a deadline; what it submits has the same.
         public var timeLeft: Duration?
         /// What the running task holds, or the actor for life; nothing in a driver.
@@ -40,6 +42,7 @@ extension Manta {
             let task = TaskContext.current
             return Context(
                 job: task?.job ?? runtime.job, task: task?.task, actor: task?.actor, function: task?.function, attempt: task?.attempt ?? 1,
+                restarts: task?.restarts ?? 0,
                 timeLeft: task?.deadline.map { max(.zero, $0 - EventLoop.clock()) }, resources: task?.resources ?? Resources(), gpus: task?.gpus ?? [],
                 process: runtime.process, node: task?.node ?? runtime.node, placementGroup: task?.group?.group, namespace: runtime.namespace, pid: getpid())
         }

@@ -7,6 +7,13 @@ import MantaWire
 import MantaWorker
 
 extension Manta {
+    /// Refused: a reference is there already, and calls take it as it is. To pass one on unread, put an array of references.
+    ///
+    /// - Returns: A reference whose reading throws `invalidArgument`.
+    public static func put<Value>(_ reference: ObjectReference<Value>) -> ObjectReference<ObjectReference<Value>> {
+        ObjectReference(.failed(MantaError(.invalidArgument, "object \(reference.id) is a reference already; pass it as it is, or put [reference] to pass it on unread")))
+    }
+
     /// Stores a value once, so that many calls can take it by reference.
     ///
     /// Returns at once; a value that cannot be encoded makes a reference whose reading throws.

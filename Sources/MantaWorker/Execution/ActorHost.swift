@@ -11,6 +11,7 @@ import Synchronization
 
 final class ActorHost: Sendable {
     let specification: ActorSpecification
+    private let restarts: Int
     private let entry: ActorEntry
     private let instance: any ActorInstance
     /// What a Swift actor's calls are isolated to; nil for a class.
@@ -43,13 +44,13 @@ final class ActorHost: Sendable {
         let context = TaskContext(
             job: specification.job, task: TaskID(high: specification.id.high, low: specification.id.low), node: runtime.node ?? NodeID(high: 0, low: 0),
             actor: specification.id, function: "\(specification.type).init", attempt: order.restarts + 1,
-            group: specification.capturedGroup, resources: resources, gpus: gpus, willBlock: {}, didUnblock: {})
+            group: specification.capturedGroup, resources: resources, gpus: gpus, restarts: order.restarts, willBlock: {}, didUnblock: {})
         let arguments = specification.arguments.map { ArgumentValue.value(.array($0)) }
         let instance = try await TaskContext.$current.withValue(context) { try await entry.create(specification.initializer, arguments) }
         let keeper = instance.isRestorable ? SnapshotKeeper(specification, restarts: order.restarts) : nil
         if let last = try await keeper?.last(on: runtime) { try await TaskContext.$current.withValue(context) { try await instance.restore(from: last.bytes) } }
         (self.instance, self.keeper) = (instance, keeper)
-        (self.specification, self.entry) = (specification, entry)
+        (self.specification, self.entry, restarts) = (specification, entry, order.restarts)
         isolation = instance.isolation
         functionNames = entry.methods.map { "\(entry.name).\($0.name)" }
         lane = CallLane(limit: entry.runsOneByOne ? 1 : max(1, specification.maxConcurrency))
@@ -128,7 +129,7 @@ final class ActorHost: Sendable {
             arguments: call.arguments, actor: call.actor, route: route)
         let context = TaskContext(
             job: job, task: call.task, node: runtime.node ?? NodeID(high: 0, low: 0), actor: call.actor, function: run.function, attempt: Int(call.attempt),
-            deadline: call.timeLeft.map { EventLoop.clock() + .nanoseconds($0) }, group: specification.capturedGroup, runsAlone: alone,
+            restarts: restarts, deadline: call.timeLeft.map { EventLoop.clock() + .nanoseconds($0) }, group: specification.capturedGroup, runsAlone: alone,
             resources: resources, gpus: gpus, route: route, willBlock: {}, didUnblock: {})
         if call.methodName == CallActor.snapshot { return await snapshot(behind: run, context: context, isUnasked: true) }
         let finished = await run.carryOut(on: runtime, context: context) { arguments in
