@@ -16,6 +16,9 @@ extension Head {
         if jobs.hasEnded(specification.job), specification.lifetime == .job {
             throw MantaError(.conflict, "job \(specification.job) has ended; it creates no more actors")
         }
+        if let group = specification.placementResources.group, !message.getIfExists, placementGroups.isGone(group, at: loop.now) {
+            throw MantaError(.placementGroupRemoved, "placement group \(group.short) was removed; actor \(specification.id.short) of type \(specification.type) cannot run in it")
+        }
         let isOwner = link.peer?.process == specification.owner.process
         ask(.create(specification, getIfExists: message.getIfExists, watcher: isOwner ? link.notes?.watcher : nil), correlation, on: link)
     }

@@ -77,7 +77,14 @@ extension SchedulingTests {
                 #expect(!plain.isReady, "the group holds every CPU")
                 try await group.remove()
                 #expect(try await plain.value != "nowhere")
-                for task in inside { await #expect(throws: MantaError.self) { try await task.value } }
+                for task in inside {
+                    let error = await #expect(throws: MantaError.self) { try await task.value }
+                    #expect(error?.code == .placementGroupRemoved, "\(String(describing: error))")
+                }
+                // What comes too late is told at once.
+                let late = await #expect(throws: MantaError.self) { try await whereAmI.options(cpus: 1, scheduling: .group(group)).remote().value }
+                let lateActor = await #expect(throws: MantaError.self) { try await Resident.options(cpus: 1, scheduling: .group(group)).remote().node().value }
+                #expect(late?.code == .placementGroupRemoved && lateActor?.code == .placementGroupRemoved, "\(String(describing: lateActor))")
                 try await cluster.expectEverythingIsReturned()
             }
         }

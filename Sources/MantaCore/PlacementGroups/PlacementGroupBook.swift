@@ -124,6 +124,9 @@ package struct PlacementGroupBook: Sendable {
 
     package func status(_ id: PlacementGroupID) -> Status? { entries[id].map(status) }
 
+    /// Whether the group was removed: nothing will ever run in it. A head that is new may not know of every group yet.
+    package func isGone(_ id: PlacementGroupID, at now: Instant) -> Bool { entries[id].map { $0.state == .removed } ?? (now >= adoptsUntil) }
+
     /// Newest first.
     package func rows(limit: Int) -> [PlacementGroupRow] {
         entries.values.sorted { $0.number > $1.number }.prefix(max(0, limit)).map { entry in
