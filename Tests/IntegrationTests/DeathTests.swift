@@ -72,7 +72,7 @@ extension SharedClusterTests {
             let words = "last words \(UInt64.random(in: 0 ... .max))"
             let error = await #expect(throws: MantaError.self) { try await complainAndAbort.options(retries: 0).remote(words).value }
             #expect(error?.code == .workerCrashed)
-            for part in ["signal 6 (SIGABRT", words, "peak memory", "complainAndAbort"] { #expect(error?.message.contains(part) == true, "\(error?.message ?? "")") }
+            for part in ["signal 6 (SIGABRT", words, "peak memory", "complainAndAbort", " s, "] { #expect(error?.message.contains(part) == true, "\(error?.message ?? "")") }
             try await eventually("the death in the list of errors", within: .seconds(30)) {
                 try await errors().contains { $0.code == "workerCrashed" && $0.source == "worker" && $0.message.contains(words) && $0.task != nil && $0.job != nil }
             }
