@@ -72,7 +72,12 @@ void manta_set_thread_name(const char *name) {
     pthread_setname_np(pthread_self(), text);
 }
 
-int manta_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? -errno : 0; }
+int manta_end_with_parent(void) {
+    int signal = 0;
+    if (prctl(PR_GET_PDEATHSIG, &signal) < 0) return -errno;
+    if (signal == SIGKILL && prctl(PR_SET_PDEATHSIG, SIGTERM) < 0) return -errno;
+    return 0;
+}
 
 int64_t manta_raise_descriptor_limit(void) {
     struct rlimit limit;

@@ -16,6 +16,18 @@ package struct NodeAddress: Hashable, Sendable, Codable {
     package init(node: NodeID, endpoint: String) { (self.node, self.endpoint) = (node, endpoint) }
 }
 
+/// A large argument of a task: the object, its owner and size, and the nodes whose stores have it.
+package struct ArgumentLocation: Hashable, Sendable, Codable {
+    package var object: ObjectID
+    package var owner: ProcessAddress
+    /// Bytes.
+    package var size: Int
+    package var sources: [NodeAddress]
+    package init(object: ObjectID, owner: ProcessAddress, size: Int, sources: [NodeAddress]) {
+        (self.object, self.owner, self.size, self.sources) = (object, owner, size, sources)
+    }
+}
+
 /// An object and the process that owns it: what a reference says.
 package struct ObjectAddress: Hashable, Sendable, Codable {
     package var object: ObjectID
@@ -65,6 +77,14 @@ public enum SnapshotPolicy: Hashable, Sendable, Codable {
     case never
 }
 
+/// An argument of an actor's initializer that its owner has.
+package struct ArgumentReference: Hashable, Sendable, Codable {
+    /// Which argument, from 0.
+    package var index: Int
+    package var object: ObjectAddress
+    package init(index: Int, object: ObjectAddress) { (self.index, self.object) = (index, object) }
+}
+
 /// Everything that is needed to construct an actor, now or again after a crash or a restart of the head.
 package struct ActorSpecification: Hashable, Sendable, Codable {
     package var id: ActorID
@@ -74,7 +94,7 @@ package struct ActorSpecification: Hashable, Sendable, Codable {
     package var type: String
     /// Which initializer, by its registered index.
     package var initializer: UInt32
-    /// The encoded arguments of the initializer.
+    /// The encoded arguments of the initializer; those of `references` are empty.
     package var arguments: [[UInt8]]
     package var name: String?
     package var namespace: String
@@ -100,13 +120,16 @@ package struct ActorSpecification: Hashable, Sendable, Codable {
     package var isolation: ActorIsolation?
     /// Nil is after every call.
     package var snapshots: SnapshotPolicy?
+    /// Arguments of the initializer that are too large to travel: each incarnation takes them from their owners; nil is none.
+    package var references: [ArgumentReference]?
 
     package init(
         id: ActorID, job: JobID, program: Program, type: String, initializer: UInt32, arguments: [[UInt8]], name: String?, namespace: String,
         lifetime: ActorLifetime, resources: Resources, placementResources: Resources, maxRestarts: Int, maxConcurrency: Int, owner: ProcessAddress,
         maxTaskRetries: Int? = nil, concurrencyGroups: [String: Int]? = nil, scheduling: Scheduling? = nil,
-        isolation: ActorIsolation? = nil, snapshots: SnapshotPolicy? = nil
+        isolation: ActorIsolation? = nil, snapshots: SnapshotPolicy? = nil, references: [ArgumentReference]? = nil
     ) {
+        self.references = references
         (self.id, self.job, self.program, self.type, self.initializer, self.arguments) = (id, job, program, type, initializer, arguments)
         (self.name, self.namespace, self.lifetime, self.resources) = (name, namespace, lifetime, resources)
         (self.placementResources, self.maxRestarts, self.maxConcurrency, self.owner) = (placementResources, maxRestarts, maxConcurrency, owner)

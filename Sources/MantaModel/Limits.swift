@@ -20,6 +20,8 @@ package enum Limits {
     package static let batchesBeforeRing = 16
     /// A thread on the way of a call looks so long for more work before it sleeps, while that pays: a wake-up takes about as long.
     package static let spin: Duration = .microseconds(120)
+    /// A task keeps its resources while it waits for at most so long: giving them away and getting them back takes longer.
+    package static let shortWait: Duration = .milliseconds(50)
     /// A request without an own deadline gets this one.
     package static let requestDeadline: Duration = .seconds(30)
     /// How long a link may be broken before its peer counts as gone; a node is dead then.

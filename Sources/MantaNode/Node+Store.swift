@@ -30,6 +30,7 @@ extension Node {
         case .objectsStored: store.stored(try ObjectsStored(from: &message.body), by: try client(link))
         case .freeObjects: store.free(try FreeObjects(from: &message.body).objects)
         case .openObject: open(try OpenObject(from: &message.body), try message.required(), on: link)
+        case .ownsElsewhere: sentElsewhere.insert(try client(link))
         case .pullObject: store.pull(try PullObject(from: &message.body), try message.required(), on: link)
         default: return false
         }

@@ -39,8 +39,10 @@ package final class Node: @unchecked Sendable {
     var endedActors: [ActorID: (restarts: Int, cause: DeathCause)] = [:]
     /// Who shares which process.
     var shared = SharedProcessBook()
-    /// Processes of this node that were sent to other nodes for leases.
-    private var sentElsewhere: Set<ProcessID> = []
+    /// Requests whose arguments are brought here first.
+    var arguments: ArgumentBook
+    /// Processes of this node that were sent to other nodes for leases, or own objects there.
+    var sentElsewhere: Set<ProcessID> = []
     /// The worker whose end is being dealt with.
     private(set) var ending: WorkerProcess?
     /// Submitted programs, and the ids of those that have ended here.
@@ -58,6 +60,7 @@ package final class Node: @unchecked Sendable {
         outputs = WorkerOutputs(loop: loop)
         programs = ProgramStore(folder: configuration.programDirectory, notes: configuration.hashNotes)
         memory = MemoryMonitor(node: configuration.node, workerLimit: configuration.workerMemory)
+        arguments = ArgumentBook(capacity: configuration.storeBytes)
         book = LeaseBook(node: configuration.node, total: configuration.total, labels: configuration.labels)
         environmentOfTasks = VisibleGPUs.environment(of: nil, on: configuration.total)
         address = ProcessAddress(process: ProcessID(high: configuration.node.high, low: configuration.node.low), endpoint: configuration.endpoint)
@@ -69,7 +72,7 @@ package final class Node: @unchecked Sendable {
     /// Listens and registers at the head; throws when the endpoint is taken. Returns the endpoint.
     package func start() throws(MantaError) -> String {
         let hello = Hello(cluster: nil, role: .node, process: address.process, pid: getpid(), endpoint: configuration.endpoint, host: Host.name)
-        store = try ObjectStore(of: self, bytes: configuration.storeBytes, spillDirectory: configuration.spillDirectory)
+        store = try ObjectStore(of: self, bytes: configuration.storeBytes, spillDirectory: configuration.spillDirectory, spills: configuration.spills)
         transport = Transport(loop: loop, identity: hello, delegate: self)
         let endpoint = try transport.listen(on: configuration.endpoint)
         address.endpoint = endpoint
@@ -136,6 +139,7 @@ package final class Node: @unchecked Sendable {
     private func tick() {
         book.tick(at: loop.now) { perform($0) }
         store.tick()
+        tickArguments()
         processes.checkStarts(now: loop.now)
         stopIdleSharedProcesses()
         // Other nodes move work here by what the head tells them: a great change is told before the next heartbeat.
@@ -228,6 +232,7 @@ package final class Node: @unchecked Sendable {
     private func peerDied(_ process: ProcessID) {
         links[process] = nil
         book.ownerDied(process, at: loop.now) { perform($0) }
+        dropArguments { $0.owner.process == process }
         store.processEnded(process)
         reportEnd(of: process)
         for (job, description) in jobs where description.driver.process == process {
@@ -352,10 +357,16 @@ extension Node: TransportDelegate {
             runs(request.program, request.owner)
             let lease = LeaseRequest(
                 lease: request.lease, owner: request.owner, job: request.job, program: request.program, resources: request.resources,
-                mayMove: request.mayMove, rule: request.rule ?? .standard, home: request.home)
-            book.requestLease(lease, at: now) { perform($0) }
-        case .returnLease: book.returnLease(try ReturnLease(from: &message.body).lease, at: now) { perform($0) }
-        case .cancelLease: book.cancelRequest(try CancelLease(from: &message.body).lease, at: now) { perform($0) }
+                mayMove: request.mayMove, rule: request.rule ?? .standard, home: request.home, arguments: request.arguments ?? [])
+            if lease.arguments.isEmpty { book.requestLease(lease, at: now) { perform($0) } } else { requestWithArguments(lease) }
+        case .returnLease:
+            let lease = try ReturnLease(from: &message.body).lease
+            book.returnLease(lease, at: now) { perform($0) }
+            argumentsAreFree(lease)
+        case .cancelLease:
+            let lease = try CancelLease(from: &message.body).lease
+            book.cancelRequest(lease, at: now) { perform($0) }
+            argumentsAreFree(lease)
         case .confirmLease:
             guard let owner = link.peer?.address else { return }
             book.confirmLease(try ConfirmLease(from: &message.body).lease, owner: owner, at: now) { perform($0) }
@@ -387,8 +398,12 @@ extension Node: TransportDelegate {
         case .ownerDied:
             let process = try OwnerDied(from: &message.body).process
             book.ownerDied(process, at: now) { perform($0) }
+            dropArguments { $0.owner.process == process }
             store.processEnded(process)
-        case .nodeLost: book.nodeLost(try NodeLost(from: &message.body).node, at: now) { perform($0) }
+        case .nodeLost:
+            let node = try NodeLost(from: &message.body).node
+            book.nodeLost(node, at: now) { perform($0) }
+            dropArguments { $0.home == node }
         case .prepareBundles: try prepareBundles(PrepareBundles(from: &message.body), correlation: try message.required(), on: link)
         case .commitBundles: try commitBundles(CommitBundles(from: &message.body), correlation: try message.required(), on: link)
         case .abandonBundles:
@@ -401,7 +416,7 @@ extension Node: TransportDelegate {
         case .explainTask: explainTask(try ExplainTask(from: &message.body), correlation: try message.required(), on: link)
         case .explainLease:
             let lease = try ExplainLease(from: &message.body).lease
-            link.reply(to: try message.required(), Explanation(lines: [book.explain(lease)].compactMap { $0 }))
+            link.reply(to: try message.required(), Explanation(lines: [arguments.explain(lease) ?? book.explain(lease)].compactMap { $0 }))
         case .listObjects: listObjects(try ListObjects(from: &message.body), correlation: try message.required(), on: link)
         default:
             if try dispatchStore(&message, on: link) { return }
@@ -423,6 +438,7 @@ extension Node: TransportDelegate {
             endActor(id, cause)
         }
         book.jobEnded(job, at: loop.now) { perform($0) }
+        dropArguments { $0.job == job }
     }
 }
 

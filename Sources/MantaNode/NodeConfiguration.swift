@@ -26,6 +26,8 @@ package struct NodeConfiguration: Sendable {
     package var storeBytes: Int
     /// For objects that do not fit it.
     package var spillDirectory: String
+    /// Whether objects leave memory for it when the store is full.
+    package var spills: Bool
     /// An idle node keeps this many workers of a driver's program ready; nil is one per CPU.
     package var prestart: Int?
     /// What `CUDA_VISIBLE_DEVICES` calls this node's GPUs, in their order; those beyond are called by their number.
@@ -34,8 +36,9 @@ package struct NodeConfiguration: Sendable {
     package init(
         head: String, endpoint: String, runtimeDirectory: String, logDirectory: String, total: Resources, programDirectory: String, hashNotes: String,
         node: NodeID = .random(), labels: [String: String] = [:], workerMemory: Int64? = nil, prestart: Int? = nil, storeBytes: Int? = nil,
-        spillDirectory: String? = nil
+        spillDirectory: String? = nil, spills: Bool = true
     ) {
+        self.spills = spills
         self.storeBytes = storeBytes ?? Self.machineStoreBytes
         self.spillDirectory = spillDirectory ?? "\(runtimeDirectory)/\(node.short).spill"
         (self.head, self.endpoint, self.runtimeDirectory, self.logDirectory) = (head, endpoint, runtimeDirectory, logDirectory)

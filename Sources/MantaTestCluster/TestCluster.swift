@@ -26,9 +26,11 @@ package final class TestCluster {
 
     /// Starts a head and one node for each of `cpus`, runs `body`, and ends everything.
     ///
-    /// - Parameter stores: Bytes of each node's object store, where they are not the machine's share.
+    /// - Parameters:
+    ///   - stores: Bytes of each node's object store, where they are not the machine's share.
+    ///   - environment: What every node and its workers find in theirs.
     package static func run(
-        nodes cpus: [Double], stores: [Int] = [], workerMemory: Int? = nil, _ body: (TestCluster, [TestNode]) async throws -> Void
+        nodes cpus: [Double], stores: [Int] = [], workerMemory: Int? = nil, environment: [String: String] = [:], _ body: (TestCluster, [TestNode]) async throws -> Void
     ) async throws {
         let folder = TemporaryDirectory()
         let loop = EventLoop(name: "test-cluster")
@@ -42,7 +44,7 @@ package final class TestCluster {
         var started: [Int32] = []
         for (index, amount) in cpus.enumerated() {
             let store = stores.indices.contains(index) ? stores[index] : nil
-            let node = try await startNode(launcher, folder.path, head.endpoint, cpus: amount, workerMemory: workerMemory, store: store)
+            let node = try await startNode(launcher, folder.path, head.endpoint, cpus: amount, workerMemory: workerMemory, store: store, environment: environment)
             pids.append(node)
             started.append(node)
         }
@@ -75,9 +77,9 @@ package final class TestCluster {
 
     private static func startNode(
         _ launcher: ClusterLauncher, _ folder: String, _ head: String, cpus: Double, resources: String = "", labels: String = "",
-        workerMemory: Int? = nil, store: Int? = nil
+        workerMemory: Int? = nil, store: Int? = nil, environment: [String: String] = [:]
     ) async throws -> Int32 {
-        var variables = variables(in: folder, head: head)
+        var variables = variables(in: folder, head: head).merging(environment) { $1 }
         variables["MANTA_CPUS"] = "\(cpus)"
         variables["MANTA_RESOURCES"] = resources
         variables["MANTA_LABELS"] = labels

@@ -31,7 +31,7 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     case getObject = 60, objectValue, listObjects, objectList
     // The stores of nodes
     case openStore = 180, storeOpened, joinStore, leaseMemory, memoryLeased, returnMemory, objectsStored, freeObjects, openObject, objectOpened, pullObject,
-        objectPart, copyChanged
+        objectPart, copyChanged, ownsElsewhere
     // References of objects
     case borrowObjects = 200, releaseObjects, awaitBorrows
     // Actors

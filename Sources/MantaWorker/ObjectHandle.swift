@@ -22,14 +22,17 @@ package protocol HandleKeeper: AnyObject, Sendable {
     func handleIsWanted(_ handle: ObjectHandle)
     /// The bytes of a stored object, when they are in this machine's memory and can be read at once.
     func view(_ place: StoredPlace) -> ValueBytes?
-    /// Its bytes wherever they are, brought here first if they must be.
+    /// Its bytes wherever they are, brought here first if they must be. A running task gives its resources back when that takes long.
     func open(_ handle: ObjectHandle, _ place: StoredPlace) async throws -> ValueBytes
+    /// Brings the object into this machine's memory, and calls back when it is there or cannot be had.
+    func bring(_ handle: ObjectHandle, _ place: StoredPlace, _ done: @escaping @Sendable () -> Void)
 }
 
 extension HandleKeeper {
     package func handleIsLent(_ handle: ObjectHandle) {}
     package func failureWasUnseen(_ id: ObjectID, owner: ProcessAddress, _ error: any Error) {}
     package func view(_ place: StoredPlace) -> ValueBytes? { nil }
+    package func bring(_ handle: ObjectHandle, _ place: StoredPlace, _ done: @escaping @Sendable () -> Void) { done() }
     package func open(_ handle: ObjectHandle, _ place: StoredPlace) async throws -> ValueBytes {
         throw MantaError(.objectLost, "object \(handle.id) lies in a store that this process has not opened")
     }
@@ -72,9 +75,11 @@ package final class ObjectHandle: Sendable {
         var isSeen = false
     }
 
-    /// Those who wait; guarded by the lock of the state that it belongs to.
+    /// Those who wait, and what else few objects have; guarded by the lock of the state that it belongs to.
     private final class Queue: Sendable {
         nonisolated(unsafe) var waiters: [Waiter] = []
+        /// Where the value was last read on this machine, when that is not where it lies first.
+        nonisolated(unsafe) var copy: StoredPlace?
         nonisolated(unsafe) var nextToken: UInt64 = 0
     }
 
@@ -97,12 +102,13 @@ package final class ObjectHandle: Sendable {
     }
 
     /// A handle of an object that is not there yet. With `fetchesOnDemand` the keeper hears of the first one who waits.
-    package init(id: ObjectID, owner: ProcessAddress, keeper: (any HandleKeeper)?, fetchesOnDemand: Bool = false, isOfOwnActor: Bool = false,
+    package init(
+        id: ObjectID, owner: ProcessAddress, keeper: (any HandleKeeper)?, fetchesOnDemand: Bool = false, isLent: Bool = false, isOfOwnActor: Bool = false,
         stream: StreamHandle? = nil
     ) {
         (self.id, self.keeper, self.isOfOwnActor, self.stream) = (id, keeper, isOfOwnActor, stream)
         otherOwner = keeper?.address.process == owner.process ? nil : Owner(owner)
-        (isBorrowed, isLent) = (fetchesOnDemand, false)
+        (isBorrowed, self.isLent) = (fetchesOnDemand, isLent)
         state = Mutex(State(announces: fetchesOnDemand))
         hasOutcome = Atomic(false)
     }
@@ -130,6 +136,14 @@ package final class ObjectHandle: Sendable {
         guard let keeper else { preconditionFailure("a handle without a keeper says whose its object is") }
         return keeper.address
     }
+
+    /// Of the end of a stream: a handle of the item with this index, from 0, which has not come yet.
+    package func item(_ index: Int) -> ObjectHandle {
+        ObjectHandle(id: ObjectID(task: id.task, index: UInt32(clamping: index + 1)), owner: owner, keeper: keeper)
+    }
+
+    /// Whether somebody is told of its end.
+    var isKept: Bool { keeper != nil }
 
     /// The outcome, if it is known.
     package var outcome: Outcome? { state.withLock { $0.outcome } }
@@ -197,9 +211,9 @@ package final class ObjectHandle: Sendable {
         case .ready(let bytes): return bytes
         case .failed(let error): throw error
         case .stored(let place):
-            if let view = keeper?.view(place) { return view }
+            if let view = view(place) { return view }
             guard let keeper else { throw MantaError(.objectLost, "object \(id) lies in a store that this process has not opened") }
-            return try await Self.blocking { try await keeper.open(self, place) }
+            return try await keeper.open(self, place)
         }
     }
 
@@ -275,6 +289,36 @@ package final class ObjectHandle: Sendable {
         let token = nextToken()
         wait(Waiter(token: token, resume: .callback(callback)))
         return token
+    }
+
+    /// Settled, and what lies in a store can be read on this machine at once.
+    package var isHere: Bool {
+        guard isSettled, case .stored(let place)? = outcome else { return isSettled }
+        return view(place) != nil
+    }
+
+    /// A copy of the value that this machine's processes can read, in memory of their node's store.
+    func found(at place: StoredPlace) {
+        state.withLock { state in
+            if state.queue == nil { state.queue = Queue() }
+            state.queue?.copy = place
+        }
+    }
+
+    private func view(_ place: StoredPlace) -> ValueBytes? {
+        guard let keeper else { return nil }
+        if let view = keeper.view(place) { return view }
+        guard let copy = state.withLock({ $0.queue?.copy }) else { return nil }
+        return keeper.view(copy)
+    }
+
+    /// Calls back once when the handle is settled and its value is on this machine, or cannot be had; brings it here if need be.
+    @discardableResult
+    package func onHere(_ callback: @escaping @Sendable () -> Void) -> UInt64 {
+        onReady { handle in
+            guard case .stored(let place)? = handle.outcome, let keeper = handle.keeper, handle.view(place) == nil else { return callback() }
+            keeper.bring(handle, place, callback)
+        }
     }
 
     /// Drops a callback that was not called yet.

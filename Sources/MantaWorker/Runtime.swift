@@ -29,11 +29,14 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         package var job: JobID
         /// Given by the node to a worker; else new.
         package var process: ProcessID
+        /// What it may use to remember tasks whose results lie in stores.
+        package var lineageBytes: Int
 
         package init(
             role: ProcessRole, head: String, node: String? = nil, nodeID: NodeID? = nil, runtimeDirectory: String, program: Program, namespace: String,
-            job: JobID = .random(), process: ProcessID = .random()
+            job: JobID = .random(), process: ProcessID = .random(), lineageBytes: Int = Limits.lineageBytes
         ) {
+            self.lineageBytes = lineageBytes
             (self.role, self.head, self.node, self.nodeID, self.runtimeDirectory) = (role, head, node, nodeID, runtimeDirectory)
             (self.program, self.namespace, self.job, self.process) = (program, namespace, job, process)
         }
@@ -196,7 +199,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     package func submit(function: String, arguments: [ArgumentSource], resultCount: Int, options: TaskOptions) -> [ObjectHandle] {
         var options = options
         options.scheduling = options.scheduling ?? TaskContext.current?.group.map { Scheduling(rule: .standard, group: $0) }
-        let submission = makeSubmission(.function(options), function: function, methodName: "", arguments, resultCount)
+        let submission = makeSubmission(.function(options), function: function, methodName: "", storing(arguments), resultCount)
         // What the options say was checked; a group that was captured was not.
         if let complaint = options.scheduling?.group?.complaint(about: options.resources) {
             for handle in submission.results { handle.fail(MantaError(.invalidArgument, "\(function): \(complaint)")) }
@@ -210,10 +213,18 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         actor: ActorID, type: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int, terms: CallTerms? = nil
     ) -> [ObjectHandle] {
         let submission = makeSubmission(
-            .method(actor: resolved(actor), index: method, terms: terms), function: "\(type).\(methodName)", methodName: method == .max ? methodName : "", arguments,
-            resultCount)
+            .method(actor: resolved(actor), index: method, terms: terms), function: "\(type).\(methodName)", methodName: method == .max ? methodName : "",
+            storing(arguments), resultCount)
         post(.call(submission))
         return submission.results
+    }
+
+    /// What is too large for a message goes to the store first, once for every attempt.
+    private func storing(_ arguments: [ArgumentSource]) -> [ArgumentSource] {
+        guard arguments.contains(where: \.isLarge) else { return arguments }
+        return arguments.map { argument in
+            if case .value(let value) = argument, value.isLarge { .reference(put(value)) } else { argument }
+        }
     }
 
     private func makeSubmission(
@@ -289,7 +300,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
             concurrencyGroups: options.concurrencyGroups.isEmpty ? nil : options.concurrencyGroups, scheduling: scheduling,
             isolation: options.isolation == .shared ? .shared : nil,
             snapshots: options.snapshots == .everyCall ? nil : options.snapshots)
-        post(.create(ActorCreation(specification: specification, arguments: arguments, getIfExists: options.getIfExists)))
+        post(.create(ActorCreation(specification: specification, arguments: storing(arguments), getIfExists: options.getIfExists)))
         return id
     }
 
@@ -399,7 +410,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     func argument(_ id: ObjectID, owner: ProcessAddress, at place: StoredPlace?) -> ObjectHandle {
         if let handle = handles.withLock({ $0[id]?.handle }) { return handle }
         if let place { return ObjectHandle(id: id, owner: owner, keeper: self, isLent: true, outcome: .stored(place)) }
-        let handle = ObjectHandle(id: id, owner: owner, keeper: nil)
+        let handle = ObjectHandle(id: id, owner: owner, keeper: self, isLent: true)
         post(.wanted(handle))
         return handle
     }

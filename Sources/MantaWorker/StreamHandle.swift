@@ -10,6 +10,8 @@ import Synchronization
 package final class StreamHandle: Sendable {
     private struct State {
         var items: Deque<ObjectHandle> = []
+        /// Handles of the items that come next, which the consumer has already.
+        var promised: Deque<ObjectHandle> = []
         /// How many items came, from the start.
         var received = 0
         /// How many of them were taken, or dropped.
@@ -39,11 +41,16 @@ package final class StreamHandle: Sendable {
     /// Whether the item with this index came, in whichever attempt.
     package func hasReceived(_ index: Int) -> Bool { state.withLock { $0.received > index || $0.hasEnded } }
 
+    /// The handle that the consumer has of the next item, if it has one.
+    package var promised: ObjectHandle? { state.withLock { $0.promised.first } }
+
     /// The next item is there.
     package func add(_ item: ObjectHandle) {
         let waiter = state.withLock { state -> Waiter? in
             state.received += 1
-            if state.isAbandoned {
+            let isPromised = state.promised.first === item
+            if isPromised { state.promised.removeFirst() }
+            if isPromised || state.isAbandoned {
                 state.consumed += 1
                 return nil
             }
@@ -63,9 +70,12 @@ package final class StreamHandle: Sendable {
 
     /// The task has ended: with an error, which `last`, the object of its end, holds, or well. What a cancelled task made before is not delivered.
     package func finish(_ last: ObjectHandle, _ error: (any Error)?) {
+        var unmade: (handles: Deque<ObjectHandle>, received: Int) = ([], 0)
         let waiters = state.withLock { state -> Deque<Waiter> in
             guard !state.hasEnded else { return [] }
             state.hasEnded = true
+            unmade = (state.promised, state.received)
+            state.promised = []
             if let error {
                 if (error as? MantaError)?.code == .cancelled { state.items = [] }
                 if !state.isAbandoned { state.items.append(last) }
@@ -73,6 +83,7 @@ package final class StreamHandle: Sendable {
             defer { state.waiters = [] }
             return state.waiters
         }
+        for handle in unmade.handles { handle.fail(error ?? Self.ended(after: unmade.received)) }
         for (index, waiter) in waiters.enumerated() {
             // Who waits has taken everything before.
             let item = index == 0 && error != nil ? state.withLock { $0.items.popFirst() } : nil
@@ -80,7 +91,32 @@ package final class StreamHandle: Sendable {
         }
     }
 
+    private static func ended(after count: Int) -> MantaError {
+        MantaError(.malformed, "the stream ended after \(count) items, and more were asked for; ask for as many as the function makes, or take them one after the other")
+    }
+
     // MARK: The consumer's side
+
+    /// The next `count` items at once: those that came, and `make`'s handles, by their index from 0, of those that will.
+    package func take(_ count: Int, make: (Int) -> ObjectHandle) -> [ObjectHandle] {
+        var taken: [ObjectHandle] = []
+        var unmade: [ObjectHandle] = []
+        let received = state.withLock { state in
+            while taken.count < count, let item = state.items.popFirst() {
+                state.consumed += 1
+                taken.append(item)
+            }
+            while taken.count < count {
+                let handle = make(state.received + state.promised.count + unmade.count)
+                if state.hasEnded { unmade.append(handle) } else { state.promised.append(handle) }
+                taken.append(handle)
+            }
+            return state.received
+        }
+        for handle in unmade { handle.fail(Self.ended(after: received)) }
+        moved()
+        return taken
+    }
 
     /// The next item, when it comes; nil at the end. Throws `CancellationError` when the waiting task is cancelled. A remote task that must wait gives its
     /// resources back meanwhile.

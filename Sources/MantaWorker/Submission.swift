@@ -103,6 +103,9 @@ package enum ArgumentSource: Sendable {
     case reference(ObjectHandle)
     /// An object of this process, which its runtime holds for the call.
     case own(ObjectID)
+
+    /// A value that does not travel inside messages.
+    var isLarge: Bool { if case .value(let value) = self { value.isLarge } else { false } }
 }
 
 /// What the public API needs of the process it runs in. Implementations are called from any thread.

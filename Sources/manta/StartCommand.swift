@@ -30,7 +30,7 @@ struct StartCommand: AsyncParsableCommand {
     @Option(help: "Custom resources of this node: name=amount,name=amount.") var resources: String?
     @Option(help: "Labels of this node, by which scheduling finds it: key=value,key=value.") var labels: String?
     @Option(help: "Bytes of this node's object store, as 2000000000, 500M or 4G; three tenths of the machine's memory by default.") var storeMemory: ByteAmount?
-    @Option(help: "Folder for objects that do not fit the object store; beside the sockets by default.") var spillDirectory: String?
+    @Option(help: "Folder for objects that do not fit the object store; beside the sockets by default; off: none leaves memory.") var spillDirectory: String?
     @Option(help: "Folder of durable files and logs; ~/.local/state/manta/<port> by default.") var directory: String?
     @Flag(help: "Stay until Ctrl-C, start again what dies, and stop everything at the end.") var block = false
     @OptionGroup var output: OutputOptions
@@ -76,7 +76,7 @@ struct StartCommand: AsyncParsableCommand {
         if let resources { variables[Variable.resources] = resources }
         if let labels { variables[Variable.labels] = labels }
         if let storeMemory { variables[Variable.storeMemory] = "\(storeMemory.bytes)" }
-        if let spillDirectory { variables[Variable.spillDirectory] = absolutePath(spillDirectory) }
+        if let spillDirectory { variables[Variable.spillDirectory] = spillDirectory == "off" ? spillDirectory : absolutePath(spillDirectory) }
         if let directory { variables[Variable.directory] = absolutePath(directory) }
         return variables
     }

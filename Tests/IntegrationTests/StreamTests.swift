@@ -103,6 +103,22 @@ extension SharedClusterTests {
         return values
     }
 
+    @Test(arguments: 2...4) func OBJ_039_aFixedCountOfReferencesIsToBeHadAtOnce(made: Int) async throws {
+        let stream = numbers.remote(made)
+        let references = stream.references(3)
+        #expect(references.count == 3)
+        let first = try await Manta.get(references.prefix(2))
+        #expect(first == [0, 1])
+        guard made < 3 else {
+            let third = try await references[2].value
+            #expect(third == 2)
+            return
+        }
+        let error = await #expect(throws: MantaError.self) { try await Manta.get(references) }
+        #expect(error?.code == .malformed && error?.message.contains("after 2 items") == true)
+        await #expect(throws: MantaError.self) { try await stream.references(1)[0].value }
+    }
+
     @Test func CORE_018_fiveItemsComeInOrderThenTheEnd() async throws {
         let stream = numbers.remote(5)
         #expect(try await collect(stream) == [0, 1, 2, 3, 4])

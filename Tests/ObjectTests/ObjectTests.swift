@@ -9,27 +9,8 @@ import MantaWire
 import MantaWorker
 import Testing
 
-@Suite(.serialized) struct ObjectTests {}
-
 /// Elements of one megabyte.
 private let perMegabyte = (1 << 20) / 8
-
-extension TestCluster {
-    /// The files with spilled objects, of every node.
-    fileprivate func spillFiles() -> [String] {
-        folders(in: folder).filter { $0.hasSuffix(".spill") }.flatMap { folder in folders(in: folder).filter { $0.hasSuffix(".spill") } }
-    }
-
-    private func folders(in path: String) -> [String] {
-        guard let directory = opendir(path) else { return [] }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            names.append(withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } })
-        }
-        return names.map { "\(path)/\($0)" }
-    }
-}
 
 extension ObjectTests {
     @Suite(.serialized) struct StoreTests {
@@ -69,14 +50,17 @@ extension ObjectTests {
         }
 
         @Test func OBJ_012_moreThanTheStoreHoldsGoesToDiskAndComesBack() async throws {
-            try await TestCluster.run(nodes: [2], stores: [24 << 20]) { cluster, _ in
-                let references = (0..<30).map { Manta.put(numbers($0, count: 4 * perMegabyte)) }
-                for index in (0..<30).shuffled() + (0..<30).shuffled() {
+            try await TestCluster.run(nodes: [2], stores: [16 << 20]) { cluster, _ in
+                let references = (0..<60).map { Manta.put(numbers($0, count: perMegabyte)).inPlace() }
+                var reads = 0
+                for index in (0..<60).shuffled() + (0..<60).shuffled() {
                     let values = try await references[index].value
-                    #expect(values.count == 4 * perMegabyte && values[5] == numbers(index, count: 6)[5], "object \(index)")
-                    #expect(sum(values) == sum(numbers(index, count: 4 * perMegabyte)))
+                    #expect(values.elementsEqual(numbers(index, count: perMegabyte)), "object \(index)")
+                    reads += 1
                 }
                 #expect(cluster.spillFiles().count > 0)
+                let restored = try await cluster.usages()[0].restoreBytes
+                #expect(restored <= reads * ((1 << 20) + 4096), "nothing is brought back that nobody reads")
             }
         }
 
@@ -86,6 +70,18 @@ extension ObjectTests {
                 _ = try await references[0].value
                 try await eventually("spill files", within: .seconds(30)) { !cluster.spillFiles().isEmpty }
                 references = []
+                try await eventually("an empty spill folder", within: .seconds(30)) { cluster.spillFiles().isEmpty }
+                // Some end while others are made.
+                for seed in 0..<12 {
+                    references.append(Manta.put(numbers(seed, count: 4 * perMegabyte)))
+                    if references.count > 5 { references.removeFirst() }
+                }
+                references = []
+                try await eventually("an empty spill folder", within: .seconds(30)) { cluster.spillFiles().isEmpty }
+                let hoarder = Hoarder.remote()
+                try await hoarder.hoard(10, count: 2 * perMegabyte).value
+                try await eventually("spill files", within: .seconds(30)) { !cluster.spillFiles().isEmpty }
+                try await Manta.kill(hoarder)
                 try await eventually("an empty spill folder", within: .seconds(30)) { cluster.spillFiles().isEmpty }
             }
         }
@@ -114,7 +110,16 @@ extension ObjectTests {
             }
         }
 
-        @Test func OBJ_003_whatIsReadStays() async throws {
+        @Test func OBJ_003_whatAnActorHasAReferenceOfStays() async throws {
+            try await TestCluster.run(nodes: [2], stores: [24 << 20], environment: ["MANTA_SPILL_DIRECTORY": "off"]) { _, _ in
+                let keeper = Keeper.remote()
+                try await keeper.hold([Manta.put(numbers(1, count: 6 * perMegabyte)).inPlace()]).value
+                for seed in 2..<12 { _ = try await Manta.put(numbers(seed, count: 4 * perMegabyte)).inPlace().value }
+                #expect(try await keeper.totalHeld().value == sum(numbers(1, count: 6 * perMegabyte)))
+            }
+        }
+
+        @Test func whatIsReadStays() async throws {
             try await TestCluster.run(nodes: [2], stores: [24 << 20]) { _, _ in
                 let keeper = Keeper.remote()
                 try await keeper.keep(Manta.put(numbers(1, count: 6 * perMegabyte)).inPlace(), as: 1).value
@@ -154,7 +159,7 @@ extension ObjectTests {
                 var references: [ObjectReference<[Int64]>] = []
                 for seed in 0..<4 {
                     references.append(makeNumbers.remote(seed: seed, count: (fifty - 4096) / 8))
-                    _ = try await Manta.wait([references[seed]])
+                    _ = try await Manta.wait([references[seed]], fetch: false)
                 }
                 for reference in references.dropLast() { _ = try await reference.value }
                 try await eventually("as many objects as there are references", within: .seconds(30)) {
@@ -218,6 +223,8 @@ extension ObjectTests {
                     let total = sum(try await reference.value)
                     #expect(total == sum(numbers(index, count: 4 * perMegabyte)))
                 }
+                let totals = try await Manta.get(remote.map { addUpInPlace.options(scheduling: .node(nodes[0].id)).remote($0.inPlace()) })
+                #expect(totals == (0..<12).map { sum(numbers($0, count: 4 * perMegabyte)) })
             }
         }
     }

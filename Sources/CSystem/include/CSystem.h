@@ -35,8 +35,8 @@ int manta_reap(pid_t pid, int *value, int64_t *peak_memory);
 
 pid_t manta_gettid(void);
 void manta_set_thread_name(const char *name);
-// The calling process gets SIGKILL when the thread that made it ends.
-int manta_die_with_parent(void);
+// A process that would get SIGKILL when the thread that made it ends gets SIGTERM then, so that it can tidy up.
+int manta_end_with_parent(void);
 // Raises the soft limit of open descriptors to the hard one. Answers the new limit.
 int64_t manta_raise_descriptor_limit(void);
 

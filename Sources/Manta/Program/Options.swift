@@ -2,6 +2,7 @@
 //
 // Nothing here throws before something is submitted: an impossible amount fails the reference or the actor it was said for.
 
+import MantaLoop
 public import MantaModel
 import MantaWorker
 
@@ -35,12 +36,15 @@ public struct FunctionOptions: Sendable {
         return result
     }
 
+    /// Of this process: `MANTA_TASK_RETRIES`, else 3.
+    private static let retriesUnlessSaid = ProcessEnvironment[Variable.taskRetries].flatMap { Int($0) }.map { max(-1, $0) } ?? 3
+
     func checked() throws(MantaError) -> TaskOptions {
         if let retries, retries < -1 { throw MantaError(.invalidArgument, "retries is \(retries); expected -1 (without end) or more") }
         try check(timeout: timeout)
         let resources = demand.isEmpty ? .oneCPU : try demand.checked(defaultCPUs: 1)
         if let complaint = scheduling?.group?.complaint(about: resources) { throw MantaError(.invalidArgument, complaint) }
-        return TaskOptions(resources: resources, retries: retries ?? 3, retryOn: retryOn ?? .never, timeout: timeout, name: name, scheduling: scheduling)
+        return TaskOptions(resources: resources, retries: retries ?? Self.retriesUnlessSaid, retryOn: retryOn ?? .never, timeout: timeout, name: name, scheduling: scheduling)
     }
 }
 

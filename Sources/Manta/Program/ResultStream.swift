@@ -88,9 +88,18 @@ public struct ReferenceStream<Element>: AsyncSequence, Sendable {
         public mutating func next(isolation actor: isolated (any Actor)?) async throws -> ObjectReference<Element>? { try await stream.nextReference() }
     }
 
+    fileprivate func take(_ count: Int) -> [ObjectHandle] { reader.stream.take(Swift.max(0, count)) { [result = reader.result] in result.item($0) } }
+
     private func nextReference() async throws -> ObjectReference<Element>? {
         try await reader.stream.next().map { ObjectReference($0) }
     }
+}
+
+extension ReferenceStream {
+    /// References of the next `count` items, at once: each is ready when its item is there.
+    ///
+    /// When the function ends with fewer, those that are missing fail: with its error, or with `malformed`. Items beyond come as ever.
+    public func references(_ count: Int) -> [ObjectReference<Element>] { take(count).map { ObjectReference($0) } }
 }
 
 extension ReferenceStream where Element: Decodable & SendableMetatype {

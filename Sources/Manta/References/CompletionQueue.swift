@@ -25,15 +25,20 @@ final class CompletionQueue: Sendable {
     /// Of the callbacks in the handles; written once, by `init`.
     private let tokens = Mutex<[UInt64]>([])
 
-    init(_ handles: [ObjectHandle]) {
+    /// - Parameter fetching: what lies in a store counts as settled when it is on this machine; it is brought here.
+    init(_ handles: [ObjectHandle], fetching: Bool = false) {
         self.handles = handles
         var tokens: [UInt64] = []
         tokens.reserveCapacity(handles.count)
         for (index, handle) in handles.enumerated() {
-            tokens.append(handle.onReady { [weak self] _ in self?.change { $0.settled.append(index) } })
+            let settled: @Sendable () -> Void = { [weak self] in self?.change { $0.settled.append(index) } }
+            tokens.append(fetching ? handle.onHere(settled) : handle.onReady { _ in settled() })
         }
         self.tokens.withLock { $0 = tokens }
     }
+
+    /// The indices of those that are settled.
+    var settled: Set<Int> { state.withLock { Set($0.settled) } }
 
     deinit {
         for (handle, token) in zip(handles, tokens.withLock { $0 }) where !handle.isSettled { handle.forget(token) }
@@ -58,7 +63,7 @@ final class CompletionQueue: Sendable {
             }
         }
         defer { timer?.cancel() }
-        try await wait { $0.settled.count >= count || $0.isTimeOver }
+        try await wait(isShort: timeout.map { $0 <= Limits.shortWait } ?? false) { $0.settled.count >= count || $0.isTimeOver }
     }
 
     private func change(_ body: (inout State) -> Void) {
@@ -71,10 +76,11 @@ final class CompletionQueue: Sendable {
         waiter?.continuation.resume()
     }
 
-    private func wait(until isOver: @escaping @Sendable (State) -> Bool) async throws {
+    private func wait(isShort: Bool = false, until isOver: @escaping @Sendable (State) -> Bool) async throws {
         if state.withLock({ isOver($0) }) { return }
         guard let context = TaskContext.current else { return try await suspend(until: isOver) }
         for handle in handles { try handle.refuseToWaitForOneself(context) }
+        if isShort { return try await suspend(until: isOver) }
         context.willBlock()
         let result: Result<Void, any Error>
         do { result = .success(try await suspend(until: isOver)) } catch { result = .failure(error) }

@@ -61,10 +61,11 @@ extension Manta {
     /// - Parameters:
     ///   - count: at most as many as there are references; 1 by default.
     ///   - timeout: without end by default; zero asks how it stands now.
+    ///   - fetch: a large value counts as ready only when it is on this machine, and is brought here; `false` asks only whether it was made.
     /// - Returns: at most `count` that are ready, and all others, both in the order given; of no references, none.
     /// - Throws: `invalidArgument` when a reference is given twice or `count` is impossible.
     public static func wait<Value>(
-        _ references: some Sequence<ObjectReference<Value>>, count: Int = 1, timeout: Duration? = nil
+        _ references: some Sequence<ObjectReference<Value>>, count: Int = 1, timeout: Duration? = nil, fetch: Bool = true
     ) async throws -> (ready: [ObjectReference<Value>], pending: [ObjectReference<Value>]) {
         let references = Array(references)
         if references.isEmpty, count <= 1 { return ([], []) }
@@ -74,11 +75,15 @@ extension Manta {
         guard count >= 0, count <= references.count else {
             throw MantaError(.invalidArgument, "wait was asked for \(count) of \(references.count) references; expected 0...\(references.count)")
         }
-        if references.withHandles({ ready(count, of: $0).count < count }) {
-            try await CompletionQueue(references.withHandles(Array.init)).wait(for: count, timeout: timeout)
+        var queue: CompletionQueue?
+        if references.withHandles({ ready(count, of: $0, fetch).count < count }) {
+            queue = CompletionQueue(references.withHandles(Array.init), fetching: fetch)
+            try await queue?.wait(for: count, timeout: timeout)
         }
         return references.withHandles { handles in
-            let ready = ready(count, of: handles)
+            var ready = ready(count, of: handles, fetch)
+            // What cannot be had counts as well: reading it says why.
+            if ready.count < count, fetch, let settled = queue?.settled { ready = Array(settled.sorted().prefix(count)) }
             return (
                 Array(count: ready.count) { target in
                     for (place, position) in ready.enumerated() { (target + place).initialize(to: handles[position]) }
@@ -88,11 +93,11 @@ extension Manta {
     }
 
     /// The positions of the first that are ready, at most `count`. Looks no further than it must.
-    private static func ready(_ count: Int, of handles: UnsafeBufferPointer<ObjectHandle>) -> [Int] {
+    private static func ready(_ count: Int, of handles: UnsafeBufferPointer<ObjectHandle>, _ fetch: Bool) -> [Int] {
         var ready: [Int] = []
         for position in handles.indices {
             if ready.count == count { break }
-            if handles[position].isSettled { ready.append(position) }
+            if fetch ? handles[position].isHere : handles[position].isSettled { ready.append(position) }
         }
         return ready
     }
@@ -126,6 +131,8 @@ extension Manta {
         }
     }
 
+    private static func isReady<Value>(_ reference: ObjectReference<Value>, _ fetch: Bool) -> Bool { fetch ? reference.handle.isHere : reference.isReady }
+
     /// The values in the order they become ready: `for try await value in Manta.results(references)`.
     ///
     /// The first failure is thrown and ends the sequence; use `finished` to go on behind failures.
@@ -140,8 +147,9 @@ extension Manta {
 
     /// Returns when all are settled; throws `timeout` if that takes too long.
     private static func settle(_ handles: [ObjectHandle], timeout: Duration) async throws {
-        try await CompletionQueue(handles).wait(for: handles.count, timeout: timeout)
-        let pending = handles.count { !$0.isSettled }
+        let queue = CompletionQueue(handles, fetching: true)
+        try await queue.wait(for: handles.count, timeout: timeout)
+        let pending = handles.count - queue.settled.count
         if pending > 0 {
             throw MantaError(.timeout, "\(pending) of \(handles.count) values were not ready within \(timeout); wait longer or see what their tasks do")
         }

@@ -3,6 +3,7 @@
 import Glibc
 import MantaLoop
 package import MantaModel
+import MantaWorker
 
 /// Names of environment variables, as set by whoever starts a process in a role.
 package enum Variable {
@@ -26,8 +27,12 @@ package enum Variable {
     package static let workerMemory = "MANTA_WORKER_MEMORY"
     /// Bytes of a node's object store.
     package static let storeMemory = "MANTA_STORE_MEMORY"
-    /// Folder for objects that do not fit it.
+    /// Folder for objects that do not fit it; `off`: none leaves memory.
     package static let spillDirectory = "MANTA_SPILL_DIRECTORY"
+    /// How often tasks run again after a crash unless they say otherwise; 3 without it.
+    package static let taskRetries = "MANTA_TASK_RETRIES"
+    /// What a process may use to remember the tasks whose results lie in stores, in bytes; 1 GiB without it.
+    package static let lineageBytes = "MANTA_LINEAGE_BYTES"
     package static let readyDescriptor = "MANTA_READY_FD"
     package static let namespace = "MANTA_NAMESPACE"
     package static let program = "MANTA_PROGRAM"
@@ -72,6 +77,9 @@ package enum Folders {
         }
     }
 }
+
+/// What this process may use to remember tasks.
+func lineageBytes() -> Int { ProcessEnvironment[Variable.lineageBytes].flatMap { Int($0) }.map { max(0, $0) } ?? Limits.lineageBytes }
 
 /// The port of `tcp://host:port`; nil when it has none.
 package func port(of endpoint: String) -> UInt16? {

@@ -38,6 +38,8 @@ private func runService(_ role: String, _ start: @escaping (EventLoop, Logger) t
                 stop()
                 loop.stop()
             }
+            // A node has files to remove.
+            if role == "node" { manta_end_with_parent() }
             announce("ready \(endpoint)")
         } catch {
             announce("error \((error as? MantaError)?.message ?? "\(error)")")
@@ -66,11 +68,13 @@ private func startNode(_ loop: EventLoop, _ logger: Logger) throws -> (String, (
     let logs = try folder(Variable.logDirectory, default: "\(durableFolder())/logs")
     let id = NodeID.random()
     let programs = ProcessEnvironment[Variable.programDirectory] ?? "\(durableFolder())/programs"
+    let spills = ProcessEnvironment[Variable.spillDirectory] != "off"
     let configuration = NodeConfiguration(
         head: head, endpoint: "ipc://\(sockets)/\(id.short).sock", runtimeDirectory: sockets, logDirectory: logs, total: total,
         programDirectory: programs, hashNotes: Folders.hashNotes, node: id,
         labels: try parseLabels(ProcessEnvironment[Variable.labels] ?? ""), workerMemory: try number(Variable.workerMemory).map { Int64($0) },
-        storeBytes: try storeBytes(), spillDirectory: ProcessEnvironment[Variable.spillDirectory].map { "\($0)/manta-\(id.short)" })
+        storeBytes: try storeBytes(), spillDirectory: spills ? ProcessEnvironment[Variable.spillDirectory].map { "\($0)/manta-\(id.short)" } : nil,
+        spills: spills)
     let node = Node(configuration: configuration, loop: loop, logger: logger)
     return (try node.start(), { node.stop() })
 }
@@ -112,7 +116,7 @@ private func startProxy(_ loop: EventLoop, _ logger: Logger) throws -> (String, 
             program: Program(
                 path: try required(Variable.program), environment: programEnvironment(namespace: namespace), hash: ProcessEnvironment[Variable.programHash].flatMap { $0.isEmpty ? nil : $0 }),
             namespace: namespace,
-            job: JobID(high: 0, low: 0), process: process)
+            job: JobID(high: 0, low: 0), process: process, lineageBytes: lineageBytes())
         let loop = EventLoop(name: "worker", spinning: Limits.spin)
         loop.start()
         let runtime = Runtime(configuration: configuration, program: try Records.program.get(), loop: loop)

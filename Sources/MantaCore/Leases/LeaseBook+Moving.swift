@@ -1,7 +1,7 @@
 // Which node serves a request: this one, another one, or none ever; decided by the request's rule and what is known of the other nodes.
 
 internal import DequeModule
-internal import MantaModel
+package import MantaModel
 internal import OrderedCollections
 
 extension LeaseBook {
@@ -90,12 +90,40 @@ extension LeaseBook {
     /// Answers a new request that does not belong here; false when it does.
     mutating func passOn(_ request: LeaseRequest, _ perform: (Action) -> Void) -> Bool {
         guard request.mayMove, request.rule != .standard else { return false }
+        return answer(request, perform)
+    }
+
+    /// Sends a new request where it would be served now, before anything is done for it here; false when that is nowhere else.
+    package mutating func sendOn(_ request: LeaseRequest, perform: (Action) -> Void) -> Bool { request.mayMove && answer(request, perform) }
+
+    /// A request whose arguments find no room in this node's store: another node may have some, best one that has them already; else it comes again later.
+    package mutating func sendAway(_ request: LeaseRequest, because error: MantaError, perform: (Action) -> Void) {
+        let refusal = MantaError(.overloaded, "node \(node.short) has no room for the task's arguments", cause: error)
+        guard request.mayMove, request.rule == .standard else { return perform(.refuse(request.lease, refusal, owner: request.owner)) }
+        let sources = Set(request.arguments.flatMap(\.sources).map(\.node))
+        let able = views.filter { $0.canHold(request.resources) }
+        let candidates = able.contains { sources.contains($0.id) } ? able.filter { sources.contains($0.id) } : able
+        guard let view = Placement.hybrid(preferring: nil).choose(for: request.resources, among: candidates).node else {
+            return perform(.refuse(request.lease, refusal, owner: request.owner))
+        }
+        sendTo(view, request, perform)
+    }
+
+    /// Whether the request is known here, or has been answered.
+    package func knows(_ lease: LeaseID) -> Bool { leases[lease] != nil || endings[lease] != nil }
+    /// Whether the request waits here or the lease is held.
+    package func holds(_ lease: LeaseID) -> Bool { leases[lease] != nil }
+
+    private mutating func sendTo(_ view: NodeView, _ request: LeaseRequest, _ perform: (Action) -> Void) {
+        reserve(request.resources, on: view.id)
+        endings.remember(request.lease, .moved(view.address))
+        perform(.move(request.lease, to: view.address, owner: request.owner))
+    }
+
+    private mutating func answer(_ request: LeaseRequest, _ perform: (Action) -> Void) -> Bool {
         switch destination(of: request.resources, request.rule, waited: .zero) {
         case .here: return false
-        case .node(let view):
-            reserve(request.resources, on: view.id)
-            endings.remember(request.lease, .moved(view.address))
-            perform(.move(request.lease, to: view.address, owner: request.owner))
+        case .node(let view): sendTo(view, request, perform)
         case .nowhere(let error):
             endings.remember(request.lease, .refused(error))
             perform(.refuse(request.lease, error, owner: request.owner))

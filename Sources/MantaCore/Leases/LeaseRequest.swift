@@ -16,11 +16,14 @@ package struct LeaseRequest: Hashable, Sendable {
     package var rule: PlacementRule
     /// The owner's node: when it is lost, so is the owner. Nil for a driver, which outlives its node.
     package var home: NodeID?
+    /// Large arguments of the tasks, which are to be in the node's store before a worker is taken.
+    package var arguments: [ArgumentLocation]
 
     package init(
         lease: LeaseID, owner: ProcessAddress, job: JobID, program: Program, resources: Resources, mayMove: Bool, rule: PlacementRule = .standard,
-        home: NodeID? = nil
+        home: NodeID? = nil, arguments: [ArgumentLocation] = []
     ) {
+        self.arguments = arguments
         (self.lease, self.owner, self.job, self.program, self.resources, self.mayMove) = (lease, owner, job, program, resources, mayMove)
         (self.rule, self.home) = (rule, home)
     }

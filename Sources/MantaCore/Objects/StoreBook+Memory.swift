@@ -33,11 +33,19 @@ extension StoreBook {
 
     /// A client gives back what it did not fill.
     package mutating func returned(_ extent: Extent, _ uses: [SlotUse], by client: ProcessID, at now: Instant, perform: (Action) -> Void) {
-        guard let index = clients[client]?.extents.firstIndex(of: extent) else { return }
-        clients[client]!.extents.remove(at: index)
+        guard take(extent, of: client) else { return }
         allocator.release(extent)
         for use in uses where clients[client]!.slots.remove(use) != nil { freeSlots.append(use) }
         serve(at: now, perform)
+    }
+
+    /// Takes a part out of what a client has leased: the word of an object beside it may still be on its way. False when that is not its memory.
+    mutating func take(_ extent: Extent, of client: ProcessID) -> Bool {
+        guard let index = clients[client]?.extents.firstIndex(where: { $0.offset <= extent.offset && extent.end <= $0.end }) else { return false }
+        let leased = clients[client]!.extents.remove(at: index)
+        if leased.offset < extent.offset { clients[client]!.extents.append(Extent(offset: leased.offset, count: extent.offset - leased.offset)) }
+        if extent.end < leased.end { clients[client]!.extents.append(Extent(offset: extent.end, count: leased.end - extent.end)) }
+        return true
     }
 
     // MARK: Copies from elsewhere
@@ -94,7 +102,10 @@ extension StoreBook {
     mutating func serve(at now: Instant, _ perform: (Action) -> Void) {
         // Taken out first: granting one may bring another one here.
         while let want = wants.popFirst() {
-            if grant(want, at: now, perform) { continue }
+            if grant(want, at: now, perform) {
+                if want.since < now { progressAt = now }
+                continue
+            }
             wants.prepend(want)
             break
         }

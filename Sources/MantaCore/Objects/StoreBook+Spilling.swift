@@ -30,6 +30,7 @@ extension StoreBook {
     private mutating func spill(
         _ candidates: [(id: ObjectID, extent: Extent, use: SlotUse)], _ bytes: Int, at now: Instant, _ perform: (Action) -> Void
     ) {
+        guard spills else { return }
         if let diskError, diskError.at + Limits.diskPause > now { return }
         diskError = nil
         var parts: [SpilledPart] = []
@@ -55,7 +56,7 @@ extension StoreBook {
     /// The batch is on disk, or could not be written.
     package mutating func spilled(_ file: UInt64, _ parts: [SpilledPart], _ error: MantaError?, at now: Instant, perform: (Action) -> Void) {
         isSpilling = false
-        if let error { diskError = (error, now) }
+        if let error { diskError = (error, now) } else { progressAt = now }
         for part in parts {
             let disk = SpillPlace(file: file, offset: part.offset)
             if let gone = busy.removeValue(forKey: part.object) {

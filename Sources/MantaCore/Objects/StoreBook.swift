@@ -8,8 +8,8 @@
 // - A part of the arena is free, leased to one client, or one object's; a slot is free, leased, or one object's.
 // - Bytes are reused only after `StoreReaders.claim` said that nobody reads them.
 // - An object that its owner freed is never given out again, also when the word of its making comes after the word of its end.
-// - When memory runs out: copies of what is primary elsewhere go first, then what was used longest ago is written to disk; then requests wait, at most
-//   `Limits.storePatience`; then they are refused with what holds the memory.
+// - When memory runs out: copies of what is primary elsewhere go first, then what was used longest ago is written to disk; then requests wait, in order.
+//   When none of them got memory and nothing was written for `Limits.storePatience`, they are refused with what holds the memory.
 
 internal import DequeModule
 package import MantaMemory
@@ -100,6 +100,8 @@ package struct StoreBook {
 
     package let layout: StoreLayout
     let readers: any StoreReaders
+    /// Whether objects may be written to disk.
+    let spills: Bool
     var allocator: ExtentAllocator
     var freeSlots: [SlotUse]
     var clients: [ProcessID: Client] = [:]
@@ -112,12 +114,14 @@ package struct StoreBook {
     var files: [UInt64: Int] = [:]
     var lastFile: UInt64 = 0
     var isSpilling = false
+    /// When somebody who waited got memory, or a batch was written to disk.
+    var progressAt: Instant?
     /// Why objects cannot be written to disk, and since when.
     var diskError: (MantaError, at: Instant)?
     package internal(set) var counters = StoreCounters()
 
-    package init(layout: StoreLayout, readers: any StoreReaders) {
-        (self.layout, self.readers) = (layout, readers)
+    package init(layout: StoreLayout, readers: any StoreReaders, spills: Bool = true) {
+        (self.layout, self.readers, self.spills) = (layout, readers, spills)
         allocator = ExtentAllocator(capacity: layout.arenaBytes)
         freeSlots = (0..<UInt32(layout.slotCount)).reversed().map { SlotUse(slot: $0, generation: 1) }
     }
@@ -127,12 +131,8 @@ package struct StoreBook {
     /// A client published an object. False: that was not its memory; nothing is noted.
     package mutating func stored(_ id: ObjectID, owner: ProcessID, by client: ProcessID, _ use: SlotUse, _ bytes: Extent, at now: Instant, perform: (Action) -> Void) -> Bool {
         let extent = Extent(offset: bytes.offset, count: ExtentAllocator.rounded(bytes.count))
-        guard let index = clients[client]?.extents.firstIndex(where: { $0.offset <= extent.offset && extent.end <= $0.end }),
-            clients[client]!.slots.remove(use) != nil
-        else { return false }
-        let leased = clients[client]!.extents.remove(at: index)
-        if leased.offset < extent.offset { clients[client]!.extents.append(Extent(offset: leased.offset, count: extent.offset - leased.offset)) }
-        if extent.end < leased.end { clients[client]!.extents.append(Extent(offset: extent.end, count: leased.end - extent.end)) }
+        guard clients[client]?.slots.contains(use) == true, take(extent, of: client) else { return false }
+        clients[client]!.slots.remove(use)
         if freed[id] != nil || entries[id] != nil {
             // Its end was told before its making, or it was made twice.
             end(extent, use)
@@ -211,6 +211,8 @@ package struct StoreBook {
 
     /// Whether the object is here in some form.
     package func holds(_ id: ObjectID) -> Bool { entries[id] != nil }
+    /// Whether the object is in memory here.
+    package func isResident(_ id: ObjectID) -> Bool { if case .resident? = entries[id]?.place { true } else { false } }
     /// Whether its owner has said that it ended.
     package func hasEnded(_ id: ObjectID) -> Bool { freed[id] != nil }
 
@@ -222,6 +224,8 @@ package struct StoreBook {
         lingering = []
         for item in ended { end(item.extent, item.use) }
         serve(at: now, perform)
+        // As long as others get memory, or it is made free on disk, waiting is worth it.
+        guard progressAt.map({ $0 + Limits.storePatience <= now }) ?? true else { return }
         while let want = wants.first, want.since + Limits.storePatience <= now {
             wants.removeFirst()
             fail(want, full(want.bytes), perform)

@@ -3,7 +3,7 @@
 package import MantaModel
 
 extension Limits {
-    /// So long a request for memory of a full store waits.
+    /// So long a request for memory of a full store waits at least, and since the store last made any.
     package static let storePatience: Duration = .seconds(10)
     /// Requests for memory that wait at one node.
     package static let storeWants = 10_000

@@ -25,6 +25,16 @@ extension TaskBook {
         return index
     }
 
+    /// A task that is in no queue belongs to another shape from now on.
+    mutating func reshape(_ task: TaskID, to key: TaskShape) -> Int32 {
+        let (old, new) = (tasks[task]!.shape, index(of: key))
+        guard new != old else { return old }
+        shapes[Int(old)]!.tasks -= 1
+        shapes[Int(new)]!.tasks += 1
+        tasks[task]!.shape = new
+        return new
+    }
+
     mutating func enqueue(_ task: TaskID, in shape: Int32, first: Bool = false) {
         if first { shapes[Int(shape)]!.queue.prepend(task) } else { shapes[Int(shape)]!.queue.append(task) }
         shapes[Int(shape)]!.waiting += 1
@@ -120,7 +130,8 @@ extension TaskBook {
         if leases[number]?.inFlight.isEmpty == true {
             leases[number]!.since = now
             shapes[Int(shape)]!.isFull = false
-            if idleCount(shape) > idleBound { giveBack(number, perform) }
+            // One for arguments of their own hardly fits another task.
+            if idleCount(shape) > idleBound || !shapes[Int(shape)]!.key.arguments.isEmpty { giveBack(number, perform) }
         }
     }
 

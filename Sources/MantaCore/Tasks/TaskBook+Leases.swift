@@ -18,9 +18,19 @@ extension TaskBook {
         ask(for: shape, at: now, perform)
     }
 
-    /// A node named a better one: the same lease is asked for there.
-    package mutating func leaseMoved(_ lease: LeaseID, to node: NodeAddress, at now: Instant, perform: (Action) -> Void) {
+    /// A node named a better one: the same lease is asked for there. Away from where large arguments lie goes one task alone, which takes along what
+    /// `carrying` names.
+    package mutating func leaseMoved(
+        _ lease: LeaseID, to node: NodeAddress, at now: Instant, carrying: (Payload) -> [ArgumentLocation] = { _ in [] }, perform: (Action) -> Void
+    ) {
         guard let number = number(of: lease), let record = leases[number], record.worker == nil, !record.isMoved else { return }
+        if var key = shapes[Int(record.shape)]?.key, key.near != nil, key.arguments.isEmpty, let task = popTask(record.shape) {
+            forget(number)
+            key.arguments = carrying(tasks[task]!.payload)
+            let shape = reshape(task, to: key)
+            enqueue(task, in: shape)
+            return dispatch(shape, at: now, perform)
+        }
         leases[number]!.node = node
         leases[number]!.isMoved = true
         leases[number]!.since = now
@@ -65,6 +75,7 @@ extension TaskBook {
 
     /// A node is dead, with every worker on it.
     package mutating func nodeLost(_ node: NodeID, at now: Instant, perform: (Action) -> Void) {
+        lostNodes.remember(node, true)
         let cause = DeathCause(.nodeDied, "node \(node.short) is dead")
         lose(where: { $0.node.node == node }, cause, returning: false, at: now, perform)
     }
@@ -143,7 +154,8 @@ extension TaskBook {
     private mutating func check(_ number: UInt64, at now: Instant, _ perform: (Action) -> Void) {
         guard let lease = leases[number] else { return }
         guard let worker = lease.worker else {
-            if lease.isMoved, lease.since + Limits.movedRequestPatience <= now {
+            let patience = shapes[Int(lease.shape)]!.key.arguments.isEmpty ? Limits.movedRequestPatience : Limits.movedArgumentsPatience
+            if lease.isMoved, lease.since + patience <= now {
                 perform(.cancelRequest(id(of: number), node: lease.node))
                 let shape = lease.shape
                 forget(number)
@@ -193,10 +205,12 @@ extension TaskBook {
             let (work, isHuge) = Int64(waiting).multipliedReportingOverflow(by: estimate)
             if !isHuge { wanted = min(wanted, Int(clamping: 1 + work / Limits.workInFlight.inNanoseconds)) }
         }
+        let key = shapes[Int(index)]!.key
+        let node = key.near.flatMap { lostNodes[$0.node] == nil ? $0 : nil } ?? home
         while shapes[Int(index)]!.requested < wanted {
             lastLease += 1
             let number = lastLease
-            leases[number] = Lease(shape: index, node: home, since: now, saidAt: now, inquireAt: now)
+            leases[number] = Lease(shape: index, node: node, since: now, saidAt: now, inquireAt: now)
             shapes[Int(index)]!.leases.append(number)
             shapes[Int(index)]!.requested += 1
             request(number, at: now, perform)
@@ -208,7 +222,7 @@ extension TaskBook {
         leases[number]!.saidAt = now
         let request = LeaseRequest(
             lease: id(of: number), owner: owner, job: key.job, program: key.program, resources: key.resources, mayMove: !lease.isMoved,
-            rule: key.rule, home: endsWithHome ? home.node : nil)
+            rule: key.rule, home: endsWithHome ? home.node : nil, arguments: key.arguments)
         perform(.requestLease(request, node: lease.node))
     }
 
@@ -242,7 +256,7 @@ extension TaskBook {
         if let position = shapes[Int(lease.shape)]!.leases.lastIndex(of: number) { shapes[Int(lease.shape)]!.leases.remove(at: position) }
         if lease.worker == nil { shapes[Int(lease.shape)]!.requested -= 1 }
         for flight in lease.inFlight { cancelled[flight.task] = nil }
-        if lease.isMoved { movedTo.remember(number, lease.node) }
+        if lease.node != home { movedTo.remember(number, lease.node) }
         return lease
     }
 

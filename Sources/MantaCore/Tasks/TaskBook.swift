@@ -45,6 +45,8 @@ package struct TaskBook {
     var cancelled: [TaskID: UInt64] = [:]
     /// Where the latest of the leases that are gone were, if not at home: their returns may be lost.
     var movedTo = Remembered<UInt64, NodeAddress>(limit: Limits.rememberedLeases)
+    /// Nodes that are lost: nothing is asked for there.
+    var lostNodes = Remembered<NodeID, Bool>(limit: Limits.rememberedProcesses)
     /// Moving averages of run times by function, in nanoseconds.
     var estimates: [UInt64: Int64] = [:]
     var waitingTotal = 0
@@ -84,14 +86,17 @@ package struct TaskBook {
         dispatch(shape, at: now, perform)
     }
 
-    /// One more argument of the task is there.
-    package mutating func argumentReady(_ task: TaskID, at now: Instant, perform: (Action) -> Void) {
+    /// One more argument of the task is there. With the last one `shaped` says what shape they give it.
+    package mutating func argumentReady(
+        _ task: TaskID, at now: Instant, shaped: (TaskShape, Payload) -> TaskShape = { shape, _ in shape }, perform: (Action) -> Void
+    ) {
         guard let record = tasks[task], record.stage == .waitingForArguments else { return }
         tasks[task]!.missing -= 1
         guard record.missing == 1 else { return }
         tasks[task]!.stage = .waitingForLease
-        enqueue(task, in: record.shape)
-        dispatch(record.shape, at: now, perform)
+        let shape = reshape(task, to: shaped(shapes[Int(record.shape)]!.key, record.payload))
+        enqueue(task, in: shape)
+        dispatch(shape, at: now, perform)
     }
 
     /// An argument will never be there: the task ends with its error.
@@ -135,7 +140,7 @@ package struct TaskBook {
     ) {
         let number: UInt64
         if let record = tasks[task] {
-            guard Int(record.attempt) == attempt else { return }
+            guard Int(record.attempt) == attempt else { return landGivenUp(task, attempt, at: now, perform) }
             learn(record, duration.inNanoseconds)
             number = record.lease
             land(task, on: number, at: now)
@@ -151,6 +156,25 @@ package struct TaskBook {
         } else {
             return
         }
+        refill(number, at: now, perform)
+    }
+
+    /// What the running attempt of a task made is lost: it is given up, and the task runs again. False when it does not run, or has no retry left.
+    package mutating func runAgain(_ task: TaskID, because error: MantaError, at now: Instant, perform: (Action) -> Void) -> Bool {
+        guard let record = tasks[task], record.stage == .running, record.hasRetry, let worker = leases[record.lease]?.worker else { return false }
+        cancelled[task] = record.lease
+        perform(.cancelRunning(task, attempt: Int(record.attempt), id(of: record.lease), worker: worker))
+        requeue(task, attempt: record.attempt, counting: true)
+        perform(.retried(task, attempt: Int(record.attempt) + 1, error, payload: record.payload))
+        dispatch(record.shape, at: now, perform)
+        return true
+    }
+
+    /// An attempt that was given up has ended: its place on its lease is free.
+    private mutating func landGivenUp(_ task: TaskID, _ attempt: Int, at now: Instant, _ perform: (Action) -> Void) {
+        guard let number = cancelled[task], let flight = leases[number]?.inFlight.first(where: { $0.task == task }), flight.attempt == attempt else { return }
+        cancelled[task] = nil
+        land(task, on: number, at: now)
         refill(number, at: now, perform)
     }
 

@@ -11,6 +11,8 @@ extension Limits {
     package static let leaseRequestsAtFirst = 16
     /// A request that was moved and waits there for so long is withdrawn and made at home again.
     package static let movedRequestPatience: Duration = .seconds(5)
+    /// The same when arguments are brought there first, which takes a while.
+    package static let movedArgumentsPatience: Duration = .seconds(60)
     /// So long a driver that lost its node looks for another one on its machine.
     package static let homeSearch: Duration = .seconds(10)
     /// Leases of one shape that are looked at in one tick.

@@ -12,7 +12,7 @@ extension TaskBook {
         let function: UInt64
         /// The number of the lease it was sent under; 0 while it is not sent.
         var lease: UInt64 = 0
-        let shape: Int32
+        var shape: Int32
         var missing: Int32
         var retries: Int32
         /// From 1.

@@ -2,14 +2,32 @@
 
 package import MantaModel
 
-/// Tasks of one shape may share leases: same job, program, resources and rule.
+/// Tasks of one shape may share leases: same job, program, resources and rule, and large arguments on the same node.
 package struct TaskShape: Hashable, Sendable {
     package var job: JobID
     package var program: Program
     package var resources: Resources
     package var rule: PlacementRule
-    package init(job: JobID, program: Program, resources: Resources, rule: PlacementRule = .standard) {
+    /// The node that holds most of their large arguments, where leases are asked for first; nil when they have none.
+    package var near: NodeAddress?
+    /// What a node brings into its store before it serves them; empty when all of it is on the near one.
+    package var arguments: [ArgumentLocation]
+    package init(
+        job: JobID, program: Program, resources: Resources, rule: PlacementRule = .standard, near: NodeAddress? = nil, arguments: [ArgumentLocation] = []
+    ) {
         (self.job, self.program, self.resources, self.rule) = (job, program, resources, rule)
+        (self.near, self.arguments) = (near, arguments)
+    }
+
+    /// The shape of such tasks with these large arguments, for an owner on the node `home`.
+    package func taking(_ locations: [ArgumentLocation], home: NodeAddress) -> TaskShape {
+        guard !locations.isEmpty else { return self }
+        var shape = self
+        // A rule of its own decides where it goes; which node that is, nobody knows yet.
+        let placement = rule == .standard && resources.group == nil ? ArgumentPlacement(of: locations, home: home) : nil
+        shape.near = placement?.node ?? home
+        shape.arguments = placement?.missing.isEmpty == true ? [] : locations
+        return shape
     }
 }
 

@@ -41,11 +41,12 @@ final class ObjectStore {
     /// - Parameters:
     ///   - bytes: of the arena; pages cost nothing until they are used.
     ///   - folder: for objects that leave memory; made when the first one does.
-    init(of node: Node, bytes: Int, spillDirectory folder: String) throws(MantaError) {
+    ///   - spills: whether any may.
+    init(of node: Node, bytes: Int, spillDirectory folder: String, spills: Bool) throws(MantaError) {
         self.node = node
         segment = try StoreSegment(making: StoreLayout(arenaBytes: bytes))
         readers = Readers(segment)
-        book = StoreBook(layout: segment.layout, readers: readers)
+        book = StoreBook(layout: segment.layout, readers: readers, spills: spills)
         self.folder = SpillFolder(path: folder)
     }
 
@@ -56,9 +57,10 @@ final class ObjectStore {
     /// Removes what is on disk.
     func close() {
         guard let disk else { return }
-        let folder = folder
-        disk.execute { folder.remove() }
+        // What it is at ends first.
         disk.stop()
+        disk.join()
+        folder.remove()
     }
 
     // MARK: Requests

@@ -19,10 +19,13 @@ package struct RequestLease: CodedMessage, Hashable {
     package var rule: PlacementRule?
     /// The owner's node.
     package var home: NodeID?
+    /// Large arguments of the tasks, to be brought into the node's store first; nil is none.
+    package var arguments: [ArgumentLocation]?
     package init(
         lease: LeaseID, owner: ProcessAddress, job: JobID, program: Program, resources: Resources, mayMove: Bool, rule: PlacementRule? = nil,
-        home: NodeID? = nil
+        home: NodeID? = nil, arguments: [ArgumentLocation]? = nil
     ) {
+        self.arguments = arguments
         (self.lease, self.owner, self.job, self.program, self.resources, self.mayMove) = (lease, owner, job, program, resources, mayMove)
         (self.rule, self.home) = (rule, home)
     }

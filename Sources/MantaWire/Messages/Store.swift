@@ -156,6 +156,12 @@ package struct CopyChanged: CodedMessage, Hashable {
     package init(object: ObjectID, node: NodeAddress, isThere: Bool) { (self.object, self.node, self.isThere) = (object, node, isThere) }
 }
 
+/// Process → its node: this process owns objects or holds leases on other nodes, which must hear of its end.
+package struct OwnsElsewhere: CodedMessage, Hashable {
+    package static var kind: MessageKind { .ownsElsewhere }
+    package init() {}
+}
+
 extension MessagePackWriter {
     mutating func write(_ place: StoredPlace) {
         writeArrayHeader(5)

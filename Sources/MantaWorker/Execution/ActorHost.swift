@@ -45,7 +45,7 @@ final class ActorHost: Sendable {
             job: specification.job, task: TaskID(high: specification.id.high, low: specification.id.low), node: runtime.node ?? NodeID(high: 0, low: 0),
             actor: specification.id, function: "\(specification.type).init", attempt: order.restarts + 1,
             group: specification.capturedGroup, resources: resources, gpus: gpus, restarts: order.restarts, willBlock: {}, didUnblock: {})
-        let arguments = specification.arguments.map { ArgumentValue.value(.array($0)) }
+        let arguments = try await Self.arguments(of: specification, on: runtime)
         let instance = try await TaskContext.$current.withValue(context) { try await entry.create(specification.initializer, arguments) }
         let keeper = instance.isRestorable ? SnapshotKeeper(specification, restarts: order.restarts) : nil
         if let last = try await keeper?.last(on: runtime) { try await TaskContext.$current.withValue(context) { try await instance.restore(from: last.bytes) } }
@@ -55,6 +55,20 @@ final class ActorHost: Sendable {
         functionNames = entry.methods.map { "\(entry.name).\($0.name)" }
         lane = CallLane(limit: entry.runsOneByOne ? 1 : max(1, specification.maxConcurrency))
         groups = entry.runsOneByOne ? [:] : (specification.concurrencyGroups ?? [:]).mapValues { CallLane(limit: $0) }
+    }
+
+    /// The constructor's arguments. Large ones are taken from their owners, which make them again when they were lost with a node.
+    private static func arguments(of specification: ActorSpecification, on runtime: Runtime) async throws -> [ArgumentValue] {
+        var arguments = specification.arguments.map { ArgumentValue.value(.array($0)) }
+        for reference in specification.references ?? [] where arguments.indices.contains(reference.index) {
+            let handle = runtime.argument(reference.object.object, owner: reference.object.owner, at: nil)
+            do { arguments[reference.index] = .value(try await handle.bytes()) } catch {
+                let reason = (error as? MantaError)?.message ?? "\(error)"
+                let what = "argument \(reference.index + 1) of the constructor's \(arguments.count) arguments, object \(reference.object.object),"
+                throw MantaError(.objectLost, "\(what) cannot be had: \(reason)", cause: error as? MantaError)
+            }
+        }
+        return arguments
     }
 
     // MARK: Calls

@@ -62,14 +62,19 @@ extension Owner {
     }
 
     private func finishCreation(_ id: ActorID) {
-        if let (handle, place) = firstUnopened(creations[id]) { return openArgument(handle, place, of: id) }
+        // A detached actor may live longer than the owners of its arguments: it gets their values.
+        if creations[id]?.creation.specification.lifetime == .detached, let (handle, place) = firstUnopened(creations[id]) {
+            return openArgument(handle, place, of: id)
+        }
         guard let pending = creations.removeValue(forKey: id) else { return }
         var creation = pending.creation
         if let error = failure(of: creation.arguments) {
             let cause = DeathCause(.startFailed, "an argument of its constructor failed: \(error)")
             return changed(id, ActorStatusView(state: .dead, incarnation: 0, death: cause))
         }
-        creation.specification.arguments = values(of: creation.arguments, opened: pending.opened)
+        let (values, references) = travelling(creation.arguments, opened: pending.opened)
+        creation.specification.arguments = values
+        creation.specification.references = references.isEmpty ? nil : references
         order(creation.specification, getIfExists: creation.getIfExists)
     }
 
@@ -137,7 +142,7 @@ extension Owner {
     func call(_ submission: Submission) {
         guard case .method(var actor, _, let terms) = submission.target else { preconditionFailure("a call names a method") }
         actor = runtime.resolved(actor)
-        for handle in submission.results { objects.created(handle.id, source: submission.function, at: loop.now) }
+        for handle in submission.results where handle.isKept { objects.created(handle.id, source: submission.function, at: loop.now) }
         let task = submission.task
         guard watchDeadline(of: submission) else { return }
         submission.pins += pin(&submission.arguments, by: task)

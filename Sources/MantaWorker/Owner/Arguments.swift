@@ -78,6 +78,23 @@ extension Owner {
         return missing
     }
 
+    /// Where those of the arguments lie that are in stores: most often none is.
+    func locations(of arguments: [ArgumentSource]) -> [ArgumentLocation] {
+        var locations: [ArgumentLocation] = []
+        for argument in arguments {
+            guard let handle = handle(of: argument), case .stored(let place)? = handle.outcome else { continue }
+            locations.append(ArgumentLocation(object: handle.id, owner: handle.owner, size: place.size, sources: sources(of: handle.id, place)))
+        }
+        return locations
+    }
+
+    /// The shape that its arguments, which are ready, give a task.
+    func shape(_ shape: TaskShape, of submission: Submission) -> TaskShape {
+        let locations = locations(of: submission.arguments)
+        guard !locations.isEmpty, let home else { return shape }
+        return shape.taking(locations, home: home)
+    }
+
     /// The first argument that failed.
     func failure(of arguments: [ArgumentSource]) -> (any Error)? {
         for argument in arguments {
@@ -110,14 +127,17 @@ extension Owner {
         references.unpin(id, by: submission.task)
     }
 
-    /// The values of a constructor's arguments, which are ready.
-    func values(of arguments: [ArgumentSource], opened: [ObjectID: ValueBytes]) -> [[UInt8]] {
-        arguments.map { argument in
+    /// A constructor's arguments, which are ready: the values of those that travel, and the references of those that lie in stores and were not `opened`.
+    func travelling(_ arguments: [ArgumentSource], opened: [ObjectID: ValueBytes]) -> (values: [[UInt8]], references: [ArgumentReference]) {
+        var references: [ArgumentReference] = []
+        let values = arguments.enumerated().map { index, argument -> [UInt8] in
             if case .value(let value) = argument { return value.bytes }
-            let handle = handle(of: argument)
-            if case .ready(let bytes) = handle?.outcome { return bytes.array }
-            guard let bytes = handle.flatMap({ opened[$0.id] }) else { preconditionFailure("an actor is created when its arguments are ready") }
-            return bytes.array
+            guard let handle = handle(of: argument) else { preconditionFailure("a constructor's arguments are held while it may run") }
+            if case .ready(let bytes) = handle.outcome { return bytes.array }
+            if let bytes = opened[handle.id] { return bytes.array }
+            references.append(ArgumentReference(index: index, object: handle.address))
+            return []
         }
+        return (values, references)
     }
 }

@@ -24,16 +24,31 @@ struct StreamSource {
 extension Owner {
     func streamItem(_ item: StreamItem, from link: Link) {
         guard let submission = pending(item.task), let result = submission.results.first, let stream = result.stream else { return }
+        // The object behind the task's own result.
+        let id = ObjectID(task: item.task, index: UInt32(clamping: item.index + 1))
         var source = streamSources[item.task] ?? StreamSource(link: link, attempt: item.attempt, window: 1)
+        // An attempt that was given up.
+        if item.attempt < source.attempt { return remade(item, as: id) }
         if source.attempt != item.attempt { source = StreamSource(link: link, attempt: item.attempt, window: 1) }
         (source.link, source.window, source.sent) = (link, max(1, Int(item.window)), Int(clamping: item.index) + 1)
         streamSources[item.task] = source
-        if stream.expects(Int(clamping: item.index)) {
-            // The object behind the task's own result.
-            let id = ObjectID(task: item.task, index: UInt32(clamping: item.index + 1))
+        if !stream.expects(Int(clamping: item.index)) {
+            remade(item, as: id)
+        } else if submission.isAgain {
+            remade(item, as: id)
+            stream.add(result)
+        } else {
             objects.created(id, source: submission.function, size: item.value.size, on: item.value.node, at: loop.now)
             if !item.contents.isEmpty { contain(item.contents, in: id) }
-            stream.add(ObjectHandle(id: id, owner: address, keeper: runtime, outcome: .init(item.value)))
+            let handle = stream.promised ?? ObjectHandle(id: id, owner: address, keeper: runtime, outcome: .init(item.value))
+            handle.settle(.init(item.value))
+            if let node = item.value.node {
+                // Its loss is heard of by the link to it.
+                _ = self.link(to: node)
+                noteUse(of: node)
+                remember(submission, for: handle)
+            }
+            stream.add(handle)
         }
         tellConsumed(item.task, stream)
     }

@@ -25,6 +25,8 @@ struct OwnedObjects {
     private var sources = SourceNames()
 
     mutating func created(_ id: ObjectID, source: String, size: Int? = nil, on node: NodeAddress? = nil, at now: Instant) {
+        // One that is made again keeps what is left of it.
+        guard entries[id] == nil else { return }
         entries[id] = Entry(
             size: size ?? 0, createdAt: now, copies: node.map { [$0] } ?? [], source: sources.number(of: source), state: size == nil ? .pending : .ready)
         totalBytes += size ?? 0
@@ -37,10 +39,11 @@ struct OwnedObjects {
 
     mutating func settled(_ id: ObjectID, size: Int?, on node: NodeAddress? = nil) {
         guard let index = entries.index(forKey: id) else { return }
+        totalBytes += (size ?? 0) - entries.values[index].size
         entries.values[index].state = size == nil ? .failed : .ready
         entries.values[index].size = size ?? 0
-        entries.values[index].copies = node.map { [$0] } ?? []
-        totalBytes += size ?? 0
+        guard let node, !entries.values[index].copies.contains(where: { $0.node == node.node }) else { return }
+        entries.values[index].copies.append(node)
     }
 
     /// Returns the nodes whose stores still hold it.

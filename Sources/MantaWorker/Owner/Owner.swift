@@ -4,7 +4,6 @@
 // Who talks to whom: one link to the head, one to the node, one to each worker that holds a lease or an actor called from here.
 
 import CSystem
-import DequeModule
 import Glibc
 import MantaCore
 import MantaLoop
@@ -58,10 +57,11 @@ final class Owner: @unchecked Sendable {
     var snapshots = Snapshots()
     var objects = OwnedObjects()
     var traffic = StoreTraffic()
-    /// The tasks whose results lie in stores, in the order they were made.
-    var makers: [TaskID: Maker] = [:]
-    var makerOrder: Deque<TaskID> = []
-    var forgottenMakers = 0
+    var lineage = Lineage()
+    /// The node has been told that this process owns objects or holds leases elsewhere.
+    var isKnownElsewhere = false
+    /// The node of this process, known outside of its books too.
+    var home: NodeAddress?
     /// Who needs which object.
     var references: ReferenceCounter
     var isFlushDue = false
@@ -95,6 +95,7 @@ final class Owner: @unchecked Sendable {
 
     func open(_ configuration: Runtime.Configuration, at address: ProcessAddress) throws(MantaError) {
         let hello = Hello(cluster: nil, role: configuration.role, process: address.process, pid: pid, endpoint: address.endpoint, host: Host.name)
+        lineage.limit = configuration.lineageBytes
         transport = Transport(loop: loop, identity: hello, delegate: self)
         _ = try transport.listen(on: address.endpoint)
         headLink = transport.connect(to: configuration.head, grace: .some(nil))
@@ -122,6 +123,7 @@ final class Owner: @unchecked Sendable {
     private func use(_ node: NodeAddress) {
         let link = transport.connect(to: node.endpoint)
         (nodeLink, nodeLinks[node.node]) = (link, link)
+        (home, isKnownElsewhere) = (node, false)
         // The lost node's store went with it.
         runtime.store.close()
         guard tasks == nil else { return tasks!.rehomed(to: node, at: loop.now, perform: perform) }
@@ -234,10 +236,12 @@ final class Owner: @unchecked Sendable {
                 if let node = value.node {
                     // Its loss is heard of by the link to it.
                     _ = link(to: node)
+                    noteUse(of: node)
                     if objects.entries[handle.id] == nil { free(handle.id, on: [node]) } else { remember(submission, for: handle) }
                 }
                 handle.settle(.init(value))
             }
+            if submission.isAgain, submission.isStream { loseUnmade(of: submission, nil) }
         case .values(let values):
             let expected = submission.results.count
             fail(submission, MantaError(.malformed, "\(submission.function) returned \(values.count) values, expected \(expected)"))
@@ -252,6 +256,7 @@ final class Owner: @unchecked Sendable {
             objects.settled(handle.id, size: nil)
             handle.fail(error)
         }
+        if submission.isAgain, submission.isStream { loseUnmade(of: submission, error) }
     }
 }
 

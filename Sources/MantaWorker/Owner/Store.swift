@@ -113,8 +113,16 @@ extension Owner {
         if let resting = runtime.store.takeResting() { nodeLink?.send(ReturnMemory(lease: resting)) }
     }
 
+    /// Something of this process is on that node: if it is another one than its own, the others must hear of the end of this process.
+    func noteUse(of node: NodeAddress) {
+        guard !isKnownElsewhere, let home, node.node != home.node else { return }
+        isKnownElsewhere = true
+        nodeLink?.send(OwnsElsewhere())
+    }
+
     /// A node's store has a copy of an own object, or no longer has one.
     func copyChanged(_ change: CopyChanged) {
+        noteUse(of: change.node)
         let isAlive = objects.copyChanged(change.object, on: change.node, isThere: change.isThere)
         if !isAlive, change.isThere { free(change.object, on: [change.node]) }
     }
@@ -124,24 +132,36 @@ extension Owner {
     /// Makes a stored object readable here: from disk or from another node. A place that has gone stale is asked of its owner anew, once.
     func open(_ handle: ObjectHandle, _ place: StoredPlace, isFresh: Bool = false, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
         withStore { [self] result in
-            guard case .success = result, let nodeLink else { return pull(handle, place, done) }
+            guard case .success = result, let nodeLink else {
+                // A process without a node, or one that looks for another.
+                return pull(handle, place) { [self] result in
+                    if case .failure(let error) = result { return opened(handle, place, isFresh, error, done) }
+                    done(result)
+                }
+            }
             if let view = runtime.store.view(place) { return done(.success(.mapped(view))) }
             let request = OpenObject(object: handle.id, owner: handle.owner, size: place.size, sources: sources(of: handle.id, place))
             nodeLink.request(request, deadline: Limits.openObjectDeadline) { [self] result in
                 switch result {
                 case .success(let opened):
                     let here = StoredPlace(node: runtime.store.opened?.node ?? place.node, slot: opened.slot, generation: opened.generation, size: place.size)
-                    if let view = runtime.store.view(here) { return done(.success(.mapped(view))) }
+                    if let view = runtime.store.view(here) {
+                        handle.found(at: here)
+                        return done(.success(.mapped(view)))
+                    }
                     // It left again before it was pinned.
                     loop.later { [self] in open(handle, place, isFresh: isFresh, done) }
-                case .failure(let error) where !error.tellsOfLoss: done(.failure(error))
-                case .failure(let error) where handle.owner.process == address.process:
-                    recover(handle, lostAt: place, because: error) { [self] result in read(handle, result, done) }
-                case .failure(let error) where isFresh: done(.failure(error))
-                case .failure(let error): openAnew(handle, place, error, done)
+                case .failure(let error): opened(handle, place, isFresh, error, done)
                 }
             }
         }
+    }
+
+    /// It could not be read there.
+    private func opened(_ handle: ObjectHandle, _ place: StoredPlace, _ isFresh: Bool, _ error: MantaError, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
+        if !error.tellsOfLoss { return done(.failure(error)) }
+        if handle.owner.process == address.process { return recover(handle, lostAt: place, because: error) { [self] result in read(handle, result, done) } }
+        if isFresh { done(.failure(error)) } else { openAnew(handle, place, error, done) }
     }
 
     /// Goes on with what recovery came to.
@@ -174,7 +194,7 @@ extension Owner {
         }
     }
 
-    private func sources(of id: ObjectID, _ place: StoredPlace) -> [NodeAddress] {
+    func sources(of id: ObjectID, _ place: StoredPlace) -> [NodeAddress] {
         guard let known = objects.entries[id]?.copies else { return [place.node] }
         return known.isEmpty ? [place.node] : known
     }
@@ -210,8 +230,8 @@ extension Result {
 }
 
 extension Limits {
-    /// Longer than the node lets a request wait, so that its reason arrives.
-    static let leaseMemoryDeadline: Duration = .seconds(30)
+    /// Longer than a node lets requests wait whose turn comes one after the other, so that its reason arrives.
+    static let leaseMemoryDeadline: Duration = .seconds(600)
     /// From disk or from another node.
     static let openObjectDeadline: Duration = .seconds(600)
 }
@@ -256,10 +276,30 @@ extension Runtime {
 
     package func view(_ place: StoredPlace) -> ValueBytes? { store.view(place).map { .mapped($0) } }
 
+    /// A task that waits for long gives its resources back meanwhile; what comes soon, from disk above all, is not worth that.
     package func open(_ handle: ObjectHandle, _ place: StoredPlace) async throws -> ValueBytes {
-        try await withUnsafeThrowingContinuation { continuation in
-            loop.execute { self.owner.open(handle, place) { continuation.resume(with: $0.mapError { $0 as any Error }) } }
+        let context = TaskContext.current
+        let (result, hasBlocked) = await withUnsafeContinuation { (continuation: UnsafeContinuation<(Result<ValueBytes, MantaError>, Bool), Never>) in
+            loop.execute { [loop, owner] in
+                var hasBlocked = false
+                let timer = context.map { context in
+                    loop.schedule(after: Limits.shortWait) {
+                        hasBlocked = true
+                        context.willBlock()
+                    }
+                }
+                owner.open(handle, place) { result in
+                    if let timer { loop.cancel(timer) }
+                    continuation.resume(returning: (result, hasBlocked))
+                }
+            }
         }
+        if hasBlocked { try await context?.didUnblock() }
+        return try result.get()
+    }
+
+    package func bring(_ handle: ObjectHandle, _ place: StoredPlace, _ done: @escaping @Sendable () -> Void) {
+        loop.execute { self.owner.open(handle, place) { _ in done() } }
     }
 }
 

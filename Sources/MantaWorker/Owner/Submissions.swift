@@ -30,11 +30,14 @@ final class Submission: Sendable {
     let submittedAt: WallTime
     /// When it must have ended: its own time, or that of the task that submitted it.
     let deadline: Instant?
+    /// It ran before; some of what it made was lost.
+    let isAgain: Bool
 
     init(
         task: TaskID, target: Target, function: String, methodName: String, job: JobID, parent: TaskID?, arguments: [ArgumentSource],
-        results: [ObjectHandle], resultCount: Int? = nil, submittedAt: WallTime, deadline: Instant?
+        results: [ObjectHandle], resultCount: Int? = nil, submittedAt: WallTime, deadline: Instant?, isAgain: Bool = false
     ) {
+        self.isAgain = isAgain
         self.resultCount = resultCount ?? results.count
         (self.task, self.target, self.function, self.methodName, self.job) = (task, target, function, methodName, job)
         (self.parent, self.arguments, self.results, self.submittedAt, self.deadline) = (parent, arguments, results, submittedAt, deadline)

@@ -18,7 +18,7 @@ extension Owner {
             if let homeless { fail(submission, homeless) } else { early.append(submission) }
             return
         }
-        for handle in submission.results { objects.created(handle.id, source: submission.function, at: loop.now) }
+        for handle in submission.results where handle.isKept { objects.created(handle.id, source: submission.function, at: loop.now) }
         let task = submission.task
         guard watchDeadline(of: submission) else { return }
         submission.pins += pin(&submission.arguments, by: task)
@@ -28,9 +28,10 @@ extension Owner {
             fail(submission, error)
             return reports.failed(submission, error: error, actor: nil)
         }
-        let shape = TaskShape(
+        var shape = TaskShape(
             job: submission.job, program: runtime.configuration.program,
             resources: options.scheduling?.group?.demand(for: options.resources) ?? options.resources, rule: options.scheduling?.rule ?? .standard)
+        if missing == 0 { shape = self.shape(shape, of: submission) }
         tasks!.submitted(
             task, shape: shape, function: number(of: submission.function), missingArguments: missing, retries: options.retries, payload: submission,
             at: loop.now, perform: perform)
@@ -39,7 +40,7 @@ extension Owner {
     /// An argument is there, or failed.
     func argumentSettled(_ task: TaskID) {
         if let actor = calls[task] { return callArgumentSettled(task, of: actor) }
-        tasks?.argumentReady(task, at: loop.now, perform: perform)
+        tasks?.argumentReady(task, at: loop.now, shaped: { [self] in shape($0, of: submission($1)) }, perform: perform)
     }
 
     func taskDone(_ done: TaskDone, on link: Link) {
@@ -67,7 +68,9 @@ extension Owner {
             if let gpus { leaseGPUs[answer.lease] = (node, gpus) }
             tasks?.leaseGranted(answer.lease, worker: worker, at: loop.now, perform: perform)
         case .move(let node, let endpoint):
-            tasks?.leaseMoved(answer.lease, to: NodeAddress(node: node, endpoint: endpoint), at: loop.now, perform: perform)
+            let node = NodeAddress(node: node, endpoint: endpoint)
+            tasks?.leaseMoved(
+                answer.lease, to: node, at: loop.now, carrying: { [self] in locations(of: submission($0).arguments) }, perform: perform)
         case .refused(let error): tasks?.leaseRefused(answer.lease, error, at: loop.now, perform: perform)
         }
     }
@@ -131,10 +134,12 @@ extension Owner {
     func perform(_ action: TaskBook.Action) {
         switch action {
         case .requestLease(let request, let node):
+            noteUse(of: node)
             link(to: node).send(
                 RequestLease(
                     lease: request.lease, owner: request.owner, job: request.job, program: request.program, resources: request.resources,
-                    mayMove: request.mayMove, rule: request.rule == .standard ? nil : request.rule, home: request.home))
+                    mayMove: request.mayMove, rule: request.rule == .standard ? nil : request.rule, home: request.home,
+                    arguments: request.arguments.isEmpty ? nil : request.arguments))
         case .cancelRequest(let lease, let node): link(to: node).send(CancelLease(lease: lease))
         case .returnLease(let lease, let node):
             leaseGPUs[lease] = nil

@@ -31,8 +31,8 @@ private struct Bench {
     static let owner = ProcessID(high: 1, low: 1)
     static let client = ProcessID(high: 2, low: 2)
 
-    init(mebibytes: Int) {
-        book = StoreBook(layout: StoreLayout(arenaBytes: mebibytes << 20), readers: readers)
+    init(mebibytes: Int, spills: Bool = true) {
+        book = StoreBook(layout: StoreLayout(arenaBytes: mebibytes << 20), readers: readers, spills: spills)
         book.clientJoined(Self.client)
     }
 
@@ -109,6 +109,34 @@ extension StoreBook.Action {
         guard case .granted(_, _, let extent, let uses)? = bench.lease(200_000).first else { return #expect(Bool(false), "no lease") }
         #expect(extent.count == bench.book.slabBytes)
         #expect(uses.count >= extent.count / 200_000)
+    }
+
+    @Test func whatAClientGivesBackIsTakenBeforeTheWordOfTheObjectBesideIt() {
+        var bench = Bench(mebibytes: 8)
+        guard case .granted(_, _, let extent, let uses)? = bench.lease(1 << 20).first else { return #expect(Bool(false), "nothing was granted") }
+        let object = 64 << 10
+        let rest = Extent(offset: extent.offset + object, count: extent.count - object)
+        _ = bench.on { $0.returned(rest, Array(uses.dropFirst()), by: Bench.client, at: $1, perform: $2) }
+        _ = bench.fill(1, object, Extent(offset: extent.offset, count: object), [uses[0]])
+        _ = bench.free(1)
+        #expect(bench.book.usage.used == 0)
+    }
+
+    @Test func withoutADiskNothingLeavesMemoryAndWhoWaitsIsRefusedWhenNothingMoves() {
+        var bench = Bench(mebibytes: 4, spills: false)
+        for number in 1...3 { bench.put(number, 1 << 20) }
+        #expect(bench.lease(2 << 20).isEmpty && bench.lease(1 << 20).isEmpty)
+        // The end of one serves nobody: the first in line wants more.
+        bench.now = bench.now + .seconds(6)
+        #expect(bench.free(1).isEmpty)
+        bench.now = bench.now + .seconds(1)
+        #expect(bench.free(2).count == 2)
+        #expect(bench.lease(3 << 20).isEmpty)
+        bench.now = bench.now + .seconds(9)
+        #expect(bench.on { $0.tick(at: $1, perform: $2) }.isEmpty, "others got memory less than the patience ago")
+        bench.now = bench.now + .seconds(2)
+        guard case .refused(_, let error)? = bench.on({ $0.tick(at: $1, perform: $2) }).first else { return #expect(Bool(false), "nobody was refused") }
+        #expect(error.code == .objectStoreFull)
     }
 
     @Test func bytesThatAreReadAreNotReused() {

@@ -1,0 +1,164 @@
+// Stores that are full: what waits, what leaves memory, what is refused, and what is gone afterwards. One cluster at a time.
+
+import Glibc
+import Manta
+import MantaModel
+import MantaTestCluster
+import MantaTestKit
+import Testing
+
+/// Elements of one megabyte.
+private let perMegabyte = (1 << 20) / 8
+/// Nothing leaves memory.
+private let withoutDisk = ["MANTA_SPILL_DIRECTORY": "off"]
+
+extension ObjectTests {
+    @Suite(.serialized) struct PressureTests {
+        @Test func OBJ_004_theArgumentOfAWaitingTaskStays() async throws {
+            try await TestCluster.run(nodes: [2], stores: [16 << 20], environment: withoutDisk) { _, _ in
+                let gate = FileGate()
+                let total = addUpBehind.remote(wait.remote(for: gate.path), numbers(1, count: 6 * perMegabyte))
+                for seed in 2..<4 {
+                    let found = try await Manta.put(numbers(seed, count: 6 * perMegabyte)).value.first
+                    #expect(found == numbers(seed, count: 1)[0])
+                }
+                #expect(!total.isReady)
+                gate.open()
+                let found = try await total.value
+                #expect(found == sum(numbers(1, count: 6 * perMegabyte)))
+            }
+        }
+
+        @Test func OBJ_028_OBJ_032_argumentsOfManyTasksTakeTurnsInASmallStore() async throws {
+            try await TestCluster.run(nodes: [1, 2], stores: [64 << 20, 6 << 20]) { cluster, nodes in
+                let tasks = (0..<10).map { task in
+                    let arguments = (0..<4).map { Manta.put(numbers(4 * task + $0, count: perMegabyte)).inPlace() }
+                    return addUpFour.options(scheduling: .node(nodes[1].id)).remote(arguments[0], arguments[1], arguments[2], arguments[3])
+                }
+                for (task, total) in try await Manta.get(tasks).enumerated() {
+                    #expect(total == (0..<4).reduce(0) { $0 &+ sum(numbers(4 * task + $1, count: perMegabyte)) })
+                }
+            }
+        }
+
+        @Test func OBJ_031_aShortWaitForWhatIsOnDiskKeepsTheCPU() async throws {
+            try await TestCluster.run(nodes: [1], stores: [16 << 20]) { cluster, _ in
+                // Either one is on disk.
+                let references = (0..<2).map { Manta.put(numbers($0, count: 10 * perMegabyte)) }
+                let (gate, began) = (FileGate(), FileGate())
+                let polls = poll.remote(references, until: gate.path, telling: began.path)
+                try await eventually("the first polls", within: .seconds(30)) { began.isOpen }
+                let other = processID.remote()
+                let (ready, _) = try await Manta.wait([other], timeout: .seconds(2))
+                #expect(ready.isEmpty && !polls.isReady)
+                gate.open()
+                let found = try await polls.value
+                #expect(found > 0)
+                _ = try await other.value
+                let usage = try await cluster.usages()
+                #expect(usage.allSatisfy { $0.spills > 0 })
+            }
+        }
+
+        @Test func OBJ_029_everyNodeRemovesItsSpillFilesWhenTheOwnersAreKilled() async throws {
+            try await TestCluster.run(nodes: [1, 1, 1], stores: [8 << 20, 8 << 20, 8 << 20]) { cluster, nodes in
+                let hoarders = nodes.map { Hoarder.options(scheduling: .node($0.id)).remote() }
+                for hoarder in hoarders { try await hoarder.hoard(6, count: 2 * perMegabyte).value }
+                try await eventually("spill files of every node", within: .seconds(30)) {
+                    Set(cluster.spillFiles().map { $0.split(separator: "/").dropLast() }).count == 3
+                }
+                for hoarder in hoarders { try await Manta.kill(hoarder) }
+                try await eventually("empty spill folders", within: .seconds(30)) { cluster.spillFiles().isEmpty }
+                try await cluster.expectEmptyStores()
+            }
+        }
+
+        @Test func OBJ_044_aSpillFileThatIsGoneAlreadyIsNoTrouble() async throws {
+            try await TestCluster.run(nodes: [2], stores: [16 << 20]) { cluster, _ in
+                var references: [ObjectReference<[Int64]>] = (0..<8).map { Manta.put(numbers($0, count: 4 * perMegabyte)) }
+                try await eventually("two spill files", within: .seconds(30)) { cluster.spillFiles().count > 1 }
+                #expect(unlink(cluster.spillFiles().sorted()[0]) == 0)
+                references = []
+                try await eventually("an empty spill folder", within: .seconds(30)) { cluster.spillFiles().isEmpty }
+                try await cluster.expectEmptyStores()
+                let found = try await Manta.put(numbers(9, count: 12 * perMegabyte)).value
+                #expect(found == numbers(9, count: 12 * perMegabyte))
+                _ = references
+            }
+        }
+
+        @Test func OBJ_045_smallObjectsShareASpillFileAndAreReadAtTheirPlaces() async throws {
+            try await TestCluster.run(nodes: [2], stores: [32 << 20]) { cluster, _ in
+                let counts = (0..<60).map { perMegabyte / 2 + $0 * 1_000 }
+                let references = counts.enumerated().map { Manta.put(numbers($0.offset, count: $0.element)) }
+                try await eventually("a file of several objects", within: .seconds(30)) {
+                    cluster.spillFiles().contains { path in
+                        var status = stat()
+                        return stat(path, &status) == 0 && status.st_size >= 4 << 20
+                    }
+                }
+                for index in (0..<60).shuffled() {
+                    let found = try await references[index].value
+                    #expect(found == numbers(index, count: counts[index]), "object \(index)")
+                }
+            }
+        }
+
+        @Test func FAIL_036_withoutDiskAFullStoreIsAClearError() async throws {
+            try await TestCluster.run(nodes: [4], stores: [10 << 20], environment: withoutDisk) { cluster, _ in
+                let results = (0..<6).map { makeNumbers.remote(seed: $0, count: 5 * perMegabyte / 2) }
+                let full = await #expect(throws: MantaError.self) { try await Manta.get(results) }
+                #expect(full?.code == .objectStoreFull)
+                #expect(full?.message.contains("came free in this node's store") == true)
+                let large = await #expect(throws: MantaError.self) { try await Manta.put(numbers(1, count: 11 * perMegabyte)).value }
+                #expect(large?.code == .objectStoreFull)
+                let keeper = Keeper.remote()
+                let result = await #expect(throws: MantaError.self) { try await keeper.make(seed: 1, count: 11 * perMegabyte).value }
+                #expect(result?.code == .objectStoreFull)
+                let found = try await keeper.make(seed: 1, count: 10).value
+                #expect(found == numbers(1, count: 10), "the actor lives on")
+                #expect(cluster.spillFiles().isEmpty)
+            }
+        }
+
+        @Test func FAIL_037_largeResultsOfManyActorsTakeTurns() async throws {
+            try await TestCluster.run(nodes: [2], stores: [12 << 20]) { _, _ in
+                let keepers = (0..<5).map { _ in Keeper.remote() }
+                for round in 0..<5 {
+                    let results = keepers.enumerated().map { $0.element.make(seed: 5 * round + $0.offset, count: 6 * perMegabyte - 100) }
+                    for (index, values) in try await Manta.get(results).enumerated() { #expect(values[7] == numbers(5 * round + index, count: 8)[7]) }
+                }
+            }
+        }
+
+        @Test func SCHED_018_leasesPinNoArguments() async throws {
+            try await TestCluster.run(nodes: [1, 1], stores: [32 << 20, 32 << 20]) { cluster, nodes in
+                var references = (0..<2).map { Manta.put(numbers($0, count: perMegabyte)).inPlace() }
+                let tasks = (0..<20).map { task in
+                    addUpInPlace.options(scheduling: .node(nodes[task % 2].id)).remote(references[task / 2 % 2])
+                }
+                let found = try await Manta.get(tasks).count
+                #expect(found == 20)
+                references = []
+                try await cluster.expectEmptyStores()
+                _ = references
+            }
+        }
+
+        @Test func CORE_035_whatAWaitCallsReadyIsOnThisMachine() async throws {
+            try await TestCluster.run(nodes: [1, 1]) { _, nodes in
+                let there = makeNumbers.options(retries: 0, scheduling: .node(nodes[1].id))
+                let (brought, left) = (there.remote(seed: 1, count: perMegabyte), there.remote(seed: 2, count: perMegabyte))
+                let found = try await Manta.wait([left], fetch: false).ready.count
+                #expect(found == 1)
+                let found2 = try await Manta.wait([brought]).ready.count
+                #expect(found2 == 1)
+                nodes[1].kill()
+                let found3 = try await brought.value
+                #expect(found3 == numbers(1, count: perMegabyte))
+                let error = await #expect(throws: MantaError.self) { try await left.value }
+                #expect(error?.code == .objectLost)
+            }
+        }
+    }
+}
