@@ -196,6 +196,16 @@ package final class ObjectHandle: Sendable {
         return try await bytes(of: outcome)
     }
 
+    /// The encoded value, when it can be read without waiting. Throws the object's failure.
+    package func bytesHere() throws -> ValueBytes? {
+        switch seenOutcome {
+        case .ready(let bytes): bytes
+        case .stored(let place): view(place)
+        case .failed(let error): throw error
+        case nil: nil
+        }
+    }
+
     /// Waits as a running remote task does: without the resources it holds.
     private static func blocking<Value>(_ body: () async throws -> Value) async throws -> Value {
         guard let context = TaskContext.current else { return try await body() }
