@@ -31,10 +31,13 @@ extension StoreBook {
         want(Want(token: token, bytes: bytes, purpose: .lease(client), since: now), at: now, perform)
     }
 
-    /// A client gives back what it did not fill.
+    /// A client gives back what it did not fill: memory with slots, or slots alone.
     package mutating func returned(_ extent: Extent, _ uses: [SlotUse], by client: ProcessID, at now: Instant, perform: (Action) -> Void) {
-        guard take(extent, of: client) else { return }
-        allocator.release(extent)
+        guard clients[client] != nil else { return }
+        if extent.count > 0 {
+            guard take(extent, of: client) else { return }
+            allocator.release(extent)
+        }
         for use in uses where clients[client]!.slots.remove(use) != nil { freeSlots.append(use) }
         serve(at: now, perform)
     }

@@ -103,7 +103,7 @@ extension Owner {
         return nil
     }
 
-    /// The arguments as they travel; those are ready.
+    /// The arguments as they travel; those are ready, but for what was lost since then.
     func payloads(of submission: Submission) -> [ArgumentPayload] {
         submission.arguments.indices.map { index in
             if case .value(let value) = submission.arguments[index] { return .value(value.bytes) }
@@ -114,7 +114,9 @@ extension Owner {
                 return .value(bytes.array)
             case .ready: return .reference(handle.id, owner: handle.owner, place: nil)
             case .stored(let place): return .reference(handle.id, owner: handle.owner, place: place)
-            case .failed, nil: preconditionFailure("a task is sent when its arguments are ready")
+            // It is being made again: the worker asks for it, and gives its CPU back while it waits.
+            case nil: return .reference(handle.id, owner: handle.owner, place: nil)
+            case .failed: preconditionFailure("a task whose argument failed is not sent")
             }
         }
     }

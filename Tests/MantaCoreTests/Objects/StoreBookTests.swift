@@ -201,6 +201,17 @@ extension StoreBook.Action {
         #expect(bench.free(1).isEmpty && bench.book.usage.used == 0)
     }
 
+    @Test func theSlotsOfAFullLeaseComeBack() {
+        var bench = Bench(mebibytes: 8)
+        for number in 0..<200 {
+            guard case .granted(_, _, let extent, let uses)? = bench.lease(3 << 20).first else { return #expect(Bool(false), "no memory for object \(number)") }
+            _ = bench.fill(number, extent.count, extent, uses)
+            _ = bench.on { $0.returned(Extent(offset: extent.end, count: 0), Array(uses.dropFirst()), by: Bench.client, at: $1, perform: $2) }
+            _ = bench.free(number)
+        }
+        #expect(bench.book.usage.used == 0)
+    }
+
     @Test func aFullStoreSaysWhatHoldsIt() {
         var bench = Bench(mebibytes: 8)
         let use = bench.put(1, 5 << 20)!
