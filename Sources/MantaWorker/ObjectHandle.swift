@@ -22,8 +22,8 @@ package protocol HandleKeeper: AnyObject, Sendable {
     func handleIsWanted(_ handle: ObjectHandle)
     /// The bytes of a stored object, when they are in this machine's memory and can be read at once.
     func view(_ place: StoredPlace) -> ValueBytes?
-    /// Its bytes wherever they are, brought here first if they must be. A running task gives its resources back when that takes long.
-    func open(_ handle: ObjectHandle, _ place: StoredPlace) async throws -> ValueBytes
+    /// Its bytes wherever they are, brought here first if they must be. With `lending` a running task gives its resources back when that takes long.
+    func open(_ handle: ObjectHandle, _ place: StoredPlace, lending: Bool) async throws -> ValueBytes
     /// Brings the object into this machine's memory, and calls back when it is there or cannot be had.
     func bring(_ handle: ObjectHandle, _ place: StoredPlace, _ done: @escaping @Sendable () -> Void)
 }
@@ -33,7 +33,7 @@ extension HandleKeeper {
     package func failureWasUnseen(_ id: ObjectID, owner: ProcessAddress, _ error: any Error) {}
     package func view(_ place: StoredPlace) -> ValueBytes? { nil }
     package func bring(_ handle: ObjectHandle, _ place: StoredPlace, _ done: @escaping @Sendable () -> Void) { done() }
-    package func open(_ handle: ObjectHandle, _ place: StoredPlace) async throws -> ValueBytes {
+    package func open(_ handle: ObjectHandle, _ place: StoredPlace, lending: Bool) async throws -> ValueBytes {
         throw MantaError(.objectLost, "object \(handle.id) lies in a store that this process has not opened")
     }
 }
@@ -185,25 +185,15 @@ package final class ObjectHandle: Sendable {
     // MARK: Waiting
 
     /// The encoded value: at once when it is there, else when it comes. Throws the object's failure, or `CancellationError` when the waiting task
-    /// is cancelled first. A remote task that must wait gives its resources back meanwhile.
-    package func bytes() async throws -> ValueBytes {
-        if let outcome = seenOutcome { return try await bytes(of: outcome) }
-        if Self.spinner.spin(until: { isSettled }), let outcome = seenOutcome { return try await bytes(of: outcome) }
+    /// is cancelled first. With `lending` a remote task that must wait gives its resources back meanwhile.
+    package func bytes(lending: Bool = true) async throws -> ValueBytes {
+        if let outcome = seenOutcome { return try await bytes(of: outcome, lending: lending) }
+        if Self.spinner.spin(until: { isSettled }), let outcome = seenOutcome { return try await bytes(of: outcome, lending: lending) }
         let start = EventLoop.clock()
         defer { Self.spinner.slept(for: EventLoop.clock() - start) }
         if let context = TaskContext.current { try refuseToWaitForOneself(context) }
-        let outcome = try await Self.blocking { try await suspended() }
-        return try await bytes(of: outcome)
-    }
-
-    /// The encoded value, when it can be read without waiting. Throws the object's failure.
-    package func bytesHere() throws -> ValueBytes? {
-        switch seenOutcome {
-        case .ready(let bytes): bytes
-        case .stored(let place): view(place)
-        case .failed(let error): throw error
-        case nil: nil
-        }
+        let outcome = lending ? try await Self.blocking { try await suspended() } : try await suspended()
+        return try await bytes(of: outcome, lending: lending)
     }
 
     /// Waits as a running remote task does: without the resources it holds.
@@ -216,14 +206,14 @@ package final class ObjectHandle: Sendable {
         return try result.get()
     }
 
-    private func bytes(of outcome: Outcome) async throws -> ValueBytes {
+    private func bytes(of outcome: Outcome, lending: Bool) async throws -> ValueBytes {
         switch outcome {
         case .ready(let bytes): return bytes
         case .failed(let error): throw error
         case .stored(let place):
             if let view = view(place) { return view }
             guard let keeper else { throw MantaError(.objectLost, "object \(id) lies in a store that this process has not opened") }
-            return try await keeper.open(self, place)
+            return try await keeper.open(self, place, lending: lending)
         }
     }
 
@@ -237,9 +227,9 @@ package final class ObjectHandle: Sendable {
     }
 
     /// The value, decoded.
-    package func value<Value>(_ decode: (ValueBytes) throws -> Value) async throws -> Value {
+    package func value<Value>(lending: Bool = true, _ decode: (ValueBytes) throws -> Value) async throws -> Value {
         if case .ready(let bytes)? = seenOutcome { return try decode(bytes) }
-        return try decode(try await bytes())
+        return try decode(try await bytes(lending: lending))
     }
 
     private var seenOutcome: Outcome? {

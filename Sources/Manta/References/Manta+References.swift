@@ -35,22 +35,13 @@ extension Manta {
         references.withHandles { handles in
             for handle in handles { handle.prefetch() }
         }
-        if let timeout { return try await get(references.withHandles(Array.init), as: Value.self, within: timeout) }
+        if let timeout { try await settle(references.withHandles(Array.init), timeout: timeout) }
+        // Who only looks keeps its resources, also when a value that was here has made room for another meanwhile.
+        let isShort = timeout.map { $0 <= Limits.shortWait } ?? false
         var values: [Value] = []
         values.reserveCapacity(references.count)
-        for reference in references { values.append(try await reference.value) }
+        for reference in references { values.append(try await reference.value(lending: !isShort)) }
         return values
-    }
-
-    /// A value that was here can have made room for another before it is read, which brings it back: within the same time.
-    private static func get<Value: Decodable>(_ handles: [ObjectHandle], as type: Value.Type, within timeout: Duration) async throws -> [Value] {
-        let deadline = ContinuousClock.now + timeout
-        repeat {
-            try await settle(handles, timeout: max(.zero, deadline - .now))
-            let here = try handles.map { try $0.bytesHere() }
-            if !here.contains(nil) { return try here.map { try ValueDecoder.decode(Value.self, from: $0!) } }
-        } while ContinuousClock.now < deadline
-        throw MantaError(.timeout, "\(handles.count) values were not on this machine all at once within \(timeout); wait longer, or read fewer of them at a time")
     }
 
     /// The values of references of different types, as a tuple: `let (n, text) = try await Manta.get(a, b)`.
@@ -141,8 +132,6 @@ extension Manta {
             return false
         }
     }
-
-    private static func isReady<Value>(_ reference: ObjectReference<Value>, _ fetch: Bool) -> Bool { fetch ? reference.handle.isHere : reference.isReady }
 
     /// The values in the order they become ready: `for try await value in Manta.results(references)`.
     ///

@@ -54,7 +54,12 @@ extension ObjectReference where Value: Decodable {
     /// Throws what the task threw, `MantaError` for a failure of the platform, `CancellationError` when the reading task is cancelled. A remote task that
     /// waits here gives its resources back meanwhile.
     public var value: Value {
-        get async throws { try await handle.value { bytes throws(MantaError) in try ValueDecoder.decode(Value.self, from: bytes) } }
+        get async throws { try await value(lending: true) }
+    }
+
+    /// - Parameter lending: a remote task that waits gives its resources back meanwhile.
+    func value(lending: Bool) async throws -> Value {
+        try await handle.value(lending: lending) { bytes throws(MantaError) in try ValueDecoder.decode(Value.self, from: bytes) }
     }
 }
 

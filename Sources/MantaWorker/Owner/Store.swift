@@ -277,8 +277,8 @@ extension Runtime {
     package func view(_ place: StoredPlace) -> ValueBytes? { store.view(place).map { .mapped($0) } }
 
     /// A task that waits for long gives its resources back meanwhile; what comes soon, from disk above all, is not worth that.
-    package func open(_ handle: ObjectHandle, _ place: StoredPlace) async throws -> ValueBytes {
-        let context = TaskContext.current
+    package func open(_ handle: ObjectHandle, _ place: StoredPlace, lending: Bool) async throws -> ValueBytes {
+        let context = lending ? TaskContext.current : nil
         let (result, hasBlocked) = await withUnsafeContinuation { (continuation: UnsafeContinuation<(Result<ValueBytes, MantaError>, Bool), Never>) in
             loop.execute { [loop, owner] in
                 var hasBlocked = false
