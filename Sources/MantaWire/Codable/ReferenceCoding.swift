@@ -39,21 +39,29 @@ extension ObjectAddress {
 
 extension MessagePackWriter {
     mutating func writeReference(_ reference: ObjectAddress) {
-        bytes.append(contentsOf: [0xc8, 0, 0, ObjectAddress.extensionType])
+        bytes.append(contentsOf: [0xc9, 0, 0, 0, 0, ObjectAddress.extensionType])
         let start = bytes.count
         write(reference.object)
         write(reference.owner)
-        let count = UInt16(bytes.count - start)
-        (bytes[start - 3], bytes[start - 2]) = (UInt8(count >> 8), UInt8(truncatingIfNeeded: count))
+        let count = UInt32(bytes.count - start)
+        bytes.withUnsafeMutableBytes { $0.storeBytes(of: count.bigEndian, toByteOffset: start - 5, as: UInt32.self) }
     }
 }
 
 extension MessagePackReader {
     /// The elements of a reference and where its owner is described; nil, and nothing is read, when something else is next.
-    mutating func readReferenceContent() throws(MantaError) -> Range<Int>? { isAtReference ? try readExtension().content : nil }
+    mutating func readReferenceContent() throws(MantaError) -> Range<Int>? {
+        guard try peek() == .extension else { return nil }
+        let start = position
+        let (type, content) = try readExtension()
+        if type == ObjectAddress.extensionType { return content }
+        position = start
+        return nil
+    }
 
     fileprivate var isAtReference: Bool {
-        position + 3 < end && bytes[position] == 0xc8 && bytes[position + 3] == ObjectAddress.extensionType
+        var probe = self
+        return (try? probe.readReferenceContent()) != nil
     }
 }
 
@@ -75,7 +83,8 @@ extension DecodingState {
             return nil
         }
         var references: [ObjectAddress] = []
-        references.reserveCapacity(count)
+        // A list says how long it is; each reference takes at least 40 bytes.
+        references.reserveCapacity(min(count, reader.remaining / 40))
         for _ in 0..<count {
             guard let reference = try readReference() else {
                 reader.position = start

@@ -1,0 +1,61 @@
+// ReferenceCodingTests: references inside values, whatever they are of and whoever wrote them.
+
+import MantaModel
+import MantaWire
+import Testing
+
+/// Codes itself as the references of the layers above do.
+private struct Named: Codable, Hashable {
+    var address: ObjectAddress
+    init(_ address: ObjectAddress) { self.address = address }
+    func encode(to encoder: any Encoder) throws { #expect(address.encodeAsReference(to: encoder)) }
+    init(from decoder: any Decoder) throws {
+        guard let address = try ObjectAddress.decodedAsReference(from: decoder) else { throw MantaError(.wrongType, "no reference") }
+        self.address = address
+    }
+}
+
+private struct Pair: Codable, Hashable {
+    var first: Named
+    var second: Named
+    var rest: [Named]
+}
+
+struct ReferenceCodingTests {
+    private func address(_ number: Int, _ endpoint: String = "ipc:///run/one.sock") -> ObjectAddress {
+        ObjectAddress(
+            object: ObjectID(task: TaskID(high: 7, low: UInt64(number)), index: UInt32(number)),
+            owner: ProcessAddress(process: ProcessID(high: 1, low: 2), endpoint: endpoint))
+    }
+
+    @Test func theyComeBackAsTheyWere() throws {
+        let other = ProcessAddress(process: ProcessID(high: 3, low: 4), endpoint: "ipc:///run/other.sock")
+        let value = Pair(
+            first: Named(address(1)), second: Named(ObjectAddress(object: address(2).object, owner: other)), rest: (3..<40).map { Named(address($0)) })
+        let bytes = try ValueEncoder.bytes(value)
+        #expect(try ValueDecoder.decode(Pair.self, from: bytes) == value)
+    }
+
+    /// As one that was read from a file that somebody wrote.
+    @Test func anEndpointOfAnyLengthFits() throws {
+        let value = Named(address(1, String(repeating: "x", count: 100_000)))
+        #expect(try ValueDecoder.decode(Named.self, from: ValueEncoder.bytes(value)) == value)
+    }
+
+    /// Another writer may take the shortest header that its length needs.
+    @Test func everyFormOfHeaderIsRead() throws {
+        let value = Named(address(1))
+        let bytes = try ValueEncoder.bytes(value)
+        let content = Array(bytes[6...])
+        #expect(bytes[0] == 0xc9 && bytes[5] == 65)
+        #expect(try ValueDecoder.decode(Named.self, from: [0xc7, UInt8(content.count), 65] + content) == value)
+        #expect(try ValueDecoder.decode(Named.self, from: [0xc8, 0, UInt8(content.count), 65] + content) == value)
+    }
+
+    @Test func aReferenceThatIsCutShortIsRefused() throws {
+        let bytes = try ValueEncoder.bytes(Named(address(1)))
+        for end in 0..<bytes.count { #expect(throws: MantaError.self) { try ValueDecoder.decode(Named.self, from: Array(bytes[..<end])) } }
+        let content = Array(bytes[6...].dropLast(4))
+        #expect(throws: MantaError.self) { try ValueDecoder.decode(Named.self, from: [0xc7, UInt8(content.count), 65] + content + [0x61, 0x61, 0x61, 0x61]) }
+    }
+}
