@@ -146,35 +146,27 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
 
     /// Asks the loop to carry a command out, behind all earlier ones of this thread. Quietly: not before the next command, `announce`, or whenever the
     /// loop looks by itself.
-    func post(_ command: OwnerCommand, quietly: Bool = false) {
-        let mustAnnounce = inbox.withLock { inbox in
-            inbox.commands.append(command)
-            if quietly || inbox.isAnnounced { return false }
-            inbox.isAnnounced = true
-            return true
-        }
-        if mustAnnounce { loop.execute { self.owner.carryOutInbox() } }
-    }
+    func post(_ command: OwnerCommand, quietly: Bool = false) { post(quietly: quietly) { $0.commands.append(command) } }
 
     private func post(_ uses: some Collection<ReferenceUse>) {
-        let mustAnnounce = inbox.withLock { inbox in
+        post { inbox in
             inbox.uses.append(contentsOf: uses)
             if case .uses(let count)? = inbox.commands.last {
                 inbox.commands[inbox.commands.count - 1] = .uses(count + uses.count)
             } else {
                 inbox.commands.append(.uses(uses.count))
             }
-            if inbox.isAnnounced { return false }
-            inbox.isAnnounced = true
-            return true
         }
-        if mustAnnounce { loop.execute { self.owner.carryOutInbox() } }
     }
 
     /// Tells the loop of commands that were posted quietly.
-    func announce() {
+    func announce() { post { _ in } }
+
+    /// Changes the inbox, and tells the loop when there is something that it has not been told of.
+    @inline(__always) private func post(quietly: Bool = false, _ change: (inout Inbox) -> Void) {
         let mustAnnounce = inbox.withLock { inbox in
-            if inbox.commands.isEmpty || inbox.isAnnounced { return false }
+            change(&inbox)
+            if quietly || inbox.isAnnounced || inbox.commands.isEmpty { return false }
             inbox.isAnnounced = true
             return true
         }
