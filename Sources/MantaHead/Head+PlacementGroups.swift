@@ -137,10 +137,6 @@ extension Head {
     private static func away(_ node: NodeID) -> MantaError { MantaError(.unavailable, "node \(node.short) is not connected") }
 }
 
-extension Result {
-    fileprivate var failure: Failure? { if case .failure(let error) = self { error } else { nil } }
-}
-
 extension GroupFound {
     init(_ status: PlacementGroupBook.Status) {
         self.init(specification: status.specification, state: status.state, nodes: status.nodes, reason: status.reason)

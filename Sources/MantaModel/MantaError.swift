@@ -138,3 +138,8 @@ public struct TaskError: Error, Hashable, Sendable, Codable, CustomStringConvert
 
     public var description: String { "\(function) threw \(typeName): \(message) (task \(task.short), node \(node.short), attempt \(attempt))" }
 }
+
+extension Result {
+    /// Why there is no value.
+    package var failure: Failure? { if case .failure(let error) = self { error } else { nil } }
+}

@@ -25,15 +25,16 @@ extension Node {
         if !arguments.isEmpty { arguments.tick(isHeld: { book.holds($0) }) { perform($0) } }
     }
 
+    private func brought(_ argument: ArgumentLocation, _ failure: MantaError?) {
+        arguments.brought(argument.object, failure) { perform($0) }
+    }
+
     private func perform(_ action: ArgumentBook.Action) {
         switch action {
         case .bring(let argument):
             let order = OpenObject(object: argument.object, owner: argument.owner, size: argument.size, sources: argument.sources)
             store.open(order) { [weak self] result in
-                guard let self else { return }
-                var failure: MantaError?
-                if case .failure(let error) = result { failure = error }
-                arguments.brought(argument.object, failure) { self.perform($0) }
+                self?.brought(argument, result.failure)
             }
         case .serve(let request): book.requestLease(request, at: loop.now) { perform($0) }
         case .decline(let request, let error): book.sendAway(request, because: error) { perform($0) }

@@ -103,7 +103,3 @@ final class SnapshotKeeper: Sendable {
         }
     }
 }
-
-extension Result {
-    fileprivate var failure: Failure? { if case .failure(let error) = self { error } else { nil } }
-}

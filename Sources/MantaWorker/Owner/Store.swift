@@ -225,10 +225,6 @@ private final class PulledBytes {
     init(of size: Int) { bytes.reserveCapacity(size) }
 }
 
-extension Result {
-    fileprivate var failure: Failure? { if case .failure(let error) = self { error } else { nil } }
-}
-
 extension Limits {
     /// Longer than a node lets requests wait whose turn comes one after the other, so that its reason arrives.
     static let leaseMemoryDeadline: Duration = .seconds(600)
