@@ -24,7 +24,7 @@ package final class Head {
     private(set) var journal: Journal?
     private(set) var cluster = ClusterID(high: 0, low: 0)
     private(set) var startedAt = WallTime.now
-    let host = hostName()
+    let host = Host.name
 
     // What it knows
     var membership: Membership
@@ -203,13 +203,4 @@ final class Peer {
 extension Link {
     /// The head's notes about it.
     var notes: Peer? { attachment as? Peer }
-}
-
-/// This machine's name, as every process of it says in its Hello.
-private func hostName() -> String {
-    var bytes = [CChar](repeating: 0, count: 256)
-    return bytes.withUnsafeMutableBufferPointer { buffer in
-        guard let base = buffer.baseAddress, gethostname(base, buffer.count - 1) == 0 else { return "unknown" }
-        return String(cString: base)
-    }
 }

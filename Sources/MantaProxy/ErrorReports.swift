@@ -24,14 +24,14 @@ final class ErrorReports {
             loop.schedule(after: Self.period) { [weak self] in self?.flush() }
         }
         guard rows.count < Self.rowsPerPeriod else { return dropped += 1 }
-        rows.append(ErrorRow(at: wallTime(), code: code, message: message, source: "http", actor: actor, node: node, requestId: requestID))
+        rows.append(ErrorRow(at: .now, code: code, message: message, source: "http", actor: actor, node: node, requestId: requestID))
     }
 
     private func flush() {
         isScheduled = false
         if dropped > 0 {
             let message = "\(dropped) further requests failed within \(Self.period); their errors were left out"
-            rows.append(ErrorRow(at: wallTime(), code: MantaError.Code.overloaded.rawValue, message: message, source: "http"))
+            rows.append(ErrorRow(at: .now, code: MantaError.Code.overloaded.rawValue, message: message, source: "http"))
         }
         send(rows)
         (rows, dropped) = ([], 0)

@@ -42,7 +42,7 @@ final class ProxyLane: @unchecked Sendable {
         (self.configuration, self.loop, self.isFirst) = (configuration, loop, isFirst)
         draws = QuickGenerator(seed: UInt64.random(in: .min ... .max))
         tables.restore(from: configuration.directory)
-        let identity = Hello(cluster: nil, role: .proxy, process: process, pid: getpid(), endpoint: "", host: hostName())
+        let identity = Hello(cluster: nil, role: .proxy, process: process, pid: getpid(), endpoint: "", host: Host.name)
         transport = Transport(loop: loop, identity: identity, delegate: self)
         errors = ErrorReports(loop: loop) { [weak self] rows in self?.sendErrors(rows) }
         refresh()
@@ -90,16 +90,4 @@ struct QuickGenerator: RandomNumberGenerator {
         state.3 = rotate(state.3, 45)
         return result
     }
-}
-
-func wallTime() -> WallTime {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return WallTime(milliseconds: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000)
-}
-
-private func hostName() -> String {
-    var name = [CChar](repeating: 0, count: 256)
-    guard gethostname(&name, name.count - 1) == 0 else { return "localhost" }
-    return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
