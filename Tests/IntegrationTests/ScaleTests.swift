@@ -13,16 +13,6 @@ import Testing
     return Array(Set(below + [getpid()])).sorted()
 }
 
-/// What this process holds in memory, in bytes.
-private func residentBytes() -> Int {
-    guard let file = fopen("/proc/self/statm", "re") else { return 0 }
-    defer { fclose(file) }
-    var bytes = [UInt8](repeating: 0, count: 256)
-    let count = fread(&bytes, 1, bytes.count, file)
-    let pages = String(decoding: bytes[..<count], as: UTF8.self).split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-    return pages * sysconf(Int32(_SC_PAGESIZE))
-}
-
 extension SharedClusterTests {
 @Suite(.serialized) struct ScaleTests {
     @Test func tasksNestDeeplyOnFewProcesses() async throws {

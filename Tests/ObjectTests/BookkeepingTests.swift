@@ -1,20 +1,9 @@
 // What an object costs besides its value.
 
-import Glibc
 import Manta
 import MantaTestCluster
 import MantaTestKit
 import Testing
-
-/// The memory of this process.
-private func residentBytes() -> Int {
-    guard let file = fopen("/proc/self/statm", "re") else { return 0 }
-    defer { fclose(file) }
-    var bytes = [UInt8](repeating: 0, count: 256)
-    let count = fread(&bytes, 1, bytes.count, file)
-    let pages = String(decoding: bytes[..<count], as: UTF8.self).split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-    return pages * sysconf(Int32(_SC_PAGESIZE))
-}
 
 extension ObjectTests {
     @Suite(.serialized) struct BookkeepingTests {
