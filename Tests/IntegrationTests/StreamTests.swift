@@ -79,6 +79,16 @@ import Testing
     }
     func total() -> Int { made }
     func process() -> Int32 { getpid() }
+    /// Makes so many at once, then nothing until it is cancelled.
+    func begin(_ count: Int) -> ResultStream<Int> {
+        ResultStream(maxPending: count + 1) { yield in
+            for number in 0..<count {
+                self.made += 1
+                try await yield(number)
+            }
+            try await Task.sleep(for: .seconds(600))  // until it is cancelled
+        }
+    }
 }
 
 /// Takes some items of a stream, and keeps the rest waiting.
@@ -231,6 +241,19 @@ extension SharedClusterTests {
         let made = try await next.value
         #expect(made >= 2 && made < 10, "it ended where it was")
         #expect(try await source.process().value != caller)
+    }
+
+    @Test func FAIL_035_theItemAfterACancellationIsTheCancellation() async throws {
+        let source = Source.options(maxConcurrency: 10).remote()
+        let stream = source.begin(5)
+        var iterator = stream.makeAsyncIterator()
+        #expect(try await iterator.next()?.value == 0)
+        try await eventually("every item", within: .seconds(30)) { try await source.total().value == 5 }
+        stream.cancel()
+        let last = try #require(try await iterator.next())
+        await expectCode(.cancelled, of: last)
+        for _ in 0..<3 { #expect(try await iterator.next() == nil) }
+        #expect(try await source.total().value == 5, "the actor goes on")
     }
 
     @Test func aStreamThatCannotBeSubmittedSaysWhy() async throws {
