@@ -110,7 +110,7 @@ var targets: [Target] = [
     tests("MantaTests", ["Manta"]),
     tests("IntegrationTests", ["Manta", "MantaModel", "MantaWire", "MantaWorker", "MantaLoop", "MantaTestKit"]),
     tests("SchedulingTests", ["Manta", "MantaModel", "MantaWire", "MantaWorker", "MantaLoop", "MantaTestKit", "MantaTestCluster"]),
-    tests("ObjectTests", ["Manta", "MantaModel", "MantaWire", "MantaWorker", "MantaLoop", "MantaTestKit", "MantaTestCluster"]),
+    tests("ObjectTests", ["CSystem", "Manta", "MantaModel", "MantaWire", "MantaWorker", "MantaLoop", "MantaTestKit", "MantaTestCluster"]),
     tests("MantaServeTests", ["Manta", "MantaServe", "MantaModel", "MantaWire", "MantaWorker", "MantaTestKit"]),
     tests("ChaosTests", ["chaos", "MantaLoop", "MantaTestKit"]),
     program("Probe", ["Manta", "MantaServe"], path: "Tests/Probe"),

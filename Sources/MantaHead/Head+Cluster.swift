@@ -24,8 +24,12 @@ extension Head {
                 journal?.record([.putNode(StoredNode(id: node.id, host: node.host, pid: node.pid, incarnation: node.incarnation))])
             case .forget(let id):
                 journal?.record([.removeNode(id)])
+                let lost = processes(lostWith: id)
                 // Owners too: a silent node's links break later than the head loses patience.
-                for peer in peers.values where peer.node != id && [.node, .driver, .worker].contains(peer.hello.role) { peer.link.send(NodeLost(node: id)) }
+                for peer in peers.values where peer.node != id && [.node, .driver, .worker].contains(peer.hello.role) {
+                    peer.link.send(NodeLost(node: id, processes: lost.isEmpty ? nil : lost))
+                }
+                for process in lost { processLost(process, with: id) }
             case .publishView:
                 let view = clusterView
                 for peer in peers.values where peer.hello.role == .node || peer.hello.role == .proxy { peer.link.send(view) }
@@ -49,12 +53,28 @@ extension Head {
         }
     }
 
+    /// Those of another machine that has no node any more: whoever cannot be heard of there is gone. On this machine the kernel tells of each.
+    private func processes(lostWith id: NodeID) -> [ProcessID] {
+        guard let node = membership[id], let machine = Endpoint(node.endpoint).machine, machine != Machine.identity,
+            !membership.all.contains(where: { $0.state != .dead && $0.id != id && Endpoint($0.endpoint).machine == machine })
+        else { return [] }
+        let connected = peers.values.filter { Endpoint($0.hello.endpoint).machine == machine }.map(\.hello.process)
+        return (connected + absent.machineLost(machine)).sorted()
+    }
+
+    private func processLost(_ process: ProcessID, with node: NodeID) {
+        transport?.lose(process, MantaError(.nodeDied, "process \(process.short) is gone with its node \(node.short)"))
+        actorEvent { $0.ownerDied(process, at: loop.now, $1) }
+        groupEvent { $0.ownerDied(process, at: loop.now, $1) }
+    }
+
     func registerNode(_ message: RegisterNode, _ correlation: Correlation, on link: Link) throws(MantaError) {
         guard let peer = link.notes else { return }
         let id = message.node
         var actions: [Membership.Action] = []
         // A head that is younger than the node asks the kernel.
-        let process = message.host == host ? LocalProcess(message.pid) : nil
+        let isHere = Machine.isHere(host: message.host, endpoint: message.endpoint)
+        let process = isHere ? LocalProcess(message.pid) : nil
         var node = Membership.Node(
             id: id, process: peer.hello.process, endpoint: message.endpoint, host: message.host, pid: message.pid, total: message.total,
             available: message.available, startedAt: process?.startedAt ?? .now)
@@ -64,9 +84,9 @@ extension Head {
         try membership.register(node, at: loop.now) { actions.append($0) }
         peer.node = id
         nodeLinks[id] = link
-        watchNode(id, pid: message.pid, host: message.host)
+        if isHere { watchNode(id, pid: message.pid) }
         jobEvent { book, sink in for job in message.jobs { book.adopt(described(job), sink) } }
-        for job in message.jobs where !jobs.hasEnded(job.id) { watchJob(job.id, pid: job.pid, host: job.host) }
+        for job in message.jobs where !jobs.hasEnded(job.id) && self.isHere(job.driver, host: job.host) { watchJob(job.id, pid: job.pid) }
         let running = message.actors.map { ActorDirectory.Running($0) }
         var consequences: [ActorDirectory.Action] = []
         directory.nodeJoined(
@@ -99,13 +119,13 @@ extension Head {
     }
 
     /// Sees the end of a node's process on this machine at once.
-    private func watchNode(_ id: NodeID, pid: Int32, host: String) {
-        guard host == self.host, nodeWatches[id]?.pid != pid else { return }
+    private func watchNode(_ id: NodeID, pid: Int32) {
+        guard nodeWatches[id]?.pid != pid else { return }
         nodeWatches.removeValue(forKey: id)?.cancel()
         // Without a watch, silence tells.
         nodeWatches[id] = try? loop.watchProcess(pid) { [unowned self] in
             nodeWatches[id] = nil
-            membershipEvent { $0.exited(id, reason: "its process \(pid) on \(host) ended", at: loop.now, $1) }
+            membershipEvent { $0.exited(id, reason: "its process \(pid) on \(Machine.name) ended", at: loop.now, $1) }
             settleRecovery()
         }
     }
@@ -131,6 +151,7 @@ extension Head {
 
     /// A worker or driver is gone, and so is what it owned: its actors, and leases on other nodes.
     func processEnded(_ message: ProcessEnded, _ correlation: Correlation, on link: Link) {
+        absent.settled(message.process)
         actorEvent { $0.ownerDied(message.process, at: loop.now, $1) }
         groupEvent { $0.ownerDied(message.process, at: loop.now, $1) }
         if message.hadLeasesElsewhere { for other in nodeLinks.values where other !== link { other.send(OwnerDied(process: message.process)) } }
@@ -181,26 +202,26 @@ extension Head {
     }
 
     func registerJob(_ message: RegisterJob, _ correlation: Correlation, on link: Link) throws(MantaError) {
-        let (id, host) = (message.job.id, message.job.host)
+        let id = message.job.id
         var changes: [StorageChange] = []
         try jobs.register(described(message.job)) { action in
             if case .persist(let job) = action, let stored = StoredJob(job) { changes.append(.putJob(stored)) }
         }
         link.notes?.jobs.insert(id)
-        watchJob(id, pid: message.job.pid, host: host)
+        if isHere(message.job.driver, host: message.job.host) { watchJob(id, pid: message.job.pid) }
         // A job that is registered again has nothing to store, but waits for its first registration.
         journal?.write(changes) { [self] error in
             if let error {
                 if !changes.isEmpty { withdrawJob(id) }
                 return link.fail(correlation, error)
             }
-            link.reply(to: correlation, JobRegistered(cluster: cluster, node: node(forDriverOn: host).map { NodeSummary($0) }))
+            link.reply(to: correlation, JobRegistered(cluster: cluster, node: node(for: message.job).map { NodeSummary($0) }))
         }
     }
 
     private func described(_ description: JobDescription) -> JobBook.Job {
         var job = JobBook.Job(description)
-        if job.host == host { job.incarnation = LocalProcess(job.pid)?.incarnation }
+        if isHere(job.driver, host: job.host) { job.incarnation = LocalProcess(job.pid)?.incarnation }
         return job
     }
 
@@ -211,17 +232,23 @@ extension Head {
     }
 
     /// The node of the machine, the one with the most free CPU if it has several; else one that can be reached from anywhere.
-    private func node(forDriverOn host: String) -> Membership.Node? {
+    private func node(for job: JobDescription) -> Membership.Node? {
         let alive = membership.alive
-        let here = alive.filter { $0.host == host }
-        let candidates = here.isEmpty ? alive.filter { $0.endpoint.hasPrefix("tcp://") } : here
+        let machine = Endpoint(job.driver.endpoint).machine
+        let there = alive.filter { node in
+            guard let machine, let other = Endpoint(node.endpoint).machine else { return node.host == job.host }
+            return machine == other
+        }
+        let candidates = there.isEmpty ? alive.filter { Endpoint($0.endpoint).network != nil } : there
         // Of equal ones the oldest: a cluster's first node is the last that goes.
         return candidates.max { ($0.available[Resources.cpu], $1.startedAt) < ($1.available[Resources.cpu], $0.startedAt) }
     }
 
+    private func isHere(_ driver: ProcessAddress, host: String) -> Bool { Machine.isHere(host: host, endpoint: driver.endpoint) }
+
     /// Sees the end of a driver on this machine at once.
-    private func watchJob(_ id: JobID, pid: Int32, host: String) {
-        guard host == self.host, jobWatches[id] == nil else { return }
+    private func watchJob(_ id: JobID, pid: Int32) {
+        guard jobWatches[id] == nil else { return }
         // Without a watch, its link and its node tell.
         jobWatches[id] = try? loop.watchProcess(pid) { [unowned self] in
             jobWatches[id] = nil
@@ -233,11 +260,13 @@ extension Head {
     /// Nodes that may still run, to be waited for. Those of this machine whose process is gone, or is another one now, are known not to.
     func awaitNodes(_ nodes: [StoredNode]) {
         for node in nodes {
-            if node.host == host, !LocalProcess.runs(node.pid, node.incarnation) {
+            // Only of those that were here is the incarnation known; another machine may have this one's name.
+            let wasHere = node.host == Machine.name && node.incarnation != nil
+            if wasHere, !LocalProcess.runs(node.pid, node.incarnation) {
                 journal?.record([.removeNode(node.id)])
             } else {
                 membership.await(node.id, at: loop.now)
-                watchNode(node.id, pid: node.pid, host: node.host)
+                if wasHere { watchNode(node.id, pid: node.pid) }
             }
         }
         settleRecovery()
@@ -256,9 +285,9 @@ extension Head {
 
     /// Drivers that ended while no head was there are found now; a process that has got the number of one is not it.
     func watchRestoredJobs() {
-        for job in jobs.running where job.host == host {
+        for job in jobs.running where isHere(job.driver, host: job.host) {
             if LocalProcess.runs(job.pid, job.incarnation) {
-                watchJob(job.id, pid: job.pid, host: job.host)
+                watchJob(job.id, pid: job.pid)
                 if jobWatches[job.id] != nil { jobs.driverConnected(job.id) }
             } else {
                 endJob(job.id, as: .failed)

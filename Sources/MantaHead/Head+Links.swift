@@ -12,6 +12,7 @@ extension Head: TransportDelegate {
         let peer = Peer(watcher: nextWatcher(), link: link, hello: hello)
         link.attachment = peer
         peers[peer.watcher] = peer
+        absent.settled(hello.process)
         if hello.role == .driver {
             // It was away, or the head was.
             for job in jobs.jobs(ofDriver: hello.process) {
@@ -34,6 +35,10 @@ extension Head: TransportDelegate {
     package func linkClosed(_ link: Link, error: MantaError) {
         guard let peer = link.notes else { return }
         peers[peer.watcher] = nil
+        // Of this machine's processes the kernel tells.
+        if [.driver, .worker].contains(peer.hello.role), let machine = Endpoint(peer.hello.endpoint).machine, machine != Machine.identity {
+            absent.left(peer.hello.process, machine: machine)
+        }
         directory.unwatch(peer.watcher)
         tables.unwatch(peer.watcher)
         if let node = peer.node, nodeLinks[node] === link {

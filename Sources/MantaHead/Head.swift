@@ -24,7 +24,6 @@ package final class Head {
     private(set) var journal: Journal?
     private(set) var cluster = ClusterID(high: 0, low: 0)
     private(set) var startedAt = WallTime.now
-    let host = Host.name
 
     // What it knows
     var membership: Membership
@@ -39,6 +38,7 @@ package final class Head {
     // Who is connected
     var peers: [WatcherID: Peer] = [:]
     var nodeLinks: [NodeID: Link] = [:]
+    var absent = AbsentProcesses()
     /// What each node said last of its object store.
     var storeUsages: [NodeID: StoreUsage] = [:]
     /// Watches of processes of this machine.
@@ -82,7 +82,7 @@ package final class Head {
         do {
             state = try storage.load()
             try restore(state)
-            let hello = Hello(cluster: state.cluster, role: .head, process: .random(), pid: getpid(), endpoint: "", host: host)
+            let hello = Hello(cluster: state.cluster, role: .head, process: .random(), pid: getpid(), endpoint: "", host: Machine.name)
             let transport = Transport(loop: loop, identity: hello, delegate: self)
             self.transport = transport
             try transport.listen(on: configuration.endpoint)

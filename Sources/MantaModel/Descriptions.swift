@@ -3,7 +3,7 @@
 /// Where a process can be reached, and which incarnation of it.
 public struct ProcessAddress: Hashable, Sendable, Codable {
     public var process: ProcessID
-    /// A ZeroMQ endpoint: `ipc://…` on one machine, `tcp://host:port` between machines.
+    /// `ipc://…`, which its own machine reaches, `tcp://host:port`, or both: `tcp://host:port;machine=…;ipc://…`.
     public var endpoint: String
     public init(process: ProcessID, endpoint: String) { (self.process, self.endpoint) = (process, endpoint) }
 }
@@ -11,7 +11,7 @@ public struct ProcessAddress: Hashable, Sendable, Codable {
 /// Where a node can be reached.
 package struct NodeAddress: Hashable, Sendable, Codable {
     package var node: NodeID
-    /// A ZeroMQ endpoint, as in `ProcessAddress`.
+    /// As in `ProcessAddress`.
     package var endpoint: String
     package init(node: NodeID, endpoint: String) { (self.node, self.endpoint) = (node, endpoint) }
 }
@@ -26,6 +26,11 @@ package struct ArgumentLocation: Hashable, Sendable, Codable {
     package init(object: ObjectID, owner: ProcessAddress, size: Int, sources: [NodeAddress]) {
         (self.object, self.owner, self.size, self.sources) = (object, owner, size, sources)
     }
+}
+
+extension NodeID {
+    /// The node as a process among others.
+    package var process: ProcessID { ProcessID(high: high, low: low) }
 }
 
 /// An object and the process that owns it: what a reference says.

@@ -18,6 +18,7 @@ extension Node {
     func dispatchStore(_ message: inout InboundMessage, on link: Link) throws(MantaError) -> Bool {
         switch message.kind {
         case .openStore:
+            _ = try client(link)
             link.reply(
                 to: try message.required(), StoreOpened(pid: getpid(), descriptor: store.segment.descriptor, arenaBytes: store.segment.layout.arenaBytes))
         case .joinStore:
@@ -39,7 +40,7 @@ extension Node {
 
     /// A process of this machine that said hello.
     private func client(_ link: Link) throws(MantaError) -> ProcessID {
-        guard let peer = link.peer, peer.host == Host.name else {
+        guard let peer = link.peer, Machine.isHere(host: peer.host, endpoint: peer.endpoint) else {
             throw MantaError(.invalidArgument, "only processes of this machine use the store of node \(configuration.node.short)")
         }
         return peer.process

@@ -29,7 +29,7 @@ package final class Node: @unchecked Sendable {
     var store: ObjectStore!
     var transport: Transport!
     var head: Link!
-    private(set) var address: ProcessAddress
+    let address: ProcessAddress
 
     /// Links to this machine's processes that said hello: workers, drivers, others.
     var links: [ProcessID: Link] = [:]
@@ -63,7 +63,7 @@ package final class Node: @unchecked Sendable {
         arguments = ArgumentBook(capacity: configuration.storeBytes)
         book = LeaseBook(node: configuration.node, total: configuration.total, labels: configuration.labels)
         environmentOfTasks = VisibleGPUs.environment(of: nil, on: configuration.total)
-        address = ProcessAddress(process: ProcessID(high: configuration.node.high, low: configuration.node.low), endpoint: configuration.endpoint)
+        address = ProcessAddress(process: configuration.node.process, endpoint: configuration.place.endpoint.text)
         processes.ended = { [unowned self] worker, cause in workerEnded(worker, cause) }
         outputs.running = { [unowned self] in processes.processes[$0]?.function }
         outputs.gained = { [unowned self] gain in forward(gain) }
@@ -71,18 +71,17 @@ package final class Node: @unchecked Sendable {
 
     /// Listens and registers at the head; throws when the endpoint is taken. Returns the endpoint.
     package func start() throws(MantaError) -> String {
-        let hello = Hello(cluster: nil, role: .node, process: address.process, pid: getpid(), endpoint: configuration.endpoint, host: Host.name)
+        let hello = Hello(cluster: nil, role: .node, process: address.process, pid: getpid(), endpoint: address.endpoint, host: Machine.name)
         store = try ObjectStore(of: self, bytes: configuration.storeBytes, spillDirectory: configuration.spillDirectory, spills: configuration.spills)
         transport = Transport(loop: loop, identity: hello, delegate: self)
-        let endpoint = try transport.listen(on: configuration.endpoint)
-        address.endpoint = endpoint
+        try transport.listen(at: configuration.place)
         head = transport.connect(to: configuration.head, grace: .some(nil))
         register()
         outputs.start()
         loop.schedule(after: Limits.tickPeriod, repeating: Limits.tickPeriod) { [unowned self] in tick() }
         loop.schedule(after: Limits.heartbeatPeriod, repeating: Limits.heartbeatPeriod) { [unowned self] in heartbeat() }
         loop.schedule(after: Limits.memoryPeriod, repeating: Limits.memoryPeriod) { [unowned self] in watchMemory() }
-        return endpoint
+        return address.endpoint
     }
 
     /// Ends a worker when memory is about to run out; the next one only when that one is gone.
@@ -114,7 +113,7 @@ package final class Node: @unchecked Sendable {
     func register() {
         let running = actors.values.compactMap(\.running)
         let registration = RegisterNode(
-            node: configuration.node, endpoint: address.endpoint, host: Host.name, pid: getpid(), total: book.total, available: book.available,
+            node: configuration.node, endpoint: address.endpoint, host: Machine.name, pid: getpid(), total: book.total, available: book.available,
             actors: running, jobs: Array(jobs.values), labels: configuration.labels, bundles: heldBundles,
             submissions: Array(entrypoints.keys))
         head.request(registration, deadline: .seconds(3600)) { [self] result in
@@ -260,7 +259,7 @@ package final class Node: @unchecked Sendable {
         jobs[message.job.id] = message.job
         runs(message.job.program, message.job.driver)
         let summary = NodeSummary(
-            id: configuration.node, endpoint: address.endpoint, host: Host.name, state: .alive, total: book.total, available: book.available)
+            id: configuration.node, endpoint: address.endpoint, host: Machine.name, state: .alive, total: book.total, available: book.available)
         link.reply(to: correlation, JobRegistered(cluster: transport.identity.cluster ?? ClusterID(high: 0, low: 0), node: summary))
         book.prestart(message.job.program, count: configuration.prestart ?? book.cpuCount, at: loop.now) { perform($0) }
     }
@@ -320,7 +319,7 @@ private final class ObjectGathering {
 
 extension Node: TransportDelegate {
     package func linkOpened(_ link: Link, hello: Hello) {
-        guard link !== head, hello.host == Host.name, hello.role != .node, hello.role != .head else { return }
+        guard link !== head, Machine.isHere(host: hello.host, endpoint: hello.endpoint), hello.role != .node, hello.role != .head else { return }
         let process = hello.process
         let isNew = links[process] == nil
         links[process] = link
@@ -337,7 +336,12 @@ extension Node: TransportDelegate {
         if link === head { register() }
     }
 
-    package func linkClosed(_ link: Link, error: MantaError) {}
+    package func linkClosed(_ link: Link, error: MantaError) {
+        guard let peer = link.peer, peer.role == .worker || peer.role == .driver, !Machine.isHere(host: peer.host, endpoint: peer.endpoint) else { return }
+        // What it owned of this store nobody else will end. Of this machine's processes the kernel tells.
+        if links[peer.process] === link { links[peer.process] = nil }
+        store.processEnded(peer.process)
+    }
 
     package func received(_ message: inout InboundMessage, on link: Link) {
         do {
@@ -353,7 +357,8 @@ extension Node: TransportDelegate {
         switch message.kind {
         case .requestLease:
             let request = try RequestLease(from: &message.body)
-            links[request.owner.process] = links[request.owner.process] ?? link
+            // A process that comes again by another link, as after a break, is answered on that.
+            if links[request.owner.process]?.isOpen != true { links[request.owner.process] = link }
             runs(request.program, request.owner)
             let lease = LeaseRequest(
                 lease: request.lease, owner: request.owner, job: request.job, program: request.program, resources: request.resources,
@@ -400,10 +405,7 @@ extension Node: TransportDelegate {
             book.ownerDied(process, at: now) { perform($0) }
             dropArguments { $0.owner.process == process }
             store.processEnded(process)
-        case .nodeLost:
-            let node = try NodeLost(from: &message.body).node
-            book.nodeLost(node, at: now) { perform($0) }
-            dropArguments { $0.home == node }
+        case .nodeLost: nodeLost(try NodeLost(from: &message.body))
         case .prepareBundles: try prepareBundles(PrepareBundles(from: &message.body), correlation: try message.required(), on: link)
         case .commitBundles: try commitBundles(CommitBundles(from: &message.body), correlation: try message.required(), on: link)
         case .abandonBundles:
@@ -428,6 +430,18 @@ extension Node: TransportDelegate {
         let views = view.nodes.map { NodeView(id: $0.id, endpoint: $0.endpoint, total: $0.total, available: $0.available, state: $0.state, labels: $0.labels ?? [:]) }
         hasView = true
         book.clusterView(views, at: loop.now) { perform($0) }
+    }
+
+    private func nodeLost(_ lost: NodeLost) {
+        let now = loop.now
+        book.nodeLost(lost.node, at: now) { perform($0) }
+        dropArguments { $0.home == lost.node }
+        for process in lost.processes ?? [] {
+            book.ownerDied(process, at: now) { perform($0) }
+            store.processEnded(process)
+        }
+        let error = MantaError(.nodeDied, "node \(lost.node.short) is lost")
+        for process in (lost.processes ?? []) + [lost.node.process] { transport.lose(process, error) }
     }
 
     private func jobEnded(_ job: JobID) {

@@ -2,12 +2,13 @@
 
 import Glibc
 package import MantaModel
+package import MantaTransport
 
 package struct NodeConfiguration: Sendable {
     /// The head's endpoint.
     package var head: String
-    /// Where owners and workers reach this node; `ipc://` on one machine.
-    package var endpoint: String
+    /// Where owners, workers and other nodes reach this node.
+    package var place: ListeningPlace
     /// Folder of the sockets of this node's workers.
     package var runtimeDirectory: String
     /// Folder of the workers' output, one file a process.
@@ -34,14 +35,14 @@ package struct NodeConfiguration: Sendable {
     package var gpuNames: [String] = VisibleGPUs.inherited
 
     package init(
-        head: String, endpoint: String, runtimeDirectory: String, logDirectory: String, total: Resources, programDirectory: String, hashNotes: String,
+        head: String, place: ListeningPlace, runtimeDirectory: String, logDirectory: String, total: Resources, programDirectory: String, hashNotes: String,
         node: NodeID = .random(), labels: [String: String] = [:], workerMemory: Int64? = nil, prestart: Int? = nil, storeBytes: Int? = nil,
         spillDirectory: String? = nil, spills: Bool = true
     ) {
         self.spills = spills
         self.storeBytes = storeBytes ?? Self.machineStoreBytes
         self.spillDirectory = spillDirectory ?? "\(runtimeDirectory)/\(node.short).spill"
-        (self.head, self.endpoint, self.runtimeDirectory, self.logDirectory) = (head, endpoint, runtimeDirectory, logDirectory)
+        (self.head, self.place, self.runtimeDirectory, self.logDirectory) = (head, place, runtimeDirectory, logDirectory)
         (self.programDirectory, self.hashNotes) = (programDirectory, hashNotes)
         (self.total, self.node, self.labels, self.workerMemory, self.prestart) = (total, node, labels, workerMemory, prestart)
     }

@@ -8,6 +8,7 @@ import CSystem
 import Glibc
 import MantaLoop
 import MantaModel
+import MantaTransport
 
 struct WorkerProcess {
     enum Purpose {
@@ -88,7 +89,8 @@ final class WorkerProcesses {
         var environment = program.environment.merging(added) { _, added in added }
         environment["MANTA_ROLE"] = "worker"
         environment["MANTA_ADDRESS"] = configuration.head
-        environment["MANTA_NODE_ENDPOINT"] = configuration.endpoint
+        environment["MANTA_NODE_ENDPOINT"] = configuration.place.endpoint.text
+        environment["MANTA_HOST"] = configuration.place.port?.host ?? ""
         environment["MANTA_NODE_ID"] = configuration.node.description
         environment["MANTA_PROCESS_ID"] = id.description
         environment["MANTA_RUNTIME_DIRECTORY"] = configuration.runtimeDirectory

@@ -42,7 +42,7 @@ final class ProxyLane: @unchecked Sendable {
         (self.configuration, self.loop, self.isFirst) = (configuration, loop, isFirst)
         draws = QuickGenerator(seed: UInt64.random(in: .min ... .max))
         tables.restore(from: configuration.directory)
-        let identity = Hello(cluster: nil, role: .proxy, process: process, pid: getpid(), endpoint: "", host: Host.name)
+        let identity = Hello(cluster: nil, role: .proxy, process: process, pid: getpid(), endpoint: "", host: Machine.name)
         transport = Transport(loop: loop, identity: identity, delegate: self)
         errors = ErrorReports(loop: loop) { [weak self] rows in self?.sendErrors(rows) }
         refresh()

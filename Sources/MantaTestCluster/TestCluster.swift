@@ -29,22 +29,27 @@ package final class TestCluster {
     /// - Parameters:
     ///   - stores: Bytes of each node's object store, where they are not the machine's share.
     ///   - environment: What every node and its workers find in theirs.
+    ///   - host: The address of this machine at which nodes of other ones reach head, nodes and this program; nil: they do not.
     package static func run(
-        nodes cpus: [Double], stores: [Int] = [], workerMemory: Int? = nil, environment: [String: String] = [:], _ body: (TestCluster, [TestNode]) async throws -> Void
+        nodes cpus: [Double], stores: [Int] = [], workerMemory: Int? = nil, environment: [String: String] = [:], host: String? = nil,
+        _ body: (TestCluster, [TestNode]) async throws -> Void
     ) async throws {
         let folder = TemporaryDirectory()
         let loop = EventLoop(name: "test-cluster")
         loop.start()
         defer { loop.stop() }
         let launcher = ClusterLauncher(program: try Session.executable(), detached: false, loop: loop)
-        let variables = variables(in: folder.path, head: "tcp://127.0.0.1:0")
+        let variables = variables(in: folder.path, head: "tcp://\(host ?? "127.0.0.1"):0")
+        // Nodes and this program's session find it in this program's environment.
+        if let host { setenv(Variable.host, host, 1) }
+        defer { unsetenv(Variable.host) }
         let head = try await launcher.start("head", variables, log: "\(folder.path)/head.out", deadline: .seconds(30))
         var pids = [head.pid]
         defer { for pid in pids { kill(pid, SIGKILL) } }
         var started: [Int32] = []
         for (index, amount) in cpus.enumerated() {
             let store = stores.indices.contains(index) ? stores[index] : nil
-            let node = try await startNode(launcher, folder.path, head.endpoint, cpus: amount, workerMemory: workerMemory, store: store, environment: environment)
+            let node = try await startNode(launcher, folder.path, head.endpoint, cpus: amount, workerMemory: workerMemory, store: store, among: environment)
             pids.append(node)
             started.append(node)
         }
@@ -77,9 +82,9 @@ package final class TestCluster {
 
     private static func startNode(
         _ launcher: ClusterLauncher, _ folder: String, _ head: String, cpus: Double, resources: String = "", labels: String = "",
-        workerMemory: Int? = nil, store: Int? = nil, environment: [String: String] = [:]
+        workerMemory: Int? = nil, store: Int? = nil, among others: [String: String]
     ) async throws -> Int32 {
-        var variables = variables(in: folder, head: head).merging(environment) { $1 }
+        var variables = variables(in: folder, head: head).merging(others) { $1 }
         variables["MANTA_CPUS"] = "\(cpus)"
         variables["MANTA_RESOURCES"] = resources
         variables["MANTA_LABELS"] = labels
@@ -88,9 +93,16 @@ package final class TestCluster {
         return try await launcher.start("node", variables, log: "\(folder)/node.out", deadline: .seconds(30)).pid
     }
 
+    /// - Parameters:
+    ///   - variables: Of the environment, besides what every node of the cluster gets.
+    ///   - program: Runs the node; this program by default.
     @discardableResult
-    package func addNode(cpus: Double, resources: String = "", labels: String = "") async throws -> TestNode {
-        let pid = try await Self.startNode(launcher, folder, endpoint, cpus: cpus, resources: resources, labels: labels)
+    package func addNode(
+        cpus: Double, resources: String = "", labels: String = "", store: Int? = nil, variables: [String: String] = [:], program: String? = nil
+    ) async throws -> TestNode {
+        var launcher = launcher
+        if let program { launcher.program = program }
+        let pid = try await Self.startNode(launcher, folder, endpoint, cpus: cpus, resources: resources, labels: labels, store: store, among: variables)
         pids.append(pid)
         return try await node(withProcess: pid)
     }

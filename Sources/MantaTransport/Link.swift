@@ -25,8 +25,10 @@ package final class Link: @unchecked Sendable {
     }
 
     package let direction: Direction
-    /// Where the link leads; empty for an incoming one.
+    /// Where the link leads, by the way it takes; empty for an incoming one.
     package let endpoint: String
+    /// The whole text of an outgoing link's endpoint, by which the transport knows it.
+    var name = ""
     /// Distinguishes the outgoing links of one process.
     let number: UInt64
     /// How long the link may be broken, or not yet there, before it is closed; nil: for ever.

@@ -197,7 +197,7 @@ extension Transport {
         for channel in [link.monitor, link.channel] { channel.map(remove) }
         (link.monitor, link.channel, link.preamble, link.outbox) = (nil, nil, nil, Outbox())
         switch link.direction {
-        case .outgoing: if outgoing[link.endpoint] === link { outgoing[link.endpoint] = nil }
+        case .outgoing: if outgoing[link.name] === link { outgoing[link.name] = nil }
         case .incoming:
             unroute(link)
             let key = link.peer.map { PeerKey(process: $0.process, number: link.number) }

@@ -35,6 +35,23 @@ extension Transport {
         return address
     }
 
+    /// Listens at a path, and on a port that was reserved, if there is one.
+    package func listen(at place: ListeningPlace) throws(MantaError) {
+        if let local = place.endpoint.local { try listen(on: local) }
+        if let port = place.port, let router {
+            configure(router.socket, for: port.endpoint)
+            let socket = try port.take()
+            router.socket.set(ZMQ_USE_FD, socket)
+            let failure = router.socket.bind(port.endpoint)
+            router.socket.set(ZMQ_USE_FD, -1)
+            guard failure == 0 else {
+                Glibc.close(socket)
+                throw bindError(port.endpoint, failure)
+            }
+        }
+        identity.endpoint = place.endpoint.text
+    }
+
     private func openRouter() throws(MantaError) -> SocketChannel {
         guard let context else { throw MantaError(.notConnected, "this process has closed its links") }
         let socket = try ZeroMQSocket(.router, in: context)

@@ -29,6 +29,8 @@ package final class Transport: LoopSource, @unchecked Sendable {
         package var ringBytes = ProcessEnvironment["MANTA_RINGS"] == "0" ? 0 : Limits.ringBytes
         /// A link within the machine moves to shared memory after so many batches.
         package var batchesBeforeRing = Limits.batchesBeforeRing
+        /// What tells this process's machine from others: it connects to its own by path, to others by address.
+        package var machine = Machine.identity
         package init() {}
     }
 
@@ -96,7 +98,7 @@ package final class Transport: LoopSource, @unchecked Sendable {
     /// All links that are not closed.
     package var links: [Link] { Array(outgoing.values) + Array(incomingByPeer.values) }
 
-    /// The link to an endpoint; the same one until it is closed. It can be used at once: messages leave when the connection stands. An address that
+    /// The link to an `Endpoint`'s text; the same one until it is closed. It can be used at once: messages leave when the connection stands. An address that
     /// cannot be right, or nobody there within the grace, ends the link with an error, later.
     /// - Parameters:
     ///   - role: Another one answering ends the link with an error.
@@ -106,7 +108,8 @@ package final class Transport: LoopSource, @unchecked Sendable {
         loop.assertOnLoop()
         if let link = outgoing[endpoint] { return link }
         lastLinkNumber += 1
-        let link = Link(.outgoing, to: endpoint, number: lastLinkNumber, transport: self)
+        let link = Link(.outgoing, to: Endpoint(endpoint).address(from: settings.machine), number: lastLinkNumber, transport: self)
+        link.name = endpoint
         (link.expectedRole, link.expectedProcess) = (role, process)
         if let given { link.reconnectGrace = given }
         outgoing[endpoint] = link
@@ -123,6 +126,11 @@ package final class Transport: LoopSource, @unchecked Sendable {
     /// The link to a process at its address.
     package func connect(to address: ProcessAddress, expecting role: ProcessRole? = nil) -> Link {
         connect(to: address.endpoint, expecting: role, process: address.process)
+    }
+
+    /// Ends all links to a process that is known to be gone, or out of reach, as if their grace had ended.
+    package func lose(_ process: ProcessID, _ error: MantaError) {
+        for link in links where (link.peer?.process ?? link.expectedProcess) == process { close(link, error, saysGoodbye: false, tellsDelegate: true) }
     }
 
     private func open(_ link: Link) throws(MantaError) {

@@ -8,9 +8,9 @@
 
 package import MantaLoop
 package import MantaModel
+package import MantaTransport
 package import MantaWire
 import Glibc
-import MantaTransport
 import Synchronization
 
 package final class Runtime: RuntimeInterface, HandleKeeper {
@@ -31,12 +31,14 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         package var process: ProcessID
         /// What it may use to remember tasks whose results lie in stores.
         package var lineageBytes: Int
+        /// Where processes of other machines reach this one; nil: they do not.
+        package var port: ReservedPort?
 
         package init(
             role: ProcessRole, head: String, node: String? = nil, nodeID: NodeID? = nil, runtimeDirectory: String, program: Program, namespace: String,
-            job: JobID = .random(), process: ProcessID = .random(), lineageBytes: Int = Limits.lineageBytes
+            job: JobID = .random(), process: ProcessID = .random(), lineageBytes: Int = Limits.lineageBytes, port: ReservedPort? = nil
         ) {
-            self.lineageBytes = lineageBytes
+            (self.lineageBytes, self.port) = (lineageBytes, port)
             (self.role, self.head, self.node, self.nodeID, self.runtimeDirectory) = (role, head, node, nodeID, runtimeDirectory)
             (self.program, self.namespace, self.job, self.process) = (program, namespace, job, process)
         }
@@ -46,6 +48,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     package let program: ProgramRegistry
     package let loop: EventLoop
     package let address: ProcessAddress
+    let listening: ListeningPlace
 
     private let taskPrefix = UInt64.random(in: .min ... .max)
     private let taskCounter = Atomic<UInt64>(0)
@@ -69,6 +72,8 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         var node: NodeID?
         /// The job that a worker works for: one at a time.
         var job: JobID?
+        /// The node is on this machine, and so is its store.
+        var hasStore = false
         var aliases: [ActorID: ActorID] = [:]
     }
 
@@ -77,10 +82,10 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     /// The runtime uses `loop`, which must be running; nothing happens before `start`.
     package init(configuration: Configuration, program: ProgramRegistry, loop: EventLoop) {
         (self.configuration, self.program, self.loop) = (configuration, program, loop)
-        let socket = "\(configuration.runtimeDirectory)/\(configuration.process.short).sock"
-        address = ProcessAddress(process: configuration.process, endpoint: "ipc://\(socket)")
+        listening = ListeningPlace(path: "\(configuration.runtimeDirectory)/\(configuration.process.short).sock", port: configuration.port)
+        address = ProcessAddress(process: configuration.process, endpoint: listening.endpoint.text)
         owner = Owner(loop: loop, process: configuration.process)
-        place.withLock { $0.node = configuration.nodeID }
+        place.withLock { ($0.node, $0.hasStore) = (configuration.nodeID, configuration.nodeID != nil) }
         owner.runtime = self
     }
 
@@ -91,7 +96,13 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     package var namespace: String { configuration.namespace }
     package var process: ProcessID { address.process }
 
-    func setNode(_ node: NodeID) { place.withLock { $0.node = node } }
+    /// Whether large values of this process can lie in the store of its node.
+    var hasStore: Bool { place.withLock { $0.hasStore } }
+
+    func setNode(_ node: NodeSummary) {
+        place.withLock { ($0.node, $0.hasStore) = (node.id, Machine.isHere(host: node.host, endpoint: node.endpoint)) }
+    }
+
     /// A task or actor of this job is about to run here.
     func serves(_ job: JobID) { place.withLock { $0.job = job } }
 
@@ -108,7 +119,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     /// Tells the head of this driver, and learns the node to work with.
     private func registerJob() async throws {
         let description = JobDescription(
-            id: configuration.job, program: configuration.program, namespace: configuration.namespace, driver: address, pid: getpid(), host: Host.name,
+            id: configuration.job, program: configuration.program, namespace: configuration.namespace, driver: address, pid: getpid(), host: Machine.name,
             startedAt: .now)
         let deadline = ContinuousClock.now + .seconds(10)
         var registered = try await head(RegisterJob(job: description), deadline: .seconds(10))
@@ -120,7 +131,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         guard let node = registered.node else {
             throw MantaError(.unavailable, "the cluster at \(configuration.head) has no living node on this machine; start one with: manta start --address \(configuration.head)")
         }
-        setNode(node.id)
+        setNode(node)
         try await onLoop { owner in owner.joined(node, job: description) }
     }
 

@@ -18,10 +18,16 @@ struct StartCommand: AsyncParsableCommand {
               manta start --head --port 7000 --admin-port 7001 --http-port 7002 --cpus 4 --resources disk=2,license=1
               manta start --head --block             stay, start again what dies, stop all on Ctrl-C
               manta start --address tcp://127.0.0.1:6380 --cpus 2
+              manta start --head --host 192.168.1.10               a cluster that other machines join, each with
+              manta start --address tcp://192.168.1.10:6380
             """)
 
     @Flag(help: "Start a cluster: head, node and HTTP proxy.") var head = false
     @Option(help: "Join the cluster of this head, as tcp://host:port.") var address: String?
+    @Option(help: """
+        The address of this machine at which the cluster's other machines reach it, such as 192.168.1.10. With --head: everything stays on this machine by \
+        default; with --address: the address from which this machine reaches the head. Messages are not encrypted: use a network that you trust.
+        """) var host: String?
     @Option(help: "The head's port.") var port: UInt16 = Folders.defaultHeadPort
     @Option(help: "The port of the admin API and the dashboard.") var adminPort: UInt16 = Folders.defaultAdminPort
     @Option(help: "The port of the HTTP proxy. With --address a proxy is started only when this is given.") var httpPort: UInt16?
@@ -48,6 +54,9 @@ struct StartCommand: AsyncParsableCommand {
         if let storeMemory, storeMemory.bytes < Limits.storeBytesAtLeast {
             throw ValidationError("--store-memory is \(storeMemory.bytes) bytes; expected at least \(Limits.storeBytesAtLeast)")
         }
+        if let host {
+            do { try requireAddressOfThisMachine(host) } catch { throw ValidationError("--host: \(error.message)") }
+        }
         if let labels {
             do { _ = try parseLabels(labels) } catch { throw ValidationError("--labels: \(error.message)") }
         }
@@ -57,7 +66,7 @@ struct StartCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let endpoint = try address.map { try headEndpoint($0) } ?? "tcp://127.0.0.1:\(port)"
+        let endpoint = try address.map { try headEndpoint($0) } ?? "tcp://\(host ?? "127.0.0.1"):\(port)"
         // A node waits for its head for as long as it takes; whoever gave a wrong address would wait too.
         if !head { try await ClusterOptions.withCluster(at: endpoint) { _, runtime in _ = try await ClusterView(runtime: runtime).state(of: [], limit: 0) } }
         let launch = ClusterLaunch(
@@ -71,6 +80,7 @@ struct StartCommand: AsyncParsableCommand {
 
     private func nodeVariables() throws -> [String: String] {
         var variables: [String: String] = [:]
+        if let host { variables[Variable.host] = host }
         if let cpus { variables[Variable.cpus] = "\(cpus)" }
         if let gpus { variables[Variable.gpus] = "\(gpus)" }
         if let resources { variables[Variable.resources] = resources }

@@ -93,20 +93,25 @@ private final class RunningHead: @unchecked Sendable {
 class FakeProcess: TransportDelegate, @unchecked Sendable {
     let running: RunningLoop
     let id = ProcessID.random()
+    private let otherMachine: String?
     var transport: Transport!
     var link: Link!
     let actorChanges = Log<ActorStatus>()
     let tableChanges = Log<TableChanged>()
     let views = Log<ClusterView>()
     let endedJobs = Log<JobID>()
+    let lostNodes = Log<NodeLost>()
     let openings = Log<Bool>()
 
-    init(_ role: ProcessRole, at head: HeadProcess, pid: Int32 = getpid(), host: String = machine) async {
+    /// - Parameter machine: Of a process that says where others reach it; nil: it does not.
+    init(_ role: ProcessRole, at head: HeadProcess, pid: Int32 = getpid(), host: String = machine, on machine: String? = nil) async {
+        otherMachine = machine
         running = RunningLoop("\(role)")
         let endpoint = head.endpoint
         await running.loop.perform { [self] in
             transport = Transport(
-                loop: running.loop, identity: Hello(cluster: nil, role: role, process: id, pid: pid, endpoint: "", host: host), delegate: self)
+                loop: running.loop, identity: Hello(cluster: nil, role: role, process: id, pid: pid, endpoint: machine == nil ? "" : address.endpoint, host: host),
+                delegate: self)
             link = transport.connect(to: endpoint, grace: .some(nil))
         }
     }
@@ -115,7 +120,10 @@ class FakeProcess: TransportDelegate, @unchecked Sendable {
         running.loop.execute { transport.close() }
     }
 
-    var address: ProcessAddress { ProcessAddress(process: id, endpoint: "ipc:///tmp/\(id.short)") }
+    var address: ProcessAddress {
+        let path = "ipc:///tmp/\(id.short)"
+        return ProcessAddress(process: id, endpoint: otherMachine.map { "tcp://192.0.2.1:1;machine=\($0);\(path)" } ?? path)
+    }
     var cluster: ClusterID? { get async { await running.loop.perform { [self] in transport.identity.cluster } } }
 
     func ask<Request: WireRequest>(_ request: Request, deadline: Duration = .seconds(10)) async throws(MantaError) -> Request.Reply {
@@ -137,6 +145,7 @@ class FakeProcess: TransportDelegate, @unchecked Sendable {
             case .tableChanged: tableChanges.append(try message.decode())
             case .clusterView: views.append(try message.decode())
             case .jobEnded: endedJobs.append(try message.decode(JobEnded.self).job)
+            case .nodeLost: lostNodes.append(try message.decode())
             default: try receivedOther(&message, on: link)
             }
         } catch { preconditionFailure("\(error)") }
@@ -160,9 +169,9 @@ final class FakeNode: FakeProcess, @unchecked Sendable {
     let registrations = Log<[ActorID]>()
     private let host: String
 
-    init(at head: HeadProcess, total: Resources = Resources(["CPU": 4]), pid: Int32 = getpid(), host: String = machine) async throws {
+    init(at head: HeadProcess, total: Resources = Resources(["CPU": 4]), pid: Int32 = getpid(), host: String = machine, on machine: String? = nil) async throws {
         (self.total, self.pid, self.host) = (total, pid, host)
-        await super.init(.node, at: head, pid: pid, host: host)
+        await super.init(.node, at: head, pid: pid, host: host, on: machine)
         try await register()
     }
 

@@ -140,6 +140,25 @@ import Testing
         try await eventually("the others hear of it") { near.views.values.last?.nodes.map(\.id) == [near.node] }
     }
 
+    /// The links of a dead machine end in any order.
+    @Test func processesWhoseLinksEndedBeforeTheirMachineWasLostAreGivenUpWithIt() async throws {
+        let head = try await head()
+        let far = try await FakeNode(at: head, total: Resources(), host: "elsewhere", on: "another")
+        let near = try await FakeNode(at: head)
+        let driver = try await FakeDriver(at: head)
+        let owner = await FakeProcess(.worker, at: head, host: "elsewhere", on: "another")
+        var specification = driver.specification(resources: Resources(["CPU": 1]))
+        specification.owner = owner.address
+        _ = try await owner.ask(CreateActor(specification: specification, getIfExists: false))
+        try await driver.status(specification.id, is: .alive)
+        await owner.breakOff()
+        await far.breakOff()
+        try await eventually("the others hear of both", within: .seconds(30)) {
+            near.lostNodes.values.contains { $0.node == far.node && $0.processes?.contains(owner.id) == true }
+        }
+        try await eventually("the actor of the lost owner ends", within: .seconds(30)) { near.ended.values == [specification.id] }
+    }
+
     /// F14, F29.
     @Test func aNodeThatWasAwayForTooLongMustEndWhatWasGivenUp() async throws {
         let head = try await head { $0.timing.deadAfter = .milliseconds(600) }

@@ -45,6 +45,50 @@ import Testing
         await process.end()
     }
 
+    /// One that is told to be of another machine, and one of this.
+    @Test(arguments: ["another", nil]) func whoConnectsTakesThePathOnItsOwnMachineOnly(machine: String?) async throws {
+        let directory = TemporaryDirectory()
+        var settings = Transport.Settings()
+        if let machine { settings.machine = machine }
+        let (server, client) = (await Process(.node), await Process(.driver, settings: settings))
+        let place = ListeningPlace(path: directory.file("n.sock"), port: try ReservedPort(host: "127.0.0.1"))
+        try await server.loop.perform { () throws(MantaError) in try server.transport.listen(at: place) }
+        let link = await client.connect(to: place.endpoint.text)
+        #expect(try await link.request(Question(1)).number == 2)
+        let (way, said) = await client.loop.perform { (link.endpoint, link.peer?.endpoint) }
+        #expect(way == (machine == nil ? place.endpoint.local : place.endpoint.network))
+        #expect(said == place.endpoint.text)
+        let again = await client.connect(to: place.endpoint.text)
+        #expect(again === link)
+        await client.end()
+        await server.end()
+        #expect(try ReservedPort(host: "127.0.0.1").endpoint.hasPrefix("tcp://127.0.0.1:"))
+    }
+
+    @Test func onlyAnAddressOfThisMachineCanBeListenedOn() {
+        for (host, words) in [("192.0.2.1", "this machine has no address 192.0.2.1: give one of"), ("0.0.0.0", "every address"), ("host.example", "expected an IPv4 address")] {
+            let error = #expect(throws: MantaError.self) { try ReservedPort(host: host) }
+            #expect(error?.code == .invalidArgument)
+            #expect(error?.message.contains(words) == true && error?.message.contains("127.0.0.1") == true)
+        }
+    }
+
+    @Test func aLostProcessEndsItsLinks() async throws {
+        let (server, client) = (await Process(.node), await Process(.driver))
+        let link = await client.connect(to: try await server.listen())
+        #expect(try await link.request(Question(1)).number == 2)
+        await server.loop.perform { server.answersAtOnce = false }
+        let answer = Task { try await link.request(Question(2)) }
+        try await eventually("the question") { server.questions.count == 1 }
+        let process = await server.loop.perform { server.transport.identity.process }
+        await client.loop.perform { client.transport.lose(process, MantaError(.nodeDied, "it is gone")) }
+        let error = await #expect(throws: MantaError.self) { try await answer.value }
+        #expect(error?.code == .nodeDied)
+        #expect(client.events.values.last == "closed nodeDied")
+        await client.end()
+        await server.end()
+    }
+
     @Test func oneProcessListensOnSeveralAddresses() async throws {
         let directory = TemporaryDirectory()
         let (server, client) = (await Process(.node), await Process(.driver))

@@ -3,6 +3,7 @@
 import Glibc
 import MantaLoop
 package import MantaModel
+import MantaTransport
 import MantaWorker
 
 /// Names of environment variables, as set by whoever starts a process in a role.
@@ -15,6 +16,8 @@ package enum Variable {
     package static let directory = "MANTA_DIRECTORY"
     /// Sockets.
     package static let runtimeDirectory = "MANTA_RUNTIME_DIRECTORY"
+    /// The address at which processes of other machines reach a node, its workers, a driver; empty: they do not. See `networkPort`.
+    package static let host = "MANTA_HOST"
     package static let adminPort = "MANTA_ADMIN_PORT"
     package static let httpHost = "MANTA_HTTP_HOST"
     package static let httpPort = "MANTA_HTTP_PORT"
@@ -86,6 +89,17 @@ package func port(of endpoint: String) -> UInt16? {
     guard let colon = endpoint.lastIndex(of: ":") else { return nil }
     return UInt16(endpoint[endpoint.index(after: colon)...])
 }
+
+/// A port for processes of other machines: at the address that `MANTA_HOST` says; else none when the head is at a loopback address, since then the whole
+/// cluster is on this machine; else at the address from which this machine reaches the head.
+func networkPort(head: String) throws(MantaError) -> ReservedPort? {
+    if let host = ProcessEnvironment[Variable.host] { return host.isEmpty ? nil : try ReservedPort(host: host) }
+    guard let host = Machine.address(towards: head), !host.hasPrefix("127.") else { return nil }
+    return try ReservedPort(host: host)
+}
+
+/// Throws `invalidArgument` for an address at which this machine cannot be reached.
+package func requireAddressOfThisMachine(_ host: String) throws(MantaError) { _ = try ReservedPort(host: host) }
 
 /// Accepts `tcp://host:port`, `host:port` and `host`; answers the first form.
 package func headEndpoint(_ address: String) throws(MantaError) -> String {

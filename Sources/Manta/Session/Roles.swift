@@ -11,6 +11,7 @@ import MantaLoop
 import MantaModel
 import MantaNode
 import MantaProxy
+import MantaTransport
 import MantaWire
 import MantaWorker
 
@@ -70,7 +71,7 @@ private func startNode(_ loop: EventLoop, _ logger: Logger) throws -> (String, (
     let programs = ProcessEnvironment[Variable.programDirectory] ?? "\(durableFolder())/programs"
     let spills = ProcessEnvironment[Variable.spillDirectory] != "off"
     let configuration = NodeConfiguration(
-        head: head, endpoint: "ipc://\(sockets)/\(id.short).sock", runtimeDirectory: sockets, logDirectory: logs, total: total,
+        head: head, place: ListeningPlace(path: "\(sockets)/\(id.short).sock", port: try networkPort(head: head)), runtimeDirectory: sockets, logDirectory: logs, total: total,
         programDirectory: programs, hashNotes: Folders.hashNotes, node: id,
         labels: try parseLabels(ProcessEnvironment[Variable.labels] ?? ""), workerMemory: try number(Variable.workerMemory).map { Int64($0) },
         storeBytes: try storeBytes(), spillDirectory: spills ? ProcessEnvironment[Variable.spillDirectory].map { "\($0)/manta-\(id.short)" } : nil,
@@ -116,7 +117,7 @@ private func startProxy(_ loop: EventLoop, _ logger: Logger) throws -> (String, 
             program: Program(
                 path: try required(Variable.program), environment: programEnvironment(namespace: namespace), hash: ProcessEnvironment[Variable.programHash].flatMap { $0.isEmpty ? nil : $0 }),
             namespace: namespace,
-            job: JobID(high: 0, low: 0), process: process, lineageBytes: lineageBytes())
+            job: JobID(high: 0, low: 0), process: process, lineageBytes: lineageBytes(), port: try networkPort(head: head))
         let loop = EventLoop(name: "worker", spinning: Limits.spin)
         loop.start()
         let runtime = Runtime(configuration: configuration, program: try Records.program.get(), loop: loop)

@@ -164,7 +164,9 @@ public final class Session: Sendable {
         // As it is: at its path may lie another one by now.
         let hash = role == .driver ? try ExecutableFile.hash(of: "/proc/self/exe", notes: Folders.hashNotes) : nil
         let program = Program(path: try Self.executable(), environment: programEnvironment(namespace: namespace), hash: hash)
-        let configuration = Runtime.Configuration(role: role, head: head, runtimeDirectory: sockets, program: program, namespace: namespace, lineageBytes: lineageBytes())
+        let configuration = Runtime.Configuration(
+            role: role, head: head, runtimeDirectory: sockets, program: program, namespace: namespace, lineageBytes: lineageBytes(),
+            port: role == .driver ? try networkPort(head: head) : nil)
         let runtime = Runtime(configuration: configuration, program: try Records.program.get(), loop: loop)
         try CurrentRuntime.install(runtime)
         state.withLock { ($0.runtime, $0.address) = (runtime, head) }

@@ -84,7 +84,9 @@ extension ObjectStore {
                 source, "node \(source.node.short) sent \(part.bytes.count) bytes of an object of \(part.size), expected \(count) of \(transfer.size)")
         case .failure(let error):
             transfers[id]!.missing.append(offset)
-            if error.code != .timeout {
+            // A link that broke may be made again while the node lives; what has come stays.
+            let mayComeBack = error.code == .timeout || error.code == .unavailable && node.knowsAsAlive(source.node)
+            if !mayComeBack {
                 transfers[id]!.drop(source, "node \(source.node.short): \(error.message)")
             } else if transfers[id]!.turn == turn {
                 transfers[id]!.turn += 1

@@ -164,7 +164,9 @@ package struct OwnerDied: CodedMessage, Hashable {
 package struct NodeLost: CodedMessage, Hashable {
     package static var kind: MessageKind { .nodeLost }
     package var node: NodeID
-    package init(node: NodeID) { self.node = node }
+    /// The processes that are known to have gone with it, when it was the last node of a machine that is not the head's; else their links tell.
+    package var processes: [ProcessID]?
+    package init(node: NodeID, processes: [ProcessID]? = nil) { (self.node, self.processes) = (node, processes) }
 }
 
 /// Head → every node: end the workers and the actors of a job (not the detached ones).

@@ -94,10 +94,10 @@ final class Owner: @unchecked Sendable {
     // MARK: Life
 
     func open(_ configuration: Runtime.Configuration, at address: ProcessAddress) throws(MantaError) {
-        let hello = Hello(cluster: nil, role: configuration.role, process: address.process, pid: pid, endpoint: address.endpoint, host: Host.name)
+        let hello = Hello(cluster: nil, role: configuration.role, process: address.process, pid: pid, endpoint: address.endpoint, host: Machine.name)
         lineage.limit = configuration.lineageBytes
         transport = Transport(loop: loop, identity: hello, delegate: self)
-        _ = try transport.listen(on: address.endpoint)
+        try transport.listen(at: runtime.listening)
         headLink = transport.connect(to: configuration.head, grace: .some(nil))
         if let node = configuration.node, let id = configuration.nodeID { use(NodeAddress(node: id, endpoint: node)) }
         if configuration.role == .worker {
@@ -300,7 +300,7 @@ extension Owner: TransportDelegate {
         case .explainTask: explain(try ExplainTask(from: &message.body), correlation: try message.required(), on: link)
         case .workerOutput: console.show(try WorkerOutput(from: &message.body), at: loop.now)
         case .actorChanged: actorChanged(try ActorChanged(from: &message.body).status)
-        case .nodeLost: nodeLost(try NodeLost(from: &message.body).node)
+        case .nodeLost: nodeLost(try NodeLost(from: &message.body))
         case .groupRemoved: ownedGroups.removed(try GroupRemoved(from: &message.body).group)
         case .tableChanged: tables.changed(try TableChanged(from: &message.body), self)
         case .streamItem: streamItem(try StreamItem(from: &message.body), from: link)

@@ -181,5 +181,14 @@ extension Owner {
         change { $0.processEnded(process, perform: $1) }
     }
 
+    /// The head has given a node up, and with it the processes that nobody can reach any more: nothing of them is waited for.
+    func nodeLost(_ lost: NodeLost) {
+        let processes = (lost.processes ?? []) + [lost.node.process]
+        for process in processes { processGone(process) }
+        let error = MantaError(.nodeDied, "node \(lost.node.short) is lost, and every process on it")
+        for process in processes { transport.lose(process, error) }
+        nodeLost(lost.node)
+    }
+
     func isGone(_ process: ProcessID) -> Bool { goneProcesses.contains(process) }
 }

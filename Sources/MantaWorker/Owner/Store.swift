@@ -23,8 +23,8 @@ extension Owner {
     /// The store of this process's node, opened when it is first needed.
     func withStore(_ body: @escaping (Result<StoreClient.Opened, MantaError>) -> Void) {
         if let opened = runtime.store.opened { return body(.success(opened)) }
-        guard let nodeLink, let node = tasks?.home else {
-            return body(.failure(MantaError(.unavailable, "this process has no node, and so no object store")))
+        guard let nodeLink, let node = tasks?.home, runtime.hasStore else {
+            return body(.failure(MantaError(.unavailable, "this process has no node on its machine, and so no object store")))
         }
         if traffic.opening != nil {
             traffic.opening!.append(body)
@@ -135,8 +135,7 @@ extension Owner {
             guard case .success = result, let nodeLink else {
                 // A process without a node, or one that looks for another.
                 return pull(handle, place) { [self] result in
-                    if case .failure(let error) = result { return opened(handle, place, isFresh, error, done) }
-                    done(result)
+                    if case .failure(let error) = result { notOpened(handle, place, isFresh, error, done) } else { done(result) }
                 }
             }
             if let view = runtime.store.view(place) { return done(.success(.mapped(view))) }
@@ -151,17 +150,24 @@ extension Owner {
                     }
                     // It left again before it was pinned.
                     loop.later { [self] in open(handle, place, isFresh: isFresh, done) }
-                case .failure(let error): opened(handle, place, isFresh, error, done)
+                case .failure(let error): notOpened(handle, place, isFresh, error, done)
                 }
             }
         }
     }
 
     /// It could not be read there.
-    private func opened(_ handle: ObjectHandle, _ place: StoredPlace, _ isFresh: Bool, _ error: MantaError, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
-        if !error.tellsOfLoss { return done(.failure(error)) }
-        if handle.owner.process == address.process { return recover(handle, lostAt: place, because: error) { [self] result in read(handle, result, done) } }
-        if isFresh { done(.failure(error)) } else { openAnew(handle, place, error, done) }
+    private func notOpened(
+        _ handle: ObjectHandle, _ place: StoredPlace, _ isFresh: Bool, _ error: MantaError, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void
+    ) {
+        guard error.tellsOfLoss else { return done(.failure(error)) }
+        if handle.owner.process == address.process {
+            recover(handle, lostAt: place, because: error) { [self] result in read(handle, result, done) }
+        } else if isFresh {
+            done(.failure(error))
+        } else {
+            openAnew(handle, place, error, done)
+        }
     }
 
     /// Goes on with what recovery came to.
@@ -252,8 +258,6 @@ extension Runtime {
         let (reservation, opened) = try answer.wait().get()
         return publish(value, as: id, ownedBy: address.process, reservation, opened)
     }
-
-    private var hasStore: Bool { node != nil }
 
     private func reservation(for bytes: Int) async throws -> (Reservation, StoreClient.Opened) {
         if let opened = store.opened, let reservation = store.reserve(bytes) { return (reservation, opened) }

@@ -106,7 +106,7 @@ extension Owner {
         headLink.request(RegisterJob(job: job), deadline: Limits.homeSearch) { [self] result in
             guard self.job != nil else { return }  // the session has ended
             if let node = (try? result.get())?.node, node.id != lost {
-                runtime.setNode(node.id)
+                runtime.setNode(node)
                 return joined(node, job: job)
             }
             guard loop.now < deadline else {
