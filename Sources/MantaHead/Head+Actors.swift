@@ -104,6 +104,8 @@ extension Head {
                 forgetSnapshot(of: id)
             case .notify(let watcher, let status): peers[watcher]?.link.send(ActorChanged(status: ActorStatus(status)))
             case .died(let status, let willRestart): report(status, willRestart: willRestart)
+            case .infeasible(let id, let reason, let owner):
+                for peer in peers.values where peer.hello.process == owner { peer.link.send(DemandInfeasible(actor: id, reason: reason)) }
             }
         }
         if facts.isEmpty {

@@ -90,6 +90,7 @@ extension Head: TransportDelegate {
         case .findGroup:
             let name = try message.decode(FindGroup.self)
             askGroups(.named(name.name, namespace: name.namespace), try message.required(), on: link)
+        case .inquireGroups: sayWhichAreGone(of: try message.decode(InquireGroups.self).groups, on: link)
         case .removeGroup: askGroups(.remove(try message.decode(RemoveGroup.self).group), try message.required(), on: link)
         // Submitted programs
         case .submitProgram: try submit(message.decode(), try message.required(), on: link)

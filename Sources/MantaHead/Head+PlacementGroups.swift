@@ -36,6 +36,16 @@ extension Head {
         askGroups(.create(specification, isRepeated: message.isRepeated ?? false), correlation, on: link)
     }
 
+    /// A node asks about groups that it has not heard of: it came when they were gone.
+    func sayWhichAreGone(of groups: [PlacementGroupID], on link: Link) {
+        for group in groups where placementGroups.isGone(group, at: loop.now) { link.send(GroupRemoved(group: group)) }
+    }
+
+    /// Actors may wait for groups that were removed while no head was there, or before this one knew of them.
+    func endActorsOfGoneGroups() {
+        for group in directory.awaitedGroups.sorted() where placementGroups.isGone(group, at: loop.now) { actorEvent { $0.groupRemoved(group, at: loop.now, $1) } }
+    }
+
     func askGroups(_ question: PlacementGroupBook.Question, _ correlation: Correlation, on link: Link) {
         lastToken += 1
         groupQuestions[lastToken] = { result in

@@ -161,6 +161,7 @@ package final class Head {
         membershipEvent { $0.tick(at: loop.now, $1) }
         settleRecovery()
         timePassed()
+        endActorsOfGoneGroups()
     }
 
     private func timePassed() {

@@ -162,6 +162,8 @@ package final class Node: @unchecked Sendable {
         case .lost(let lease, let cause, let owner): send(LeaseLost(lease: lease, cause: cause), to: owner)
         case .resumed(let lease, let turn, let worker): send(LeaseResumed(lease: lease, turn: turn, exists: true), to: worker)
         case .ended(let lease, let worker): send(LeaseResumed(lease: lease, turn: 0, exists: false), to: worker)
+        case .inquireGroups(let groups): head.send(InquireGroups(groups: groups))
+        case .infeasible(let lease, let reason, let owner): send(DemandInfeasible(lease: lease, reason: reason), to: owner)
         case .reserved(let claim):
             loop.execute { [self] in
                 if actors[claim] != nil { startActor(claim) } else { runEntrypoint(claim: claim) }

@@ -63,6 +63,7 @@ indirect enum Message: CustomStringConvertible {
     case prepared(PlacementGroupID, attempt: UInt64, MantaError?, life: Int)
     case committed(PlacementGroupID, attempt: UInt64, Bool, life: Int)
     case register(total: Resources, available: Resources, [HeldBundles], life: Int)
+    case inquireGroups([PlacementGroupID], life: Int)
 
     /// For the trace: which message, about what.
     var words: (kind: UInt64, subject: UInt64) {
@@ -98,6 +99,7 @@ indirect enum Message: CustomStringConvertible {
         case .prepared(let group, let attempt, let refusal, _): (28, group.low &* 31 &+ attempt &+ (refusal == nil ? 0 : 1))
         case .committed(let group, let attempt, let success, _): (29, group.low &* 31 &+ attempt &+ (success ? 0 : 1))
         case .register(_, _, let held, let life): (30, UInt64(held.count) &* 31 &+ UInt64(life))
+        case .inquireGroups(let groups, let life): (31, UInt64(groups.count) &* 31 &+ UInt64(life))
         }
     }
 
@@ -134,6 +136,7 @@ indirect enum Message: CustomStringConvertible {
         case .prepared(let group, let attempt, let refusal, _): "prepared group \(group.short) attempt \(attempt): \(refusal?.message ?? "yes")"
         case .committed(let group, let attempt, let success, _): "committed group \(group.short) attempt \(attempt): \(success)"
         case .register(_, let available, let held, _): "register, available \(available), \(held.count) groups"
+        case .inquireGroups(let groups, _): "inquire groups \(groups.map(\.short))"
         }
     }
 }

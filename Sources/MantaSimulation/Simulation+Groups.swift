@@ -110,6 +110,7 @@ extension Simulation {
                 $0.nodeJoined(node, total: total, available: available, held: held, jobHasEnded: { _ in false }, at: $1, time: Self.time, $2)
             }
             for bundles in held { check(bundles.specification.id) }
+        case .inquireGroups(let groups, headLife): for group in groups where groupBook.isGone(group, at: now) { tell(node, .groupRemoved(group)) }
         default: break
         }
     }

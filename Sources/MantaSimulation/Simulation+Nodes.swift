@@ -58,6 +58,8 @@ extension Simulation {
             ledger.resumed(lease, turn: turn, node: index)
             send(.resumed(lease, turn), from: party, to: worker)
         case .ended(let lease, let worker): send(.leaseEnded(lease), from: party, to: worker)
+        case .inquireGroups(let groups): sendInOrder(.inquireGroups(groups, life: headLife), from: party, to: .head)
+        case .infeasible: break
         case .reserved(let actor):
             ledger.reserved(actor, cpus: 10_000, node: index)
             timeline.add(.release(actor, node: index), at: soon(.seconds(2)))

@@ -54,6 +54,8 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     case explain = 170, explanation, explainTask, explainLease
     // Placement groups
     case createGroup = 150, groupFound, awaitGroup, findGroup, removeGroup, prepareBundles, commitBundles, abandonBundles, groupRemoved, dropBundles
+    // What may never be served
+    case inquireGroups = 160, demandInfeasible
 
     /// Between the transports of two processes, not for what runs on them.
     package var isOfLink: Bool {

@@ -182,7 +182,7 @@ extension SharedClusterTests {
         let patient = Patient.options(maxConcurrency: 1).remote(board)
         let running = patient.hold("blocker")
         try await noted("began blocker", on: board)
-        let calls = (0..<500).map { patient.flaky("call \($0)", tries: 0) }
+        let calls = (0..<2_500).map { patient.flaky("call \($0)", tries: 0) }
         for call in calls.reversed() { call.cancel() }
         for call in calls { await expectCode(.cancelled, of: call) }
         running.cancel()

@@ -113,7 +113,7 @@ extension SharedClusterTests {
 @Suite(.serialized) struct CoreRowTests {
     let board = Board.remote()
 
-    @Test(arguments: [10, 200_000]) func CORE_005_theCallMatrix(count: Int) async throws {
+    @Test(arguments: [10, 10_000_000]) func CORE_005_theCallMatrix(count: Int) async throws {
         let actor = Lengths.remote()
         for producer in [ones.remote(count), actor.ones(count)] {
             #expect(try await length.remote(producer).value == count)

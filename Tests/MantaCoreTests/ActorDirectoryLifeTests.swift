@@ -56,6 +56,27 @@ import Testing
         #expect(h.directory.rows(limit: 1).first?.reason == nil)
     }
 
+    @Test func FAIL_045_theOwnerOfAnActorThatNoNodeCanRunIsToldOnce() throws {
+        func told(_ actions: [ActorDirectory.Action]) -> [ActorID] { actions.compactMap { if case .infeasible(let id, _, _) = $0 { id } else { nil } } }
+        let h = DirectoryHarness()
+        h.addNode(Resources())
+        let plain = h.specification(placement: ["CPU": 1].resources)
+        let large = h.specification(resources: ["GPU": 9].resources)
+        let group = PlacementGroupID(high: 1, low: 2)
+        let grouped = h.specification(
+            resources: GroupMembership(group: group, bundles: [], bundle: nil, captures: false).demand(for: ["CPU": 1].resources))
+        for actor in [plain, large, grouped] { _ = h.ask(h.create(actor)) }
+        h.pass(.seconds(1))
+        #expect(told(h.take()).isEmpty, "nodes that start together come one after the other")
+        h.pass(Limits.doubtPatience)
+        #expect(Set(told(h.take())) == [plain.id, large.id], "not what waits for a group")
+        #expect(h.directory.awaitedGroups == [group])
+        h.pass(Limits.doubtPatience)
+        #expect(told(h.take()).isEmpty)
+        h.addNode(["CPU": 1].resources)
+        #expect(h.place(of: plain.id) != nil)
+    }
+
     @Test func anActorDoesNotWaitForBusyTasksButPrefersANodeWithoutThem() throws {
         let h = DirectoryHarness()
         let busy = h.addNode(["CPU": 1].resources)

@@ -71,7 +71,7 @@ private final class Storm {
             case .persist(let row): stored[row.specification.id] = row
             case .forget(let id): stored[id] = nil
             case .notify(_, let status): if status.state == .dead { deadForGood.insert(status.id) }
-            case .died: break
+            case .died, .infeasible: break
             }
         }
         for id in toStore { event { $0.stored(id, at: now, $1) } }

@@ -81,6 +81,13 @@ enum Probe {
             _ = try? await stumbleWatched.remote().value
             _ = stumble.remote()
             while true { try await Task.sleep(for: .seconds(3600)) }  // until the test ends it
+        case ("overreach", _):
+            let tally = Tally.options(gpus: 9).remote()
+            let group = try await Manta.placementGroup([["CPU": 128]])
+            let grouped = place.options(scheduling: .group(group)).remote(milliseconds: 1)
+            say(try await Manta.get((0..<3).map { _ in place.options(cpus: 64).remote(milliseconds: 1) }).count)
+            _ = try await tally.add(1).value  // until the test ends it
+            _ = try await grouped.value
         case ("spread", let count?):
             let nodes = try await Manta.get((0..<(Int(count) ?? 1)).map { _ in place.remote(milliseconds: 200) })
             for node in Set(nodes).sorted() { say(node) }
@@ -104,7 +111,7 @@ enum Probe {
             say(outer.id)
             while true { try await Task.sleep(for: .seconds(3600)) }  // until the test ends it
         default:
-            say("expected create NAME, add NAME, hold NAME, chatter TEXT, stumble, spread COUNT, executables GATE, family COUNT, linger COUNT or hoard BYTES; --in NAMESPACE")
+            say("expected create NAME, add NAME, hold NAME, chatter TEXT, stumble, overreach, spread COUNT, executables GATE, family COUNT, linger COUNT or hoard BYTES; --in NAMESPACE")
         }
         await session.stop()
     }

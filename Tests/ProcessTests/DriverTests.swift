@@ -71,6 +71,25 @@ extension ProcessTests {
             }
         }
 
+        @Test func FAIL_045_demandsThatNoNodeCanMeetAreToldAtTheDriverOnce() async throws {
+            try await Platform.run(cpus: 1) { platform in
+                let driver = try BuiltProgram.Probe.start(["overreach"], environment: platform.environment)
+                try await eventually("a warning for the tasks and one for the actor", within: .seconds(30)) {
+                    driver.errors.split(separator: "\n").count { $0.hasPrefix("(manta)") && $0.contains("waits and cannot run") } == 2
+                }
+                let warnings = driver.errors.split(separator: "\n").filter { $0.contains("waits and cannot run") }
+                #expect(warnings.contains { $0.contains("Probe.place(milliseconds:)") && $0.contains("CPU 64") && $0.contains("the largest node has 1") }, "\(warnings)")
+                #expect(warnings.contains { $0.contains("Probe.Tally") && $0.contains("GPU") }, "\(warnings)")
+                try await eventually("the warnings in the list of errors", within: .seconds(30)) {
+                    try await platform.list("errors").count { $0["code"].string == "unschedulable" } == 2
+                }
+                try await platform.manta("start", "--address", platform.address, "--cpus", "64")
+                try await eventually("the end of the tasks on the node that came", within: .seconds(30)) { driver.output == "3\n" }
+                #expect(driver.errors.split(separator: "\n").count { $0.contains("waits and cannot run") } == 2, "\(driver.errors)")
+                driver.signal(SIGKILL)
+            }
+        }
+
         @Test func whyAnActorWaitsAndWhyOneDiedIsExplained() async throws {
             try await Platform.run { platform in
                 #expect(try await probe(platform, "create", "ledger").output == "1\n")

@@ -89,6 +89,46 @@ extension SchedulingTests {
             }
         }
 
+        @Test(.timeLimit(.minutes(3))) func aNodeThatCameAfterAGroupsRemovalHearsOfIt() async throws {
+            try await TestCluster.run(nodes: [1]) { cluster, _ in
+                let group = try await Manta.placementGroup([["CPU": 1]])
+                _ = try await group.ready().value
+                try await group.remove()
+                let late = try await cluster.addNode(cpus: 1)
+                // Tasks that are submitted there ask that node first.
+                let error = await #expect(throws: MantaError.self) {
+                    try await whereaboutsInside.options(cpus: 0.5, scheduling: .node(late.id)).remote(group).value
+                }
+                #expect(error?.code == .placementGroupRemoved, "\(String(describing: error))")
+                let resident = Resident.options(scheduling: .node(late.id)).remote()
+                let actor = await #expect(throws: MantaError.self) { try await resident.childInside(group).value }
+                #expect(actor?.code == .placementGroupRemoved, "\(String(describing: actor))")
+                try await Manta.kill(resident)
+                try await cluster.expectEverythingIsReturned()
+            }
+        }
+
+        @Test func SCHED_030_aRuleThatIsNoneAndAGroupThatNeverWasAreNamed() async throws {
+            // Where a task runs is one value: a strategy beside a group, or none where one is needed, does not compile. What is left comes from outside.
+            let error = #expect(throws: MantaError.self) { try ValueDecoder.decode(PlacementStrategy.self, from: ValueEncoder.bytes("scatter")) }
+            #expect(error?.message.contains("scatter") == true, "\(String(describing: error))")
+            try await TestCluster.run(nodes: [1]) { cluster, _ in
+                let bytes = try ValueEncoder.bytes(ForgedGroup(id: PlacementGroupID(high: 1, low: 2), bundles: [Resources([Resources.cpu: 1])]))
+                let forged = try ValueDecoder.decode(PlacementGroup.self, from: bytes)
+                let task = await #expect(throws: MantaError.self) { try await whereAmI.options(cpus: 1, scheduling: .group(forged)).remote().value }
+                #expect(task?.code == .placementGroupRemoved, "\(String(describing: task))")
+                let actor = await #expect(throws: MantaError.self) { try await Resident.options(cpus: 1, scheduling: .group(forged)).remote().node().value }
+                #expect(actor?.code == .placementGroupRemoved, "\(String(describing: actor))")
+                try await cluster.expectEverythingIsReturned()
+            }
+        }
+
+        /// What a placement group's handle is encoded as.
+        private struct ForgedGroup: Codable {
+            var id: PlacementGroupID
+            var bundles: [Resources]
+        }
+
         @Test func SCHED_013_bundlesArePlacedAgainAfterTheHeadAndANodeWereLost() async throws {
             try await TestCluster.run(nodes: [1, 2]) { cluster, nodes in
                 let group = try await Manta.placementGroup([["CPU": 2]])
@@ -189,7 +229,7 @@ extension SchedulingTests {
         @Test func SCHED_025_groupsWithActorsBecomeReadyOneByOne() async throws {
             try await TestCluster.run(nodes: [1]) { cluster, _ in
                 var groups: [PlacementGroup] = []
-                for _ in 0..<50 { groups.append(try await Manta.placementGroup([["CPU": 1]])) }
+                for _ in 0..<1_000 { groups.append(try await Manta.placementGroup([["CPU": 1]])) }
                 let residents = groups.map { Resident.options(cpus: 1, scheduling: .group($0)).remote() }
                 for count in 1...3 {
                     if count > 1 { try await cluster.addNode(cpus: 1) }

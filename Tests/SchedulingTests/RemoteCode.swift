@@ -24,6 +24,11 @@ import MantaModel
     try await plain ? whereAmI.options(scheduling: .standard).remote().value : whereAmI.remote().value
 }
 
+/// Where a task in the group runs that this one submits.
+@Remote func whereaboutsInside(_ group: PlacementGroup) async throws -> String {
+    try await whereAmI.options(cpus: 1, scheduling: .group(group)).remote().value
+}
+
 @Remote func process() async -> Int32 { getpid() }
 
 @RemoteActor(maxConcurrency: 10) actor Resident {
@@ -39,6 +44,9 @@ import MantaModel
         let child = plain ? Resident.options(cpus: 1, scheduling: .standard).remote() : Resident.options(cpus: 1).remote()
         kept.append(child)
         return try await child.node().value
+    }
+    func childInside(_ group: PlacementGroup) async throws -> String {
+        try await Resident.options(cpus: 1, scheduling: .group(group)).remote().node().value
     }
     func makeGroup(named name: String, lifetime: ActorLifetime = .job) async throws -> String {
         try await Manta.placementGroup([["CPU": 1]], name: name, lifetime: lifetime).id.description

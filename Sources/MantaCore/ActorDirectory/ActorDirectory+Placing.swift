@@ -81,7 +81,8 @@ package protocol ActorPlacement: Sendable {
 
 package enum ActorChoice: Hashable, Sendable {
     case node(NodeID)
-    case wait(reason: String)
+    /// `isInfeasible`: no node of the cluster has what it needs.
+    case wait(reason: String, isInfeasible: Bool = false)
     /// No node may ever run it.
     case never(reason: String)
 }
@@ -125,12 +126,12 @@ package struct LeastLoadedPlacement: ActorPlacement {
         let needs = specification.resources.isEmpty ? specification.placementResources : specification.resources
         if !nodes.values.contains(where: \.isUsable) { return .wait(reason: "no node is alive") }
         if case .labels = rule, !nodes.contains(where: { rule.allows($0.key, labels: $0.value.labels) }) {
-            return .wait(reason: "it may run on \(rule.sentence), and there is none; start one, or ask for other labels")
+            return .wait(reason: "it may run on \(rule.sentence), and there is none; start one, or ask for other labels", isInfeasible: true)
         }
         if let group = needs.group { return .wait(reason: "its placement group \(group.short) is not ready, or its bundles are full") }
         return couldEver
             ? .wait(reason: "it needs \(needs), which other actors hold on every node that has it")
-            : .wait(reason: "it needs \(needs), which no node of the cluster has at all; add such a node or ask for less")
+            : .wait(reason: "it needs \(needs), which no node of the cluster has at all; add such a node or ask for less", isInfeasible: true)
     }
 }
 
@@ -155,9 +156,28 @@ extension ActorDirectory {
             sink(.place(entry.specification, restarts: entry.restarts, on: node))
         case .never(let reason) where !isRecovering:
             lost(id, DeathCause(.unschedulable, reason), at: now, sink)
-        case .wait(let reason), .never(let reason):
-            entries[id]?.reason = reason
+        case .wait(let reason, let isInfeasible):
+            waits(id, because: reason, isInfeasible: isInfeasible, at: now)
             timers[id] = nil
+        case .never(let reason):
+            waits(id, because: reason, isInfeasible: false, at: now)
+            timers[id] = nil
+        }
+    }
+
+    private mutating func waits(_ id: ActorID, because reason: String, isInfeasible: Bool, at now: Instant) {
+        entries[id]?.reason = reason
+        let since = isInfeasible ? entries[id]?.infeasibleSince ?? now : nil
+        entries[id]?.infeasibleSince = since
+    }
+
+    /// Tells the owners of actors that have waited for a while for what no node has.
+    mutating func tellInfeasible(at now: Instant, _ sink: (Action) -> Void) {
+        for id in waiting {
+            guard let entry = entries[id], !entry.isToldInfeasible, let since = entry.infeasibleSince, since + Limits.doubtPatience <= now, let reason = entry.reason
+            else { continue }
+            entries[id]?.isToldInfeasible = true
+            sink(.infeasible(id, reason, owner: entry.specification.owner.process))
         }
     }
 
@@ -169,7 +189,7 @@ extension ActorDirectory {
             var placementResources: Resources
             var scheduling: Scheduling?
         }
-        var reasons: [Shape: String] = [:]
+        var reasons: [Shape: (text: String, isInfeasible: Bool)] = [:]
         var seen: Set<ActorID> = []
         defer { waiting = waiting.filter { if case .waiting = entries[$0]?.phase { seen.insert($0).inserted } else { false } } }
         for id in waiting {
@@ -177,11 +197,11 @@ extension ActorDirectory {
             let shape = Shape(
                 resources: specification.resources, placementResources: specification.placementResources, scheduling: specification.scheduling)
             if let reason = reasons[shape] {
-                entries[id]?.reason = reason
+                waits(id, because: reason.text, isInfeasible: reason.isInfeasible, at: now)
                 continue
             }
             place(id, at: now, sink)
-            if case .waiting(let notBefore) = entries[id]?.phase, notBefore <= now, let reason = entries[id]?.reason { reasons[shape] = reason }
+            if case .waiting(let notBefore) = entries[id]?.phase, notBefore <= now, let reason = entries[id]?.reason { reasons[shape] = (reason, entries[id]?.infeasibleSince != nil) }
         }
     }
 }

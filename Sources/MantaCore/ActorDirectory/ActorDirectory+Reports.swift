@@ -284,6 +284,7 @@ extension ActorDirectory {
             }
         }
         placeWaiting(at: now, sink)
+        tellInfeasible(at: now, sink)
         if let recoveryEnd, recoveryEnd <= now { recoveryIsComplete(at: now, time: time, sink) }
     }
 }

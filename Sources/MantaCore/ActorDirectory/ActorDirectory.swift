@@ -61,6 +61,8 @@ package struct ActorDirectory: Sendable {
         case notify(WatcherID, Status)
         /// An actor died without anybody having asked for that.
         case died(Status, willRestart: Bool)
+        /// Tell the actor's owner, once, that it waits for what no node of the cluster has.
+        case infeasible(ActorID, String, owner: ProcessID)
     }
 
     /// Where an actor stands, in more detail than its state.
@@ -85,6 +87,9 @@ package struct ActorDirectory: Sendable {
         var restarts = 0
         /// Why it waits.
         var reason: String?
+        /// Since when no node of the cluster could ever run it; nil when one could.
+        var infeasibleSince: Instant?
+        var isToldInfeasible = false
         /// Why it was put where it is.
         var choice: String?
         /// How the latest incarnations ended.
@@ -202,6 +207,11 @@ package struct ActorDirectory: Sendable {
     /// The jobs and owners of actors that nobody has reported since the head's restart, without the detached ones.
     package var awaited: [(job: JobID, owner: ProcessID)] {
         entries.values.filter { $0.phase == .awaited && $0.specification.lifetime == .job }.map { ($0.specification.job, $0.specification.owner.process) }
+    }
+
+    /// The placement groups that actors without a node wait for.
+    package var awaitedGroups: Set<PlacementGroupID> {
+        Set(waiting.compactMap { entries[$0] }.compactMap { $0.specification.resources.group ?? $0.specification.placementResources.group })
     }
 
     func storedRow(_ entry: Entry) -> Row {

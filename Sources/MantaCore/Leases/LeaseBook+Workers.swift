@@ -103,6 +103,7 @@ extension LeaseBook {
         serve(at: now, perform)
         stopIdleWorkers(at: now, perform)
         stopSpentWorkers(at: now, perform)
+        doubt(at: now, perform)
         audit(at: now, perform)
     }
 

@@ -69,6 +69,7 @@ package struct LeaseBook: Sendable {
     var spreadTurn = 0
     var askedBackAt: Instant?
     var auditedAt: Instant?
+    var doubtedAt: Instant?
 
     package init(node: NodeID, total: Resources, labels: [String: String] = [:]) {
         (self.node, self.total, self.available, self.labels) = (node, total, total, labels)

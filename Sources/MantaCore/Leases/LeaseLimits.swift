@@ -13,6 +13,11 @@ extension Limits {
     package static let groupPatience: Duration = .seconds(1)
     /// A request for one node only waits so long for that node to become known.
     package static let unknownNodePatience: Duration = .seconds(1)
+    /// What has waited so long is looked at: whether its placement group is gone, and whether any node could ever serve it. Long enough for a group's
+    /// registration, and for nodes that start together, to be heard of.
+    package static let doubtPatience: Duration = .seconds(2)
+    /// That is done this often.
+    package static let doubtPeriod: Duration = .seconds(1)
     /// A lease is left alone for so long after it was granted before it is asked back for others: shorter, and leases would circle without work.
     package static let leaseSlice: Duration = .milliseconds(5)
     /// A lease that was asked back is asked again after so long: the message may be lost.

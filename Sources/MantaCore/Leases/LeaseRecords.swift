@@ -50,8 +50,14 @@ extension LeaseBook {
         let gpus: GPUDemand?
         /// The rule forbids this node: its requests wait here for another one to be known, and are never served.
         let isForeign: Bool
+        /// The placement group that they are for, if they are for one.
+        let placementGroup: PlacementGroupID?
+        /// The owner knows that no node can ever meet the demand.
+        var isToldInfeasible = false
 
-        init(key: GroupKey, isForeign: Bool) { (self.key, self.isForeign, gpus) = (key, isForeign, GPUDemand(key.resources)) }
+        init(key: GroupKey, isForeign: Bool) {
+            (self.key, self.isForeign, gpus, placementGroup) = (key, isForeign, GPUDemand(key.resources), key.resources.group)
+        }
 
         /// Entries of requests; those of cancelled ones stay until they are met or outnumber the others.
         var queue: Deque<Entry> = []

@@ -52,6 +52,10 @@ extension LeaseBook {
         case resumed(LeaseID, turn: UInt64, worker: ProcessAddress)
         /// Tell the worker that the lease no longer exists: cancel what still waits under it.
         case ended(LeaseID, worker: ProcessAddress)
+        /// Ask the head which of these placement groups are gone; `groupRemoved` follows for those. Asked again while requests for them wait.
+        case inquireGroups([PlacementGroupID])
+        /// Tell the owner that the request, and others like it, wait for what no node of the cluster has. Once while any of them waits.
+        case infeasible(LeaseID, String, owner: ProcessAddress)
         /// The actor's resources are taken: its worker may start.
         case reserved(ActorID)
     }

@@ -38,6 +38,12 @@ extension TaskBook {
         return nil
     }
 
+    /// What the runtime keeps with the first of the tasks that wait for this lease; nil when none does.
+    package func waiting(for lease: LeaseID) -> Payload? {
+        guard let number = number(of: lease), let record = leases[number], record.worker == nil, let shape = shapes[Int(record.shape)] else { return nil }
+        return shape.queue.lazy.compactMap { tasks[$0] }.first { $0.stage == .waitingForLease }?.payload
+    }
+
     /// One sentence about a task: where it is and what it waits for. Nil when it has ended.
     package func explain(_ task: TaskID) -> String? {
         guard let record = tasks[task] else { return nil }

@@ -30,6 +30,9 @@ final class DriverConsole: @unchecked Sendable {
         digest.line("\(function) failed, and nobody awaited its result: \(error)", from: process, prefix: "(manta)", at: now, show: write)
     }
 
+    /// Something that the user should know at once.
+    func warning(_ text: String, from process: ProcessID, at now: Instant) { digest.line(text, from: process, prefix: "(manta)", at: now, show: write) }
+
     func tick(at now: Instant) { digest.tick(at: now, show: write) }
 
     private func write(_ text: String) {

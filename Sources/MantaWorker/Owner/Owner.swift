@@ -300,6 +300,7 @@ extension Owner: TransportDelegate {
         case .explainTask: explain(try ExplainTask(from: &message.body), correlation: try message.required(), on: link)
         case .workerOutput: console.show(try WorkerOutput(from: &message.body), at: loop.now)
         case .actorChanged: actorChanged(try ActorChanged(from: &message.body).status)
+        case .demandInfeasible: demandIsInfeasible(try DemandInfeasible(from: &message.body))
         case .nodeLost: nodeLost(try NodeLost(from: &message.body))
         case .groupRemoved: ownedGroups.removed(try GroupRemoved(from: &message.body).group)
         case .tableChanged: tables.changed(try TableChanged(from: &message.body), self)

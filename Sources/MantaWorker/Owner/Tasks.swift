@@ -199,6 +199,18 @@ extension Owner {
         }
     }
 
+    /// A task or actor of this process waits for what no node of the cluster has: people are told, here and in the list of errors.
+    func demandIsInfeasible(_ message: DemandInfeasible) {
+        let waiting = message.lease.flatMap { tasks?.waiting(for: $0) }.map(submission)
+        guard let what = waiting?.function ?? message.actor.map({ "actor \($0.short)\(actors[$0]?.specification.map { " (\($0.type))" } ?? "")" }) else { return }
+        let text = "\(what) waits and cannot run: \(message.reason)"
+        console.warning(text, from: address.process, at: loop.now)
+        reports.error(
+            ErrorRow(
+                at: .now, code: MantaError.Code.unschedulable.rawValue, message: text, source: message.actor == nil ? "task" : "actor", job: job?.id ?? waiting?.job,
+                task: waiting?.task, actor: message.actor))
+    }
+
     // MARK: Explaining
 
     /// What this process knows of a task of its own that has not ended, and what the node knows of the lease it waits for.

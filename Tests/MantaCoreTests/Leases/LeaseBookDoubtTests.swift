@@ -1,0 +1,72 @@
+// Requests that wait for what may never come: groups that nobody here has heard of, and more than any node has.
+
+import MantaModel
+import Testing
+
+@testable import MantaCore
+
+@Suite struct LeaseBookDoubtTests {
+    private let group = PlacementGroupID(high: 7, low: 7)
+
+    private func requestInGroup(_ bench: inout LeaseBench) -> [LeaseBook.Action] {
+        var request = bench.makeRequest(mayMove: true)
+        request.resources = GroupMembership(group: group, bundles: [], bundle: nil, captures: false).demand(for: Resources([Resources.cpu: 1]))
+        return bench.request(request)
+    }
+
+    @Test func aGroupThatIsNotKnownHereIsAskedAboutWhileARequestWaits() {
+        var bench = LeaseBench(cpus: 2)
+        #expect(requestInGroup(&bench).isEmpty)
+        #expect(requestInGroup(&bench).isEmpty)
+        #expect(bench.advance(.milliseconds(500)).isEmpty, "it may be about to come")
+        #expect(bench.advance(Limits.doubtPatience) == [.inquireGroups([group])])
+        #expect(bench.advance(Limits.doubtPeriod / 2).isEmpty)
+        #expect(bench.advance(Limits.doubtPeriod) == [.inquireGroups([group])], "the answer may be lost")
+        let end = bench.on { $0.groupRemoved(group, at: $1, perform: $2) }
+        #expect(end.compactMap(\.refusal).map(\.code) == [.placementGroupRemoved, .placementGroupRemoved])
+        #expect(bench.advance(Limits.doubtPeriod * 2).isEmpty)
+        #expect(requestInGroup(&bench).compactMap(\.refusal).map(\.code) == [.placementGroupRemoved], "remembered")
+    }
+
+    @Test func aGroupThatIsHereIsNotAskedAbout() throws {
+        var bench = LeaseBench(cpus: 2)
+        _ = bench.ready(count: 2)
+        let specification = PlacementGroupSpecification(
+            id: group, bundles: [Resources([Resources.cpu: 1])], strategy: .pack, name: nil, namespace: "n", lifetime: .job, job: LeaseBench.job,
+            owner: LeaseBench.driver, isOwnedByActor: false)
+        try bench.book.prepare(specification, [0], attempt: 1, at: bench.now) { _ in }
+        try bench.book.commit(group, [0], attempt: 1, at: bench.now) { _ in }
+        #expect(requestInGroup(&bench).compactMap(\.granted).count == 1)
+        #expect(requestInGroup(&bench).compactMap(\.granted).isEmpty, "the bundle is full")
+        #expect(!bench.advance(Limits.doubtPatience * 2).contains { if case .inquireGroups = $0 { true } else { false } })
+    }
+
+    @Test func FAIL_045_theOwnerOfADemandThatNoNodeCanMeetIsToldOnce() {
+        var bench = LeaseBench(cpus: 2)
+        let (first, actions) = bench.request(cpus: 64, mayMove: true)
+        #expect(actions.isEmpty)
+        #expect(bench.advance(.seconds(1)).isEmpty, "a node that has it may be starting")
+        let told = bench.advance(Limits.doubtPatience)
+        #expect(told.count == 1)
+        guard case .infeasible(first, let reason, LeaseBench.driver)? = told.first else { return #expect(Bool(false), "\(told)") }
+        #expect(reason.contains("CPU 64") && reason.contains("largest node has 2"), "\(reason)")
+        _ = bench.request(cpus: 64, mayMove: true)
+        #expect(bench.advance(Limits.doubtPatience * 2).isEmpty, "it is known")
+        // A node that has it comes: the requests go there, and nobody is told anything.
+        let view = NodeView(
+            id: NodeID(high: 9, low: 2), endpoint: "ipc:///2", total: Resources([Resources.cpu: 64]), available: Resources([Resources.cpu: 64]), state: .alive, labels: [:])
+        let moved = bench.on { $0.clusterView([view], at: $1, perform: $2) }
+        #expect(moved.contains { if case .move(first, _, _) = $0 { true } else { false } })
+    }
+
+    @Test func FAIL_045_whatOthersHoldAndWhatWaitsForAGroupIsNotInfeasible() {
+        var bench = LeaseBench(cpus: 1)
+        _ = bench.ready(count: 1)
+        #expect(bench.request(mayMove: true).1.compactMap(\.granted).count == 1)
+        #expect(bench.request(mayMove: true).1.compactMap(\.granted).isEmpty)
+        _ = requestInGroup(&bench)
+        for _ in 0..<5 {
+            #expect(!bench.advance(Limits.doubtPatience).contains { if case .infeasible = $0 { true } else { false } })
+        }
+    }
+}
