@@ -1,7 +1,7 @@
 // MemoryPolicy: whether memory is about to run out on a node, and which worker must end so that the machine does not suffer. Pure: numbers in, a choice out.
 //
-// The worker that holds the most memory ends. A task can be tried again and an actor's state cannot, so an actor ends only when it holds twice as much as
-// any task, or when there is no task. Of workers that hold about the same, the youngest loses the least work.
+// The worker that holds the most memory ends. What can be tried again goes before what cannot: an actor, whose state would be lost, and a task without
+// retries end only when they hold twice as much as any other task, or when there is none. Of workers that hold the same, the youngest loses the least work.
 
 package import MantaModel
 
@@ -12,11 +12,12 @@ package struct MemoryPolicy: Sendable {
         package var pid: Int32
         /// What it runs, for people.
         package var title: String
-        package var isActor: Bool
+        /// Its death costs time only: it runs a task that is tried again.
+        package var runsAgain: Bool
         package var bytes: Int64
         package var startedAt: Instant
-        package init(process: ProcessID, pid: Int32, title: String, isActor: Bool, bytes: Int64, startedAt: Instant) {
-            (self.process, self.pid, self.title, self.isActor, self.bytes, self.startedAt) = (process, pid, title, isActor, bytes, startedAt)
+        package init(process: ProcessID, pid: Int32, title: String, runsAgain: Bool, bytes: Int64, startedAt: Instant) {
+            (self.process, self.pid, self.title, self.runsAgain, self.bytes, self.startedAt) = (process, pid, title, runsAgain, bytes, startedAt)
         }
     }
 
@@ -49,5 +50,5 @@ package struct MemoryPolicy: Sendable {
         return (victim.process, DeathCause(.outOfMemory, detail))
     }
 
-    private static func weight(_ holder: Holder) -> Int64 { holder.isActor ? holder.bytes / 2 : holder.bytes }
+    private static func weight(_ holder: Holder) -> Int64 { holder.runsAgain ? holder.bytes : holder.bytes / 2 }
 }

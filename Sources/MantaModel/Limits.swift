@@ -60,6 +60,8 @@ package enum Limits {
     package static let asyncConcurrency = 1_000
     /// Calls of one caller that wait at one actor.
     package static let queuedActorCalls = 1_000_000
+    /// Items of one stream: their indices have 32 bits.
+    package static let streamItems = 100_000_000
 
     /// The head keeps this many latest task records and errors; it counts what it drops.
     package static let taskRecords = 100_000

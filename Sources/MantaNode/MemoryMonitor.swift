@@ -16,25 +16,29 @@ final class MemoryMonitor {
         group = MemoryLimit.ofThisProcess()
     }
 
-    /// Whom to end now, if memory is about to run out. `workers`: those that carry work.
-    func victim(among workers: () -> [WorkerProcess]) -> (process: ProcessID, cause: DeathCause)? {
+    /// Whom to end now, if memory is about to run out.
+    ///
+    /// - Parameters:
+    ///   - workers: those that carry work.
+    ///   - runsAgain: whether what a worker of tasks carries is tried again when it dies.
+    func victim(among workers: () -> [WorkerProcess], runsAgain: (ProcessID) -> Bool) -> (process: ProcessID, cause: DeathCause)? {
         var usages = [machine, group.usage].compactMap { $0 }
         var holders: [MemoryPolicy.Holder]?
         if let workerLimit {
-            let found = Self.holders(workers())
+            let found = Self.holders(workers(), runsAgain)
             usages.append(
                 MemoryPolicy.Usage(used: found.reduce(0) { $0 + $1.bytes }, limit: workerLimit, of: "what its workers may hold", threshold: 1))
             holders = found
         }
         guard usages.contains(where: \.isExceeded) else { return nil }
-        return MemoryPolicy.victim(usages, among: holders ?? Self.holders(workers()), node: node)
+        return MemoryPolicy.victim(usages, among: holders ?? Self.holders(workers(), runsAgain), node: node)
     }
 
-    private static func holders(_ workers: [WorkerProcess]) -> [MemoryPolicy.Holder] {
+    private static func holders(_ workers: [WorkerProcess], _ runsAgain: (ProcessID) -> Bool) -> [MemoryPolicy.Holder] {
         workers.map { worker in
-            let isActor = if case .tasks = worker.purpose { false } else { true }
+            let runsAgain = if case .tasks = worker.purpose { runsAgain(worker.id) } else { false }
             return MemoryPolicy.Holder(
-                process: worker.id, pid: worker.pid, title: worker.function ?? "nothing yet", isActor: isActor, bytes: residentBytes(of: worker.pid),
+                process: worker.id, pid: worker.pid, title: worker.function ?? "nothing yet", runsAgain: runsAgain, bytes: residentBytes(of: worker.pid),
                 startedAt: worker.startedAt)
         }
     }

@@ -87,13 +87,13 @@ package final class Node: @unchecked Sendable {
     /// Ends a worker when memory is about to run out; the next one only when that one is gone.
     private func watchMemory() {
         guard !processes.processes.values.contains(where: { $0.killCause?.kind == .outOfMemory }) else { return }
-        let victim = memory.victim { [unowned self] in
+        let victim = memory.victim(among: { [unowned self] in
             processes.processes.values.filter { worker in
                 guard worker.isRegistered, worker.killCause == nil else { return false }
                 if case .tasks = worker.purpose { return !book.isIdle(worker.id) }
                 return true
             }
-        }
+        }, runsAgain: { [unowned self] in book.runsAgain($0) })
         guard let victim else { return }
         logger.error("memory is about to run out", metadata: ["worker": "\(victim.process)", "cause": "\(victim.cause)"])
         processes.end(victim.process, because: victim.cause)
@@ -364,7 +364,8 @@ extension Node: TransportDelegate {
             runs(request.program, request.owner)
             let lease = LeaseRequest(
                 lease: request.lease, owner: request.owner, job: request.job, program: request.program, resources: request.resources,
-                mayMove: request.mayMove, rule: request.rule ?? .standard, home: request.home, arguments: request.arguments ?? [])
+                mayMove: request.mayMove, rule: request.rule ?? .standard, home: request.home, arguments: request.arguments ?? [],
+                runsAgain: request.runsOnce != true)
             if lease.arguments.isEmpty { book.requestLease(lease, at: now) { perform($0) } } else { requestWithArguments(lease) }
         case .returnLease:
             let lease = try ReturnLease(from: &message.body).lease

@@ -31,14 +31,19 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         package var process: ProcessID
         /// What it may use to remember tasks whose results lie in stores.
         package var lineageBytes: Int
+        /// How often its tasks are tried again after memory ran out under them, -1 without end; nil is the usual.
+        package var memoryRetries: Int?
+        /// Items that one stream made here may have.
+        package var streamItems: Int
         /// Where processes of other machines reach this one; nil: they do not.
         package var port: ReservedPort?
 
         package init(
             role: ProcessRole, head: String, node: String? = nil, nodeID: NodeID? = nil, runtimeDirectory: String, program: Program, namespace: String,
-            job: JobID = .random(), process: ProcessID = .random(), lineageBytes: Int = Limits.lineageBytes, port: ReservedPort? = nil
+            job: JobID = .random(), process: ProcessID = .random(), lineageBytes: Int = Limits.lineageBytes, memoryRetries: Int? = nil,
+            streamItems: Int = Limits.streamItems, port: ReservedPort? = nil
         ) {
-            (self.lineageBytes, self.port) = (lineageBytes, port)
+            (self.lineageBytes, self.memoryRetries, self.streamItems, self.port) = (lineageBytes, memoryRetries, streamItems, port)
             (self.role, self.head, self.node, self.nodeID, self.runtimeDirectory) = (role, head, node, nodeID, runtimeDirectory)
             (self.program, self.namespace, self.job, self.process) = (program, namespace, job, process)
         }

@@ -34,6 +34,10 @@ package enum Variable {
     package static let spillDirectory = "MANTA_SPILL_DIRECTORY"
     /// How often tasks run again after a crash unless they say otherwise; 3 without it.
     package static let taskRetries = "MANTA_TASK_RETRIES"
+    /// How often tasks that may run again do so after memory ran out under them, apart from `taskRetries`; 3 without it, -1 without end.
+    package static let memoryRetries = "MANTA_MEMORY_RETRIES"
+    /// Items that one stream may have; 100 million without it.
+    package static let streamItems = "MANTA_STREAM_ITEMS"
     /// What a process may use to remember the tasks whose results lie in stores, in bytes; 1 GiB without it.
     package static let lineageBytes = "MANTA_LINEAGE_BYTES"
     package static let readyDescriptor = "MANTA_READY_FD"
@@ -83,6 +87,12 @@ package enum Folders {
 
 /// What this process may use to remember tasks.
 func lineageBytes() -> Int { ProcessEnvironment[Variable.lineageBytes].flatMap { Int($0) }.map { max(0, $0) } ?? Limits.lineageBytes }
+
+/// How often tasks of this process are tried again after memory ran out under them; nil when nothing was said.
+func memoryRetries() -> Int? { ProcessEnvironment[Variable.memoryRetries].flatMap { Int($0) }.map { max(-1, $0) } }
+
+/// Items that a stream made in this process may have.
+func streamItems() -> Int { ProcessEnvironment[Variable.streamItems].flatMap { Int($0) }.map { min(max(1, $0), Limits.streamItems) } ?? Limits.streamItems }
 
 /// The port of `tcp://host:port`; nil when it has none.
 package func port(of endpoint: String) -> UInt16? {

@@ -117,7 +117,8 @@ private func startProxy(_ loop: EventLoop, _ logger: Logger) throws -> (String, 
             program: Program(
                 path: try required(Variable.program), environment: programEnvironment(namespace: namespace), hash: ProcessEnvironment[Variable.programHash].flatMap { $0.isEmpty ? nil : $0 }),
             namespace: namespace,
-            job: JobID(high: 0, low: 0), process: process, lineageBytes: lineageBytes(), port: try networkPort(head: head))
+            job: JobID(high: 0, low: 0), process: process, lineageBytes: lineageBytes(), memoryRetries: memoryRetries(), streamItems: streamItems(),
+            port: try networkPort(head: head))
         let loop = EventLoop(name: "worker", spinning: Limits.spin)
         loop.start()
         let runtime = Runtime(configuration: configuration, program: try Records.program.get(), loop: loop)

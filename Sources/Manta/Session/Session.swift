@@ -166,7 +166,7 @@ public final class Session: Sendable {
         let program = Program(path: try Self.executable(), environment: programEnvironment(namespace: namespace), hash: hash)
         let configuration = Runtime.Configuration(
             role: role, head: head, runtimeDirectory: sockets, program: program, namespace: namespace, lineageBytes: lineageBytes(),
-            port: role == .driver ? try networkPort(head: head) : nil)
+            memoryRetries: memoryRetries(), streamItems: streamItems(), port: role == .driver ? try networkPort(head: head) : nil)
         let runtime = Runtime(configuration: configuration, program: try Records.program.get(), loop: loop)
         try CurrentRuntime.install(runtime)
         state.withLock { ($0.runtime, $0.address) = (runtime, head) }

@@ -66,6 +66,11 @@ extension LeaseBook {
     /// The job whose leases the worker carries, or carried last.
     package func job(of process: ProcessID) -> JobID? { workers[process].flatMap { $0.job ?? $0.lastJob } }
 
+    /// Whether everything that the worker carries is tried again when it dies.
+    package func runsAgain(_ process: ProcessID) -> Bool {
+        workers[process]?.leases.allSatisfy { leases[$0].flatMap { groups[$0.group]?.key.runsAgain } ?? true } ?? true
+    }
+
     /// Whether the process is a worker of this node without any lease, also one that was asked to leave.
     package func isIdle(_ process: ProcessID) -> Bool { workers[process].map { $0.active == nil && $0.leases.isEmpty } ?? false }
 }

@@ -10,7 +10,7 @@ extension LeaseBook {
     /// Puts a new request at the end of its group's queue.
     mutating func enqueue(_ request: LeaseRequest, at now: Instant) {
         let key = GroupKey(
-            owner: request.owner.process, job: request.job, program: request.program, resources: request.resources, rule: request.rule)
+            owner: request.owner.process, job: request.job, program: request.program, resources: request.resources, rule: request.rule, runsAgain: request.runsAgain)
         let index = self.index(of: key)
         sequence += 1
         groups[index]?.queue.append(Entry(lease: request.lease, sequence: sequence, since: now))

@@ -42,6 +42,7 @@ extension LeaseBook {
         let program: Program
         let resources: Resources
         let rule: PlacementRule
+        let runsAgain: Bool
     }
 
     /// The leases of one owner that are alike: one queue, first come, first served.

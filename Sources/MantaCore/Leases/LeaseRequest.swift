@@ -18,12 +18,14 @@ package struct LeaseRequest: Hashable, Sendable {
     package var home: NodeID?
     /// Large arguments of the tasks, which are to be in the node's store before a worker is taken.
     package var arguments: [ArgumentLocation]
+    /// Whether the tasks are tried again when their worker dies.
+    package var runsAgain: Bool
 
     package init(
         lease: LeaseID, owner: ProcessAddress, job: JobID, program: Program, resources: Resources, mayMove: Bool, rule: PlacementRule = .standard,
-        home: NodeID? = nil, arguments: [ArgumentLocation] = []
+        home: NodeID? = nil, arguments: [ArgumentLocation] = [], runsAgain: Bool = true
     ) {
-        self.arguments = arguments
+        (self.arguments, self.runsAgain) = (arguments, runsAgain)
         (self.lease, self.owner, self.job, self.program, self.resources, self.mayMove) = (lease, owner, job, program, resources, mayMove)
         (self.rule, self.home) = (rule, home)
     }

@@ -147,6 +147,7 @@ extension TaskBook {
     /// Ends a task, once.
     mutating func end(_ task: TaskID, _ how: TaskEnd, at now: Instant, _ perform: (Action) -> Void) {
         guard let record = tasks.removeValue(forKey: task) else { return }
+        if !memoryDeaths.isEmpty { memoryDeaths[task] = nil }
         let shape = Int(record.shape)
         shapes[shape]!.tasks -= 1
         if record.stage == .waitingForLease {

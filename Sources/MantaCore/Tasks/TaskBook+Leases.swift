@@ -111,6 +111,10 @@ extension TaskBook {
                 continue
             }
             if cause.kind == .bystander { forgive(flight.task, attempt: flight.attempt) }
+            if cause.kind == .outOfMemory, shapes[Int(lease.shape)]!.key.runsAgain, let error = memoryRanOut(under: flight, cause) {
+                end(flight.task, .failed(error), at: now, perform)
+                continue
+            }
             retry(flight.task, attempt: flight.attempt, at: now, perform) { count in
                 let code: MantaError.Code =
                     switch cause.kind {
@@ -123,6 +127,18 @@ extension TaskBook {
                 return MantaError(code, count == 1 ? "\(place); it allows no retry" : "\(place); it was tried \(count) times, allow more retries or see the worker's log")
             }
         }
+    }
+
+    /// Counts a death by memory apart from others; the error when it was one too many.
+    private mutating func memoryRanOut(under flight: InFlight, _ cause: DeathCause) -> MantaError? {
+        guard tasks[flight.task]?.attempt == flight.attempt else { return nil }
+        let deaths = memoryDeaths[flight.task, default: 0] + 1
+        guard memoryRetries < 0 || deaths <= memoryRetries else {
+            return MantaError(.outOfMemory, "memory ran out under task \(flight.task.short) \(deaths) times, which is all that it may be tried: \(cause.detail)")
+        }
+        memoryDeaths[flight.task] = deaths
+        forgive(flight.task, attempt: flight.attempt)
+        return nil
     }
 
     // MARK: Time
@@ -222,7 +238,7 @@ extension TaskBook {
         leases[number]!.saidAt = now
         let request = LeaseRequest(
             lease: id(of: number), owner: owner, job: key.job, program: key.program, resources: key.resources, mayMove: !lease.isMoved,
-            rule: key.rule, home: endsWithHome ? home.node : nil, arguments: key.arguments)
+            rule: key.rule, home: endsWithHome ? home.node : nil, arguments: key.arguments, runsAgain: key.runsAgain)
         perform(.requestLease(request, node: lease.node))
     }
 

@@ -50,6 +50,10 @@ package struct TaskBook {
     /// Moving averages of run times by function, in nanoseconds.
     var estimates: [UInt64: Int64] = [:]
     var waitingTotal = 0
+    /// How often a task is tried again after memory ran out under it, -1 without end; its other retries are not touched by that.
+    package var memoryRetries = Limits.memoryRetries
+    /// How often memory ran out under tasks that have not ended.
+    var memoryDeaths: [TaskID: Int] = [:]
 
     package init(owner: ProcessAddress, home: NodeAddress, endsWithHome: Bool = true, clusterCPUs: Int? = nil) {
         (self.owner, self.home, self.endsWithHome, self.clusterCPUs) = (owner, home, endsWithHome, clusterCPUs)

@@ -26,6 +26,8 @@ extension Limits {
     package static let leaseRest: Duration = .milliseconds(100)
     /// Functions whose run times an owner remembers.
     package static let estimatedFunctions = 16_384
+    /// Retries of a task after memory ran out under it, apart from those after other losses.
+    package static let memoryRetries = 3
     /// Retries of a task unless it says otherwise.
     package static let taskRetries = 3
 }

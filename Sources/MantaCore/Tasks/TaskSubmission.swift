@@ -12,9 +12,13 @@ package struct TaskShape: Hashable, Sendable {
     package var near: NodeAddress?
     /// What a node brings into its store before it serves them; empty when all of it is on the near one.
     package var arguments: [ArgumentLocation]
+    /// Whether they are tried again when their worker dies.
+    package var runsAgain: Bool
     package init(
-        job: JobID, program: Program, resources: Resources, rule: PlacementRule = .standard, near: NodeAddress? = nil, arguments: [ArgumentLocation] = []
+        job: JobID, program: Program, resources: Resources, rule: PlacementRule = .standard, near: NodeAddress? = nil, arguments: [ArgumentLocation] = [],
+        runsAgain: Bool = true
     ) {
+        self.runsAgain = runsAgain
         (self.job, self.program, self.resources, self.rule) = (job, program, resources, rule)
         (self.near, self.arguments) = (near, arguments)
     }

@@ -21,11 +21,13 @@ package struct RequestLease: CodedMessage, Hashable {
     package var home: NodeID?
     /// Large arguments of the tasks, to be brought into the node's store first; nil is none.
     package var arguments: [ArgumentLocation]?
+    /// The tasks are not tried again when their worker dies; nil is no.
+    package var runsOnce: Bool?
     package init(
         lease: LeaseID, owner: ProcessAddress, job: JobID, program: Program, resources: Resources, mayMove: Bool, rule: PlacementRule? = nil,
-        home: NodeID? = nil, arguments: [ArgumentLocation]? = nil
+        home: NodeID? = nil, arguments: [ArgumentLocation]? = nil, runsOnce: Bool? = nil
     ) {
-        self.arguments = arguments
+        (self.arguments, self.runsOnce) = (arguments, runsOnce)
         (self.lease, self.owner, self.job, self.program, self.resources, self.mayMove) = (lease, owner, job, program, resources, mayMove)
         (self.rule, self.home) = (rule, home)
     }

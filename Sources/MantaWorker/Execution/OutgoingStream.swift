@@ -36,6 +36,8 @@ final class OutgoingStream: StreamSink {
             return (state.sent, state.failure)
         }
         if let failure { throw failure }
+        let limit = runtime.configuration.streamItems
+        guard index < limit else { throw MantaError(.tooLarge, "task \(task.short) made more than \(limit) items, the limit of one stream (MANTA_STREAM_ITEMS); make several streams") }
         var value: ResultValue?
         if item.isLarge, let owner = route?.storesFor {
             // The object behind the task's own result.

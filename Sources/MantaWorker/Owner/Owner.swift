@@ -128,6 +128,7 @@ final class Owner: @unchecked Sendable {
         runtime.store.close()
         guard tasks == nil else { return tasks!.rehomed(to: node, at: loop.now, perform: perform) }
         tasks = TaskBook(owner: address, home: node, endsWithHome: runtime.configuration.role != .driver)
+        if let retries = runtime.configuration.memoryRetries { tasks!.memoryRetries = retries }
         let submissions = early
         early = []
         for submission in submissions { submit(submission) }

@@ -24,6 +24,42 @@ import Testing
         #expect(again == [.request(again[0].requested!, TaskBench.home, mayMove: true)])
     }
 
+    @Test func FAIL_047_deathsByMemoryAreCountedApart() {
+        var owner = TaskBench()
+        owner.book.memoryRetries = 1
+        let (task, asked) = owner.submit(retries: -1)
+        var lease = asked[0].requested!
+        func lose(_ kind: DeathCause.Kind) -> [Asked] {
+            _ = owner.grant(lease)
+            let lost = owner.on { $0.leaseLost(lease, DeathCause(kind, "it ended"), at: $1, perform: $2) }
+            lease = lost.compactMap(\.requested).first ?? lease
+            return lost
+        }
+        for _ in 0..<5 { #expect(lose(.signaled).contains { if case .retried(task, _, .workerCrashed) = $0 { true } else { false } }) }
+        #expect(lose(.outOfMemory).contains { if case .retried(task, _, .outOfMemory) = $0 { true } else { false } })
+        #expect(lose(.signaled).compactMap(\.failure).isEmpty)
+        #expect(lose(.outOfMemory).compactMap(\.failure).map(\.code) == [.outOfMemory], "the second time")
+        #expect(owner.ends[task] == 1)
+    }
+
+    @Test func FAIL_047_aDeathByMemoryTakesNoOtherRetryAndGivesNoneToATaskWithout() {
+        var owner = TaskBench()
+        let (task, asked) = owner.submit(retries: 1)
+        _ = owner.grant(asked[0].requested!)
+        let again = owner.on { $0.leaseLost(asked[0].requested!, DeathCause(.outOfMemory, "it ended"), at: $1, perform: $2) }
+        let second = again.compactMap(\.requested)[0]
+        _ = owner.grant(second)
+        let third = owner.on { $0.leaseLost(second, DeathCause(.signaled, "it ended"), at: $1, perform: $2) }
+        #expect(third.compactMap(\.failure).isEmpty && owner.book.attempt(of: task) == 3)
+        var shape = TaskBench.shape
+        shape.runsAgain = false
+        let (once, asked2) = owner.submit(retries: 0, shape: shape)
+        let lease = asked2.compactMap(\.requested)[0]
+        _ = owner.grant(lease)
+        let lost = owner.on { $0.leaseLost(lease, DeathCause(.outOfMemory, "it ended"), at: $1, perform: $2) }
+        #expect(lost.compactMap(\.failure).map(\.code) == [.outOfMemory] && owner.ends[once] == 1)
+    }
+
     @Test func theLossOfAWorkerReturnsItsLeasesToo() {
         var owner = TaskBench()
         let (task, asked) = owner.submit()
