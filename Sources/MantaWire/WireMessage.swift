@@ -55,7 +55,7 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     // Placement groups
     case createGroup = 150, groupFound, awaitGroup, findGroup, removeGroup, prepareBundles, commitBundles, abandonBundles, groupRemoved, dropBundles
     // What may never be served
-    case inquireGroups = 160, demandInfeasible
+    case inquireGroups = 160, demandInfeasible, inquireWait, waitFound
 
     /// Between the transports of two processes, not for what runs on them.
     package var isOfLink: Bool {

@@ -191,8 +191,9 @@ package final class ObjectHandle: Sendable {
         if Self.spinner.spin(until: { isSettled }), let outcome = seenOutcome { return try await bytes(of: outcome, lending: lending) }
         let start = EventLoop.clock()
         defer { Self.spinner.slept(for: EventLoop.clock() - start) }
-        if let context = TaskContext.current { try refuseToWaitForOneself(context) }
-        let outcome = lending ? try await Self.blocking { try await suspended() } : try await suspended()
+        let context = TaskContext.current
+        if let context { try refuseToWaitForOneself(context) }
+        let outcome = lending ? try await Self.blocking { try await suspended(in: context, since: start) } : try await suspended()
         return try await bytes(of: outcome, lending: lending)
     }
 
@@ -268,8 +269,11 @@ package final class ObjectHandle: Sendable {
         }
     }
 
-    private func suspended() async throws -> Outcome {
+    /// - Parameter context: of the code that waits without a time limit.
+    private func suspended(in context: TaskContext? = nil, since start: Instant = .zero) async throws -> Outcome {
         let token = nextToken()
+        let noted = context.map { OpenWaits.ofThisProcess.begin($0, on: self, token, at: start) }
+        defer { if let noted { OpenWaits.ofThisProcess.end(noted) } }
         return try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { continuation in
                 if Task.isCancelled { return continuation.resume(throwing: CancellationError()) }
@@ -362,11 +366,14 @@ package final class ObjectHandle: Sendable {
         if announces { keeper?.handleIsWanted(self) }
     }
 
-    private func cancelWaiter(_ token: UInt64) {
+    private func cancelWaiter(_ token: UInt64) { refuse(token, CancellationError()) }
+
+    /// One who waits gets the error instead, if it still does.
+    func refuse(_ token: UInt64, _ error: any Error) {
         let waiter = state.withLock { state -> Waiter? in
             guard let queue = state.queue, let index = queue.waiters.firstIndex(where: { $0.token == token }) else { return nil }
             return queue.waiters.remove(at: index)
         }
-        if case .continuation(let continuation) = waiter?.resume { continuation.resume(throwing: CancellationError()) }
+        if case .continuation(let continuation) = waiter?.resume { continuation.resume(throwing: error) }
     }
 }

@@ -1,5 +1,6 @@
 // Wrong options, waits that could never end, methods and actors that are not there: a precise error each, before anything runs where that is possible.
 
+import Glibc
 import Manta
 import MantaModel
 import MantaTestKit
@@ -8,6 +9,23 @@ import Testing
 
 /// Waits for its own result, which it is handed by the keeper.
 @Remote func waitForItself(_ keeper: ReferenceKeeper.Handle) async throws -> Int { try await keeper.kept().value[0].value }
+
+@Remote(retries: 0) func goOn(_ member: RingMember.Handle, _ left: Int) async throws -> Int { try await member.goAround(left, true).value }
+
+/// One of several that call each other in turn and wait.
+@RemoteActor(maxConcurrency: 1) actor RingMember {
+    private var next: RingMember.Handle?
+    init() {}
+    func know(_ next: RingMember.Handle) { self.next = next }
+    func goAround(_ left: Int, _ throughTasks: Bool) async throws -> Int {
+        guard left > 0, let next else { return 0 }
+        return try await (throughTasks ? goOn.remote(next, left - 1) : next.goAround(left - 1, false)).value + 1
+    }
+    func standAt(_ gate: String) async throws -> Int {
+        while access(gate, F_OK) != 0 { try await Task.sleep(for: .milliseconds(20)) }  // until the test says so
+        return 0
+    }
+}
 
 @RemoteActor actor ReferenceKeeper {
     private var references: [ObjectReference<Int>] = []
@@ -89,6 +107,29 @@ extension SharedClusterTests {
         #expect(try await caller.know(caller).value == 1)
         let error = await #expect(throws: MantaError.self) { try await caller.call().value }
         #expect(error?.code == .conflict && error?.message.contains("waits for a call of its own actor") == true, "\(String(describing: error))")
+    }
+
+    @Test(arguments: [2, 3], [false, true]) func actorsThatWaitForEachOtherAreToldSo(count: Int, throughTasks: Bool) async throws {
+        let ring = (0..<count).map { _ in RingMember.remote() }
+        for (index, member) in ring.enumerated() { try await member.know(ring[(index + 1) % count]).value }
+        let error = await #expect(throws: MantaError.self) { try await ring[0].goAround(count, throughTasks).value }
+        #expect(error?.code == .conflict && error?.message.contains("can never begin") == true, "\(String(describing: error))")
+        #expect(error?.message.contains("RingMember.goAround") == true, "\(String(describing: error))")
+        // Only the wait that closed the ring failed; all are free again.
+        for member in ring { #expect(try await member.goAround(0, false).value == 0) }
+    }
+
+    @Test func whatWaitsInLineWithoutACycleIsLeftAlone() async throws {
+        let (first, second) = (RingMember.remote(), RingMember.remote())
+        try await first.know(second).value
+        let gate = TemporaryDirectory()
+        let slow = second.standAt(gate.file("gate"))
+        let behind = first.goAround(1, false)
+        // Twice as long as it takes for a wait to be looked at.
+        #expect(try await Manta.wait([behind], timeout: .seconds(3)).ready.isEmpty)
+        _ = try #require(fopen(gate.file("gate"), "we").map { fclose($0) })
+        #expect(try await behind.value == 1)
+        #expect(try await slow.value == 0)
     }
 }
 }

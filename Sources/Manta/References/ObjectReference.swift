@@ -53,6 +53,11 @@ extension ObjectReference where Value: Decodable {
     ///
     /// Throws what the task threw, `MantaError` for a failure of the platform, `CancellationError` when the reading task is cancelled. A remote task that
     /// waits here gives its resources back meanwhile.
+    ///
+    /// Code that waits for what waits for it would wait for ever. `MantaError` with the code `conflict` is thrown instead where that can be told for sure: a
+    /// task that waits for its own result, at once; the running call of an actor that runs its calls one by one, when it waits for a later call of the same
+    /// actor, at once, or for another actor or task that does, a second or two later, at the wait that closes the circle. A circle through references that
+    /// were handed around, or through waits with a time limit, is not found; `manta explain TASK` tells where each of its tasks is.
     public var value: Value {
         get async throws { try await value(lending: true) }
     }

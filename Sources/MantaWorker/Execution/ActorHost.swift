@@ -112,6 +112,9 @@ final class ActorHost: Sendable {
         return lane.cancel(task)
     }
 
+    /// The call that runs alone while this one waits in line behind it.
+    func blocker(of task: TaskID) -> TaskID? { lane.blocker(of: task) ?? groups.values.lazy.compactMap { $0.blocker(of: task) }.first }
+
     func isRunning(_ task: TaskID) -> Bool { lane.isRunning(task) || groups.values.contains { $0.isRunning(task) } }
 
     /// Nothing of it runs on: what waits is dropped, what runs is cancelled.

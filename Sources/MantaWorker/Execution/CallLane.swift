@@ -127,6 +127,14 @@ final class CallLane: Sendable {
         for runner in runners { runner.cancel() }
     }
 
+    /// The call that runs alone while this one waits here; nil when this one does not wait here, or several may run.
+    func blocker(of task: TaskID) -> TaskID? {
+        guard limit == 1 else { return nil }
+        return mailbox.withLock { mailbox in
+            mailbox.queue.contains { $0.call.task == task } ? mailbox.runners.lazy.compactMap(\.call).first : nil
+        }
+    }
+
     func isRunning(_ task: TaskID) -> Bool { mailbox.withLock { $0.runners.contains { $0.call == task } } }
 
     /// Nothing waits and nothing runs.

@@ -123,6 +123,12 @@ final class HostedActors {
         return nil
     }
 
+    /// The call that runs alone while this one waits in line behind it. Without an actor, the call may be any one's.
+    func blocker(of task: TaskID, _ actor: ActorID?) -> TaskID? {
+        if let actor { return places[actor]?.host?.blocker(of: task) }
+        return places.values.lazy.compactMap { $0.host?.blocker(of: task) }.first
+    }
+
     func isRunning(_ task: TaskID, of actor: ActorID?) -> Bool {
         if let actor { return places[actor]?.host?.isRunning(task) == true }
         return places.values.contains { $0.host?.isRunning(task) == true }

@@ -80,6 +80,8 @@ final class Owner: @unchecked Sendable {
     var reports = TaskReports()
     var tables = TableWatches()
     let execution = Execution()
+    /// When the waits of what runs here are looked at next.
+    var waitsLookAt = Instant.zero
     let console = DriverConsole()
 
     private var commands: [OwnerCommand] = []
@@ -152,6 +154,7 @@ final class Owner: @unchecked Sendable {
         tickTasks()
         confirmBorrows()
         execution.tick(self)
+        tickWaits()
         tickStore()
         console.tick(at: loop.now)
     }
@@ -309,6 +312,7 @@ extension Owner: TransportDelegate {
         case .streamConsumed: execution.consumed(try StreamConsumed(from: &message.body))
         case .cancelTask: execution.cancel(try CancelTask(from: &message.body), self)
         case .cancelObject: try answer(try CancelObject(from: &message.body), correlation: try message.required(), on: link)
+        case .inquireWait: answer(try InquireWait(from: &message.body), correlation: try message.required(), on: link)
         case .getObject: answer(try GetObject(from: &message.body), correlation: try message.required(), on: link)
         case .copyChanged: copyChanged(try CopyChanged(from: &message.body))
         case .fetchProgram: try answer(try FetchProgram(from: &message.body), correlation: try message.required(), on: link)
