@@ -107,6 +107,16 @@ package final class TestCluster {
         return try await node(withProcess: pid)
     }
 
+    /// A node on the other machine; the cluster's `host` is the near end of the network.
+    package func addNode(behind network: NetworkNamespace, cpus: Double, store: Int? = nil) async throws -> TestNode {
+        let executable = try Session.executable()
+        defer { network.removeCopy(of: executable) }
+        return try await addNode(
+            cpus: cpus, store: store,
+            variables: ["MANTA_HOST": network.far, "MANTA_RUNTIME_DIRECTORY": "\(folder)/far", "MANTA_PROGRAM_DIRECTORY": "\(folder)/far/programs"],
+            program: try network.script(running: executable, in: folder))
+    }
+
     /// Ends this program's session, and with it its job, and joins with another one.
     package func beginAnotherJob() async throws {
         await session.stop()

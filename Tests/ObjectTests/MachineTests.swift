@@ -96,7 +96,7 @@ extension ObjectTests {
             let size = 1024
             let network = try await NetworkNamespace()
             try await TestCluster.run(nodes: [1], stores: [(size + 64) << 20], host: network.near) { cluster, _ in
-                let far = try await addNode(behind: network, to: cluster, store: (size + 64) << 20)
+                let far = try await cluster.addNode(behind: network, cpus: 1, store: (size + 64) << 20)
                 // The program is not over there, and goes by the network too.
                 let before = network.sentBytes
                 #expect(try await place.options(scheduling: .node(far.id)).remote().value == far.id.description)
@@ -123,7 +123,7 @@ extension ObjectTests {
         @Test func aMachineThatStaysCutOffIsGivenUpWithAllItHas() async throws {
             let network = try await NetworkNamespace()
             try await TestCluster.run(nodes: [1], stores: [64 << 20], host: network.near) { cluster, nodes in
-                let far = try await addNode(behind: network, to: cluster, store: 64 << 20)
+                let far = try await cluster.addNode(behind: network, cpus: 1, store: 64 << 20)
                 let made = makeNumbers.options(retries: 1, scheduling: .node(far.id, soft: true)).remote(seed: 3, count: 2 * perMegabyte)
                 _ = try await Manta.wait([made], fetch: false)
                 // Owned over there: one whose value is not here, and one with a copy in this machine's store.
@@ -154,16 +154,6 @@ extension ObjectTests {
                 }
                 #expect(try await place.options(scheduling: .node(far.id)).remote().value == far.id.description)
             }
-        }
-
-        private func addNode(behind network: NetworkNamespace, to cluster: TestCluster, store: Int) async throws -> TestNode {
-            let executable = try Session.executable()
-            defer { network.removeCopy(of: executable) }
-            return try await cluster.addNode(
-                cpus: 1, store: store,
-                variables: [
-                    "MANTA_HOST": network.far, "MANTA_RUNTIME_DIRECTORY": "\(cluster.folder)/far", "MANTA_PROGRAM_DIRECTORY": "\(cluster.folder)/far/programs",
-                ], program: try network.script(running: executable, in: cluster.folder))
         }
 
         private func near(_ node: TestNode, _ cluster: TestCluster) async throws -> NodeRow {

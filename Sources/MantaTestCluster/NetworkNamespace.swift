@@ -11,18 +11,18 @@ import MantaTestKit
 @discardableResult
 private func shell(_ command: String) -> Bool { system("{ \(command); } >/dev/null 2>&1") == 0 }
 
-final class NetworkNamespace {
+package final class NetworkNamespace {
     /// Needs root, `ip`, `nsenter` and a kernel that allows it.
-    static let isPermitted = shell("unshare -n -m ip link add name one type veth peer name two && command -v nsenter")
+    package static let isPermitted = shell("unshare -n -m ip link add name one type veth peer name two && command -v nsenter")
 
     /// The address of this end, and of the other.
-    let near: String
-    let far: String
+    package let near: String
+    package let far: String
     private let holder: Int32
     private let name: String
     private let loop = RunningLoop("namespace")
 
-    init() async throws {
+    package init() async throws {
         let number = Int(getpid())
         let subnet = "10.\(200 + number % 50).\(number / 64 % 256)."
         (name, near, far) = ("manta\(number % 100_000)", "\(subnet)\(number % 64 * 4 + 1)", "\(subnet)\(number % 64 * 4 + 2)")
@@ -51,11 +51,11 @@ final class NetworkNamespace {
         waitpid(holder, nil, 0)
     }
 
-    func cut() { shell("nsenter -t \(holder) -n ip link set other down") }
-    func restore() { shell("nsenter -t \(holder) -n ip link set other up") }
+    package func cut() { shell("nsenter -t \(holder) -n ip link set other down") }
+    package func restore() { shell("nsenter -t \(holder) -n ip link set other up") }
 
     /// Bytes that have left for the other end.
-    var sentBytes: Int {
+    package var sentBytes: Int {
         guard let file = fopen("/sys/class/net/\(name)/statistics/tx_bytes", "re") else { return 0 }
         defer { fclose(file) }
         var number = 0
