@@ -123,7 +123,8 @@ final class Owner: @unchecked Sendable {
     }
 
     private func use(_ node: NodeAddress) {
-        let link = transport.connect(to: node.endpoint)
+        // A worker ends with its node's process, not with a link to it: on a machine that stood still, a node may answer late.
+        let link = runtime.configuration.role == .worker ? transport.connect(to: node.endpoint, grace: .some(nil)) : transport.connect(to: node.endpoint)
         (nodeLink, nodeLinks[node.node]) = (link, link)
         (home, isKnownElsewhere) = (node, false)
         // The lost node's store went with it.
