@@ -182,7 +182,10 @@ extension Owner {
     }
 
     /// The head has given a node up, and with it the processes that nobody can reach any more: nothing of them is waited for.
+    ///
+    /// A worker whose own node was given up goes on while that lives: it may come back, and takes its workers along.
     func nodeLost(_ lost: NodeLost) {
+        if runtime.configuration.role != .driver, lost.node == runtime.node { return }
         let processes = (lost.processes ?? []) + [lost.node.process]
         for process in processes { processGone(process) }
         let error = MantaError(.nodeDied, "node \(lost.node.short) is lost, and every process on it")
