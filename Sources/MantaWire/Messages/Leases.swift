@@ -129,7 +129,7 @@ package struct RegisterWorker: WireRequest, CodedMessage, Hashable {
 }
 
 /// Node → worker: host this actor: for good, or, of those that share a process, until `EndHostedActor`.
-package struct StartActor: WireRequest, CodedMessage, Hashable {
+package struct StartActor: WireRequest, Hashable {
     package static var kind: MessageKind { .startActor }
     package typealias Reply = ActorStarted
     package var specification: ActorSpecification
@@ -140,23 +140,58 @@ package struct StartActor: WireRequest, CodedMessage, Hashable {
     package init(specification: ActorSpecification, restarts: Int, gpus: [String]? = nil) {
         (self.specification, self.restarts, self.gpus) = (specification, restarts, gpus)
     }
+    package func encode(into writer: inout MessagePackWriter) throws(MantaError) {
+        writer.writeArrayHeader(3)
+        try writer.write(specification)
+        writer.write(restarts)
+        writer.write(gpus)
+    }
+    package init(from reader: inout MessagePackReader) throws(MantaError) {
+        let count = try reader.readArrayHeader(atLeast: 3)
+        specification = try reader.readActorSpecification()
+        restarts = try reader.readInt()
+        gpus = try reader.readOptionalStrings()
+        try reader.skipFields(from: 3, to: count)
+    }
 }
 
 /// Worker → node: the constructor returned, or threw `error`.
-package struct ActorStarted: CodedMessage, Hashable {
+package struct ActorStarted: WireMessage, Hashable {
     package static var kind: MessageKind { .actorStarted }
     package var actor: ActorID
     package var error: String?
     package init(actor: ActorID, error: String?) { (self.actor, self.error) = (actor, error) }
+    package func encode(into writer: inout MessagePackWriter) throws(MantaError) {
+        writer.writeArrayHeader(2)
+        writer.write(actor)
+        writer.write(error)
+    }
+    package init(from reader: inout MessagePackReader) throws(MantaError) {
+        let count = try reader.readArrayHeader(atLeast: 2)
+        actor = try reader.readIdentifier()
+        error = try reader.readOptionalString()
+        try reader.skipFields(from: 2, to: count)
+    }
 }
 
 /// Node → worker that hosts several actors: this one has ended; let go of it. Acknowledged, also when it is not there.
-package struct EndHostedActor: WireRequest, CodedMessage, Hashable {
+package struct EndHostedActor: WireRequest, Hashable {
     package static var kind: MessageKind { .endHostedActor }
     package typealias Reply = Acknowledged
     package var actor: ActorID
     package var cause: DeathCause
     package init(actor: ActorID, cause: DeathCause) { (self.actor, self.cause) = (actor, cause) }
+    package func encode(into writer: inout MessagePackWriter) throws(MantaError) {
+        writer.writeArrayHeader(2)
+        writer.write(actor)
+        try writer.write(cause)
+    }
+    package init(from reader: inout MessagePackReader) throws(MantaError) {
+        let count = try reader.readArrayHeader(atLeast: 2)
+        actor = try reader.readIdentifier()
+        cause = try reader.readDeathCause()
+        try reader.skipFields(from: 2, to: count)
+    }
 }
 
 /// Worker → node, in answer to `StopWorker`: others still need what this process owns.

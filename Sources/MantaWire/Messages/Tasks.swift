@@ -46,7 +46,7 @@ package struct RunTask: WireMessage, Hashable {
         writer.write(task)
         writer.write(lease)
         writer.write(job)
-        if let parent { writer.write(parent) } else { writer.writeNil() }
+        writer.write(parent)
         writer.write(function)
         writer.write(attempt)
         writer.write(resultCount)
@@ -54,10 +54,7 @@ package struct RunTask: WireMessage, Hashable {
         if let timeLeft { writer.write(timeLeft) } else if fields > 8 { writer.writeNil() }
         if let group { try ValueEncoder.encode(group, into: &writer) } else if fields > 9 { writer.writeNil() }
         if let resources { writer.write(resources) } else if fields > 10 { writer.writeNil() }
-        if let gpus {
-            writer.writeArrayHeader(gpus.count)
-            for name in gpus { writer.write(name) }
-        }
+        if gpus != nil { writer.write(gpus) }
     }
 
     package init(from reader: inout MessagePackReader) throws(MantaError) {
@@ -65,7 +62,7 @@ package struct RunTask: WireMessage, Hashable {
         task = try reader.readIdentifier()
         lease = try reader.readIdentifier()
         job = try reader.readIdentifier()
-        parent = reader.readNilIfNext() ? nil : try reader.readIdentifier()
+        parent = try reader.readOptionalIdentifier()
         function = try reader.readString()
         attempt = try reader.readUInt32()
         resultCount = try reader.readUInt32()
@@ -73,10 +70,7 @@ package struct RunTask: WireMessage, Hashable {
         if count > 8 { timeLeft = try reader.readOptionalInt64() }
         if count > 9, !reader.readNilIfNext() { group = try ValueDecoder.decode(GroupMembership.self, from: &reader) }
         if count > 10, !reader.readNilIfNext() { resources = try reader.readResources() }
-        if count > 11, !reader.readNilIfNext() {
-            gpus = []
-            for _ in 0..<(try reader.readArrayHeader()) { gpus!.append(try reader.readString()) }
-        }
+        if count > 11 { gpus = try reader.readOptionalStrings() }
         try reader.skipFields(from: 12, to: count)
     }
 }
@@ -122,7 +116,7 @@ package struct CallActor: WireMessage, Hashable {
         writer.write(task)
         writer.write(actor)
         writer.write(job)
-        if let parent { writer.write(parent) } else { writer.writeNil() }
+        writer.write(parent)
         writer.write(sequence)
         writer.write(method)
         writer.write(methodName)
@@ -130,8 +124,8 @@ package struct CallActor: WireMessage, Hashable {
         writer.write(arguments)
         if isPlain { return }
         writer.write(attempt)
-        if let timeLeft { writer.write(timeLeft) } else { writer.writeNil() }
-        if let group { writer.write(group) } else { writer.writeNil() }
+        writer.write(timeLeft)
+        writer.write(group)
     }
 
     package init(from reader: inout MessagePackReader) throws(MantaError) {
@@ -139,7 +133,7 @@ package struct CallActor: WireMessage, Hashable {
         task = try reader.readIdentifier()
         actor = try reader.readIdentifier()
         job = try reader.readIdentifier()
-        parent = reader.readNilIfNext() ? nil : try reader.readIdentifier()
+        parent = try reader.readOptionalIdentifier()
         sequence = try reader.readUInt64()
         method = try reader.readUInt32()
         methodName = try reader.readString()
@@ -147,7 +141,7 @@ package struct CallActor: WireMessage, Hashable {
         arguments = try reader.readArguments()
         attempt = count > 9 ? try reader.readUInt32() : 1
         if count > 10 { timeLeft = try reader.readOptionalInt64() }
-        if count > 11 { group = reader.readNilIfNext() ? nil : try reader.readString() }
+        if count > 11 { group = try reader.readOptionalString() }
         try reader.skipFields(from: 12, to: count)
     }
 }
@@ -332,8 +326,6 @@ extension MessagePackReader {
         default: throw unexpected("a task's outcome")
         }
     }
-
-    fileprivate mutating func readOptionalInt64() throws(MantaError) -> Int64? { readNilIfNext() ? nil : try readInt64() }
 
     fileprivate mutating func readArguments() throws(MantaError) -> [ArgumentPayload] {
         let count = try readArrayHeader()

@@ -1,0 +1,119 @@
+// How an actor's specification and status, and the ends of incarnations, travel: in fixed fields, written and read by hand, because thousands of actors are
+// made in a second and each goes through four processes. New fields come at the end; what few actors have (a placement, groups of calls, snapshots) keeps
+// its `Codable` form.
+
+import MantaModel
+
+extension MessagePackWriter {
+    mutating func write(_ actor: ActorSpecification) throws(MantaError) {
+        writeArrayHeader(20)
+        write(actor.id)
+        write(actor.job)
+        try write(actor.program)
+        write(actor.type)
+        write(actor.initializer)
+        writeArrayHeader(actor.arguments.count)
+        for argument in actor.arguments { writeBinary(argument) }
+        write(actor.name)
+        write(actor.namespace)
+        write(actor.lifetime == .detached)
+        write(actor.resources)
+        write(actor.placementResources)
+        write(actor.maxRestarts)
+        write(actor.maxConcurrency)
+        write(actor.owner)
+        write(actor.maxTaskRetries)
+        try writeCodable(actor.concurrencyGroups)
+        try writeCodable(actor.scheduling)
+        if let isolation = actor.isolation { write(isolation == .shared) } else { writeNil() }
+        try writeCodable(actor.snapshots)
+        try writeCodable(actor.references)
+    }
+
+    mutating func write(_ program: Program) throws(MantaError) {
+        writeArrayHeader(3)
+        write(program.path)
+        writeMapHeader(program.environment.count)
+        for (name, value) in program.environment {
+            write(name)
+            write(value)
+        }
+        write(program.hash)
+    }
+
+    mutating func write(_ actor: ActorStatus) throws(MantaError) {
+        writeArrayHeader(8)
+        write(actor.id)
+        write(actor.type)
+        write(actor.state.rawValue)
+        write(actor.address)
+        write(actor.node)
+        write(actor.restarts)
+        try write(actor.death)
+        write(actor.maxTaskRetries)
+    }
+
+    mutating func write(_ cause: DeathCause) throws(MantaError) {
+        writeArrayHeader(3)
+        write(cause.kind.rawValue)
+        write(cause.detail)
+        try writeCodable(cause.facts)
+    }
+}
+
+extension MessagePackReader {
+    mutating func readActorSpecification() throws(MantaError) -> ActorSpecification {
+        let count = try readArrayHeader(atLeast: 20)
+        let (id, job, program): (ActorID, JobID, Program) = (try readIdentifier(), try readIdentifier(), try readProgram())
+        let (type, initializer) = (try readString(), try readUInt32())
+        var arguments: [[UInt8]] = []
+        for _ in 0..<(try readArrayHeader()) { arguments.append(try readBinary()) }
+        let (name, namespace, isDetached) = (try readOptionalString(), try readString(), try readBool())
+        let (resources, placementResources) = (try readResources(), try readResources())
+        let (maxRestarts, maxConcurrency, owner) = (try readInt(), try readInt(), try readProcessAddress())
+        let maxTaskRetries = try readOptionalInt()
+        let concurrencyGroups = try readCodable([String: Int].self)
+        let scheduling = try readCodable(Scheduling.self)
+        let isolation: ActorIsolation? = readNilIfNext() ? nil : try readBool() ? .shared : .process
+        let snapshots = try readCodable(SnapshotPolicy.self)
+        let references = try readCodable([ArgumentReference].self)
+        try skipFields(from: 20, to: count)
+        return ActorSpecification(
+            id: id, job: job, program: program, type: type, initializer: initializer, arguments: arguments, name: name, namespace: namespace,
+            lifetime: isDetached ? .detached : .job, resources: resources, placementResources: placementResources, maxRestarts: maxRestarts,
+            maxConcurrency: maxConcurrency, owner: owner, maxTaskRetries: maxTaskRetries, concurrencyGroups: concurrencyGroups, scheduling: scheduling,
+            isolation: isolation, snapshots: snapshots, references: references)
+    }
+
+    mutating func readProgram() throws(MantaError) -> Program {
+        let count = try readArrayHeader(atLeast: 3)
+        let path = try readString()
+        var environment: [String: String] = [:]
+        for _ in 0..<(try readMapHeader()) { environment[try readString()] = try readString() }
+        let hash = try readOptionalString()
+        try skipFields(from: 3, to: count)
+        return Program(path: path, environment: environment, hash: hash)
+    }
+
+    mutating func readActorStatus() throws(MantaError) -> ActorStatus {
+        let count = try readArrayHeader(atLeast: 8)
+        let (id, type): (ActorID, String) = (try readIdentifier(), try readString())
+        guard let state = ActorState(rawValue: try readString()) else { throw unexpected("an actor's state") }
+        let address = try readOptionalProcessAddress()
+        let node: NodeID? = try readOptionalIdentifier()
+        let restarts = try readInt()
+        let death = try readOptionalDeathCause()
+        let maxTaskRetries = try readOptionalInt()
+        try skipFields(from: 8, to: count)
+        return ActorStatus(
+            id: id, type: type, state: state, address: address, node: node, restarts: restarts, death: death, maxTaskRetries: maxTaskRetries)
+    }
+
+    mutating func readDeathCause() throws(MantaError) -> DeathCause {
+        let count = try readArrayHeader(atLeast: 3)
+        guard let kind = DeathCause.Kind(rawValue: try readString()) else { throw unexpected("a kind of death") }
+        let (detail, facts) = (try readString(), try readCodable(DeathCause.Facts.self))
+        try skipFields(from: 3, to: count)
+        return DeathCause(kind, detail, facts: facts)
+    }
+}
