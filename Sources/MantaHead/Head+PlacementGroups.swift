@@ -33,7 +33,7 @@ extension Head {
         if jobs.hasEnded(specification.job), specification.lifetime == .job, !specification.isOwnedByActor {
             throw MantaError(.conflict, "job \(specification.job) has ended; it creates no more placement groups")
         }
-        askGroups(.create(specification, isRepeated: message.isRepeated ?? false), correlation, on: link)
+        askGroups(.create(specification, isRepeated: message.isRepeated), correlation, on: link)
     }
 
     /// A node asks about groups that it has not heard of: it came when they were gone.
