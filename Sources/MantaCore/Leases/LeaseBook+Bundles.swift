@@ -147,7 +147,8 @@ extension LeaseBook {
                 closingGroups.remove(id)
                 continue
             }
-            let names = total.amounts.keys.filter { BundleResource.parse($0)?.group == id }
+            let bundles = group.specification.bundles
+            let names = group.committed.reduce(into: Set<String>()) { $0.formUnion(BundleResource.gained(id, $1, bundles[$1]).amounts.keys) }
             guard names.allSatisfy({ available[$0] == total[$0] }) else { continue }
             for name in names { (total[name], available[name]) = (0, 0) }
             for index in group.committed {
