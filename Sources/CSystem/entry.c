@@ -6,6 +6,7 @@
 
 #define _GNU_SOURCE
 #include "entry.h"
+#include "template.h"
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,12 +19,12 @@ typedef int (*start_function)(main_function, int, char **, void (*)(void), void 
 extern int manta_role_main(int argc, char **argv, char **envp) __attribute__((weak));
 
 // The C library has not set environ up yet; on the stack the environment follows the arguments.
-static int has_role(int argc, char **argv) {
+static const char *role(int argc, char **argv) {
     size_t length = strlen(MANTA_ROLE_VARIABLE);
     for (char **entry = argv + argc + 1; *entry; entry++) {
-        if (strncmp(*entry, MANTA_ROLE_VARIABLE, length) == 0 && (*entry)[length] == '=' && (*entry)[length + 1] != 0) return 1;
+        if (strncmp(*entry, MANTA_ROLE_VARIABLE, length) == 0 && (*entry)[length] == '=' && (*entry)[length + 1] != 0) return *entry + length + 1;
     }
-    return 0;
+    return NULL;
 }
 
 int __libc_start_main(
@@ -35,6 +36,7 @@ int __libc_start_main(
         (void)!write(2, message, sizeof message - 1);
         _exit(127);
     }
-    if (manta_role_main && has_role(argc, argv)) main = manta_role_main;
+    const char *wanted = manta_role_main ? role(argc, argv) : NULL;
+    if (wanted) main = strcmp(wanted, MANTA_TEMPLATE_ROLE) == 0 ? manta_template_main : manta_role_main;
     return real(main, argc, argv, init, fini, rtld_fini, stack_end);
 }

@@ -16,3 +16,7 @@ func roleMain(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePoi
     }
     run()
 }
+
+/// Runs once in a process that forks workers, before the first: what it makes they share. It must not touch tasks or Dispatch, which do not survive a fork.
+@_cdecl("manta_template_warm")
+func warmTemplate() { _ = Records.program }

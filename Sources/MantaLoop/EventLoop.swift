@@ -44,6 +44,8 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     var descriptors = DescriptorTable()
     private var timers = TimerTable()
     private var sources: [any LoopSource] = []
+    /// Whose ends are awaited here.
+    var watchedProcesses: Set<Int32> = []
     private let spinner: Spinner
     private let thread = Mutex<pthread_t?>(nil)
 

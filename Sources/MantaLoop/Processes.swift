@@ -106,7 +106,9 @@ package final class ProcessWatch: @unchecked Sendable {
         }
         guard opened >= 0 else { throw MantaError(.system, "cannot watch process \(pid): \(String(cString: strerror(-opened)))") }
         descriptor = opened
+        loop.watchedProcesses.insert(pid)
         do throws(MantaError) { registration = try loop.addDescriptor(opened, .read) { _ in self.ended() } } catch {
+            loop.watchedProcesses.remove(pid)
             close(opened)
             throw error
         }
@@ -118,6 +120,7 @@ package final class ProcessWatch: @unchecked Sendable {
         onExit = nil
         if let registration { loop.removeDescriptor(registration) }
         registration = nil
+        loop.watchedProcesses.remove(pid)
         if descriptor >= 0 { close(descriptor) }
         descriptor = -1
     }

@@ -140,6 +140,7 @@ package final class Node: @unchecked Sendable {
         store.tick()
         tickArguments()
         processes.checkStarts(now: loop.now)
+        if configuration.forksWorkers { loop.reapStrangers() }
         stopIdleSharedProcesses()
         // Other nodes move work here by what the head tells them: a great change is told before the next heartbeat.
         if let last = lastHeartbeat, last.available != book.available { heartbeat() }

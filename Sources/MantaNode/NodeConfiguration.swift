@@ -31,6 +31,8 @@ package struct NodeConfiguration: Sendable {
     package var spills: Bool
     /// An idle node keeps this many workers of a driver's program ready; nil is one per CPU.
     package var prestart: Int?
+    /// Whether workers are forked from templates of their programs: this process then adopts the orphans below it.
+    package var forksWorkers = false
     /// What `CUDA_VISIBLE_DEVICES` calls this node's GPUs, in their order; those beyond are called by their number.
     package var gpuNames: [String] = VisibleGPUs.inherited
 

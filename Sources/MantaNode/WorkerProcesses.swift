@@ -3,6 +3,8 @@
 // A worker is the job's executable in the worker role. It must register within `Limits.workerStartDeadline` of its start, or it is killed. Its death is
 // seen at once, and its cause told in words and facts: exit code or signal, what it ran, how long it lived, its peak memory, the last lines of its
 // standard error.
+//
+// The first worker of a program is started from its file. Programs that need more get a template (see WorkerTemplates), which forks them.
 
 import CSystem
 import Glibc
@@ -50,11 +52,15 @@ final class WorkerProcesses {
     private let configuration: NodeConfiguration
     private let loop: EventLoop
     private let memoryLimit = MemoryLimit.ofThisProcess()
+    private let templates: WorkerTemplates?
     private(set) var processes: [ProcessID: WorkerProcess] = [:]
     /// Called once for each process that ended.
     var ended: (WorkerProcess, DeathCause) -> Void = { _, _ in }
 
-    init(configuration: NodeConfiguration, loop: EventLoop) { (self.configuration, self.loop) = (configuration, loop) }
+    init(configuration: NodeConfiguration, loop: EventLoop) {
+        (self.configuration, self.loop) = (configuration, loop)
+        templates = configuration.forksWorkers ? WorkerTemplates(loop: loop) : nil
+    }
 
     /// Starts a worker from the file that holds its program; throws when there are too many or it cannot be run.
     func start(
@@ -86,22 +92,24 @@ final class WorkerProcesses {
     private func spawn(
         _ program: Program, _ executable: String, _ id: ProcessID, _ files: WorkerFiles, _ note: WorkerNote?, _ added: [String: String]
     ) throws(MantaError) -> Int32 {
-        var environment = program.environment.merging(added) { _, added in added }
-        environment["MANTA_ROLE"] = "worker"
-        environment["MANTA_ADDRESS"] = configuration.head
-        environment["MANTA_NODE_ENDPOINT"] = configuration.place.endpoint.text
-        environment["MANTA_HOST"] = configuration.place.port?.host ?? ""
-        environment["MANTA_NODE_ID"] = configuration.node.description
-        environment["MANTA_PROCESS_ID"] = id.description
-        environment["MANTA_RUNTIME_DIRECTORY"] = configuration.runtimeDirectory
-        environment["MANTA_LOG_DIRECTORY"] = configuration.logDirectory
-        environment["MANTA_PROGRAM"] = program.path
-        environment["MANTA_PROGRAM_HASH"] = program.hash ?? ""
-        if note != nil { environment["MANTA_NOTE_FD"] = "3" }
+        var variables = added
+        variables["MANTA_ROLE"] = "worker"
+        variables["MANTA_ADDRESS"] = configuration.head
+        variables["MANTA_NODE_ENDPOINT"] = configuration.place.endpoint.text
+        variables["MANTA_HOST"] = configuration.place.port?.host ?? ""
+        variables["MANTA_NODE_ID"] = configuration.node.description
+        variables["MANTA_PROCESS_ID"] = id.description
+        variables["MANTA_RUNTIME_DIRECTORY"] = configuration.runtimeDirectory
+        variables["MANTA_LOG_DIRECTORY"] = configuration.logDirectory
+        variables["MANTA_PROGRAM"] = program.path
+        variables["MANTA_PROGRAM_HASH"] = program.hash ?? ""
+        if note != nil { variables["MANTA_NOTE_FD"] = "3" }
         let output = try Self.appending(files.output)
         defer { close(output) }
         let errors = try Self.appending(files.errors)
         defer { close(errors) }
+        if let pid = templates?.fork(program, executable, adding: variables, output: output, error: errors, inherited: note?.descriptor) { return pid }
+        let environment = program.environment.merging(variables) { _, added in added }
         return try ChildProcess(
             path: executable, arguments: [program.path], environment: ProcessEnvironment.current(adding: environment), output: output, error: errors,
             inherited: note?.descriptor
@@ -127,8 +135,9 @@ final class WorkerProcesses {
         kill(worker.pid, SIGKILL)
     }
 
-    /// Ends workers that did not register in time.
+    /// Ends workers that did not register in time, and templates that nobody needs any more.
     func checkStarts(now: Instant) {
+        templates?.endIdle(now: now)
         for (id, worker) in processes where !worker.isRegistered && now - worker.startedAt > Limits.workerStartDeadline {
             end(id, because: DeathCause(.startFailed, "worker \(worker.pid) did not register within \(Limits.workerStartDeadline); see \(worker.files.errors)"))
         }

@@ -1,5 +1,5 @@
 // CSystem: what Swift cannot import from the system's C headers (variadic calls, macros, missing wrappers), and the few
-// steps that must not run Swift code at all: those between vfork and exec, and a signal handler. Nothing here decides anything.
+// steps that must not run Swift code at all: those between vfork and exec, a signal handler, and a process that forks others. Nothing here decides anything.
 //
 // Functions answer a negative errno on failure, so that Swift never reads errno after reference counting touched it.
 #pragma once
@@ -15,6 +15,7 @@
 #include "hash.h"
 #include "note.h"
 #include "shared.h"
+#include "template.h"
 
 // The event loop that runs on this thread, or null. Inline, since every hand-over of work to a loop reads it.
 extern __thread void *manta_current_loop_pointer __attribute__((tls_model("initial-exec")));

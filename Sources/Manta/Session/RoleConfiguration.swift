@@ -40,6 +40,8 @@ package enum Variable {
     package static let streamItems = "MANTA_STREAM_ITEMS"
     /// What a process may use to remember the tasks whose results lie in stores, in bytes; 1 GiB without it.
     package static let lineageBytes = "MANTA_LINEAGE_BYTES"
+    /// `0`: every worker of a node is started from its program's file, none forked from a template.
+    package static let templates = "MANTA_TEMPLATES"
     package static let readyDescriptor = "MANTA_READY_FD"
     package static let namespace = "MANTA_NAMESPACE"
     package static let program = "MANTA_PROGRAM"

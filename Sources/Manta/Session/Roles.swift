@@ -70,12 +70,16 @@ private func startNode(_ loop: EventLoop, _ logger: Logger) throws -> (String, (
     let id = NodeID.random()
     let programs = ProcessEnvironment[Variable.programDirectory] ?? "\(durableFolder())/programs"
     let spills = ProcessEnvironment[Variable.spillDirectory] != "off"
-    let configuration = NodeConfiguration(
+    var configuration = NodeConfiguration(
         head: head, place: ListeningPlace(path: "\(sockets)/\(id.short).sock", port: try networkPort(head: head)), runtimeDirectory: sockets, logDirectory: logs, total: total,
         programDirectory: programs, hashNotes: Folders.hashNotes, node: id,
         labels: try parseLabels(ProcessEnvironment[Variable.labels] ?? ""), workerMemory: try number(Variable.workerMemory).map { Int64($0) },
         storeBytes: try storeBytes(), spillDirectory: spills ? ProcessEnvironment[Variable.spillDirectory].map { "\($0)/manta-\(id.short)" } : nil,
         spills: spills)
+    if ProcessEnvironment[Variable.templates] != "0" {
+        try ProcessTemplate.adoptOrphans()
+        configuration.forksWorkers = true
+    }
     let node = Node(configuration: configuration, loop: loop, logger: logger)
     return (try node.start(), { node.stop() })
 }
