@@ -11,12 +11,19 @@ import MantaWire
 extension Head {
     // MARK: Questions
 
-    func createActor(_ message: CreateActor, _ correlation: Correlation, on link: Link) throws(MantaError) {
+    func createActor(_ message: CreateActor, _ correlation: Correlation, on link: Link, tries: Int = 0) throws(MantaError) {
         let specification = message.specification
         if jobs.hasEnded(specification.job), specification.lifetime == .job {
             throw MantaError(.conflict, "job \(specification.job) has ended; it creates no more actors")
         }
         if let group = specification.placementResources.group, !message.getIfExists, placementGroups.isGone(group, at: loop.now) {
+            // The process that registers the group may be slower than this one, to which it gave the group.
+            if placementGroups.status(group) == nil, tries < Self.groupTries {
+                loop.schedule(after: Self.orderPause) { [self] in
+                    do throws(MantaError) { try createActor(message, correlation, on: link, tries: tries + 1) } catch { link.fail(correlation, error) }
+                }
+                return
+            }
             throw MantaError(.placementGroupRemoved, "placement group \(group.short) was removed; actor \(specification.id.short) of type \(specification.type) cannot run in it")
         }
         let isOwner = link.peer?.process == specification.owner.process
@@ -152,6 +159,8 @@ extension Head {
     // MARK: Orders to nodes
 
     private static let orderPause = Duration.milliseconds(250)
+    /// How often a placement group that nobody knows is looked for.
+    private static let groupTries = 8
 
     /// Tells a node to run an actor. A node that is away gets the order again when it registers; one that does not answer, after a pause.
     private func order(_ specification: ActorSpecification, restarts: Int, on node: NodeID) {

@@ -80,6 +80,8 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         /// The node is on this machine, and so is its store.
         var hasStore = false
         var aliases: [ActorID: ActorID] = [:]
+        /// Placement groups that were registered without waiting for the head.
+        var namelessGroups: Set<PlacementGroupID> = []
     }
 
     private struct WeakHandle { weak var handle: ObjectHandle? }
@@ -327,13 +329,20 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
 
     // MARK: Placement groups
 
+    /// A group without a name that ends with its job is registered without waiting for the head: what is submitted to it from here on comes after it.
     package func createGroup(
         bundles: [Resources], strategy: PlacementStrategy, name: String?, namespace: String?, lifetime: ActorLifetime
     ) async throws -> PlacementGroupSpecification {
-        let isOwnedByActor = try await onLoop { $0.execution.actors.areDetached }
-        let specification = PlacementGroupSpecification(
+        var specification = PlacementGroupSpecification(
             id: .random(), bundles: bundles, strategy: strategy, name: name, namespace: namespace ?? self.namespace, lifetime: lifetime, job: job,
-            owner: address, isOwnedByActor: isOwnedByActor)
+            owner: address, isOwnedByActor: false)
+        if let complaint = specification.complaint { throw MantaError(.invalidArgument, complaint) }
+        if name == nil, lifetime == .job {
+            place.withLock { _ = $0.namelessGroups.insert(specification.id) }
+            post(.registerGroup(specification))
+            return specification
+        }
+        specification.isOwnedByActor = try await onLoop { $0.execution.actors.areDetached }
         let created = try await head(CreateGroup(specification: specification)).specification
         if lifetime == .job { try await onLoop { $0.ownedGroups.made(created) } }
         return created
@@ -344,6 +353,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     }
 
     package func removeGroup(_ id: PlacementGroupID) async throws {
+        if place.withLock({ $0.namelessGroups.remove(id) }) != nil { return post(.removeGroup(id)) }
         _ = try await head(RemoveGroup(group: id))
         try await onLoop { $0.ownedGroups.remove(id) }
     }

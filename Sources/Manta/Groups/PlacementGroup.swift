@@ -34,7 +34,8 @@ public struct PlacementGroup: Codable, Hashable, Sendable {
         return true
     }
 
-    /// Ends what runs in it and frees what it holds. Removing it twice is no error.
+    /// Ends what runs in it and frees what it holds. Removing it twice is no error. Of a group without a name that this process made the order is on its
+    /// way when this returns, before whatever this process asks for next; any other one is removed then.
     public func remove() async throws {
         guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
         try await runtime.removeGroup(id)
@@ -42,7 +43,8 @@ public struct PlacementGroup: Codable, Hashable, Sendable {
 }
 
 extension Manta {
-    /// Registers a placement group. It is created when all its bundles fit, which `ready()` and `isReady(within:)` tell.
+    /// Registers a placement group. It is created when all its bundles fit, which `ready()` and `isReady(within:)` tell. One without a name that ends with
+    /// its job is registered without waiting for the head: `ready()` fails when there are too many.
     ///
     /// - Parameters:
     ///   - bundles: resources by name: `[["CPU": 2], ["CPU": 1, "GPU": 1]]`.

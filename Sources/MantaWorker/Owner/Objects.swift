@@ -120,7 +120,7 @@ extension Owner {
                     handle.fulfill(wait.value)
                 case .failure(let error):
                     objects.settled(handle.id, size: nil)
-                    handle.fail(error)
+                    handle.fail(ownedGroups.refusal(of: id) ?? error)
                 }
             }
         }

@@ -213,6 +213,8 @@ final class Owner: @unchecked Sendable {
         case .cancel(let handle, let cancellation): cancel(handle, cancellation) { _ in }
         case .finished(let run): execution.finished(run, self)
         case .unheld(let actor): unheld(actor)
+        case .registerGroup(let specification): register(specification)
+        case .removeGroup(let group): remove(group)
         case .openStream(let stream): execution.open(stream)
         case .streamItem(let item, let references): execution.send(item, references, self)
         case .closeStream(let task): execution.close(task)

@@ -124,6 +124,8 @@ enum OwnerCommand: Sendable {
     case cancel(ObjectHandle, Cancellation)
     indirect case finished(FinishedRun)
     case unheld(ActorID)
+    indirect case registerGroup(PlacementGroupSpecification)
+    case removeGroup(PlacementGroupID)
     case openStream(OutgoingStream)
     indirect case streamItem(StreamItem, [ObjectHandle])
     case closeStream(TaskID)
