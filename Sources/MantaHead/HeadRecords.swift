@@ -74,13 +74,15 @@ extension StoredJob {
 extension StoredActor {
     /// Nil when it cannot be encoded, which a specification that came in a message always can.
     init?(_ row: ActorDirectory.Row) {
-        guard let bytes = try? encoded(row.specification) else { return nil }
-        self.init(id: row.specification.id, specification: bytes, state: row.state, restarts: row.restarts, createdAt: row.createdAt)
+        var writer = MessagePackWriter()
+        guard (try? writer.write(row.specification)) != nil else { return nil }
+        self.init(id: row.specification.id, specification: writer.bytes, state: row.state, restarts: row.restarts, createdAt: row.createdAt)
     }
 
     func row() throws(MantaError) -> ActorDirectory.Row {
         do throws(MantaError) {
-            let specification = try ValueDecoder.decode(ActorSpecification.self, from: specification)
+            var reader = MessagePackReader(self.specification)
+            let specification = try reader.readActorSpecification()
             return ActorDirectory.Row(specification: specification, state: state, restarts: restarts, createdAt: createdAt)
         } catch {
             throw MantaError(.malformed, "the store's row of actor \(id) cannot be read; was it written by another release?", cause: error)

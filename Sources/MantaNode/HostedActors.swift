@@ -54,6 +54,7 @@ extension Node {
     /// Its resources are there.
     func startActor(_ id: ActorID) {
         guard let actor = actors[id], case .reserving = actor.phase else { return }
+        if actor.specification.isolation == .shared, putIntoRunningProcess(id, actor.specification) { return }
         let (program, owner) = (actor.specification.program, actor.specification.owner)
         programs.prepare(program, from: links[owner.process] ?? transport.connect(to: owner)) { [self] result in
             // It may have been ended while its program was on its way.

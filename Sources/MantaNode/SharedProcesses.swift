@@ -10,10 +10,17 @@ import MantaTransport
 import MantaWire
 
 extension Node {
-    /// Puts an actor whose resources are there into a process that takes it.
+    /// Puts an actor whose resources are there into a process that runs already; false when none takes it.
+    func putIntoRunningProcess(_ id: ActorID, _ specification: ActorSpecification) -> Bool {
+        guard let process = shared.place(id, SharedProcessBook.Kind(specification)) else { return false }
+        start(id, in: process)
+        return true
+    }
+
+    /// Starts a process for an actor and others like it, unless there is one by now.
     func share(_ id: ActorID, _ specification: ActorSpecification, from executable: String) throws(MantaError) {
+        if putIntoRunningProcess(id, specification) { return }
         let kind = SharedProcessBook.Kind(specification)
-        if let process = shared.place(id, kind) { return start(id, in: process) }
         let worker = try processes.start(
             specification.program, from: executable, for: .sharedActors, title: "shared actors", environment: VisibleGPUs.environment(of: nil, on: configuration.total))
         outputs.follow(worker)

@@ -79,7 +79,13 @@ package struct ActorDirectory: Sendable {
     }
 
     struct Entry: Sendable {
-        let specification: ActorSpecification
+        /// In a box: entries are copied often, and a specification has many parts.
+        private final class Box: Sendable {
+            let specification: ActorSpecification
+            init(_ specification: ActorSpecification) { self.specification = specification }
+        }
+        private let box: Box
+        var specification: ActorSpecification { box.specification }
         let createdAt: WallTime
         /// In the order of creation.
         let number: UInt64
@@ -103,6 +109,10 @@ package struct ActorDirectory: Sendable {
         var mayLinger = false
         /// Questions that are answered when it is stored, or found again.
         var questions: [Token] = []
+
+        init(specification: ActorSpecification, createdAt: WallTime, number: UInt64, phase: Phase) {
+            (box, self.createdAt, self.number, self.phase) = (Box(specification), createdAt, number, phase)
+        }
     }
 
     /// What can be asked; the answer comes as an action, at once or later.

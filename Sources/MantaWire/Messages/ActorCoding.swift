@@ -2,10 +2,10 @@
 // made in a second and each goes through four processes. New fields come at the end; what few actors have (a placement, groups of calls, snapshots) keeps
 // its `Codable` form.
 
-import MantaModel
+package import MantaModel
 
 extension MessagePackWriter {
-    mutating func write(_ actor: ActorSpecification) throws(MantaError) {
+    package mutating func write(_ actor: ActorSpecification) throws(MantaError) {
         writeArrayHeader(20)
         write(actor.id)
         write(actor.job)
@@ -62,7 +62,7 @@ extension MessagePackWriter {
 }
 
 extension MessagePackReader {
-    mutating func readActorSpecification() throws(MantaError) -> ActorSpecification {
+    package mutating func readActorSpecification() throws(MantaError) -> ActorSpecification {
         let count = try readArrayHeader(atLeast: 20)
         let (id, job, program): (ActorID, JobID, Program) = (try readIdentifier(), try readIdentifier(), try readProgram())
         let (type, initializer) = (try readString(), try readUInt32())
