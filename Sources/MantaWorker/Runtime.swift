@@ -82,6 +82,8 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         var aliases: [ActorID: ActorID] = [:]
         /// Placement groups that were registered without waiting for the head.
         var namelessGroups: Set<PlacementGroupID> = []
+        /// When the head said last that they are ready.
+        var readyGroups: [PlacementGroupID: Instant] = [:]
     }
 
     private struct WeakHandle { weak var handle: ObjectHandle? }
@@ -353,16 +355,34 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     }
 
     package func removeGroup(_ id: PlacementGroupID) async throws {
-        if place.withLock({ $0.namelessGroups.remove(id) }) != nil { return post(.removeGroup(id)) }
+        let isNameless = place.withLock { place in
+            place.readyGroups[id] = nil
+            return place.namelessGroups.remove(id) != nil
+        }
+        if isNameless { return post(.removeGroup(id)) }
         _ = try await head(RemoveGroup(group: id))
         try await onLoop { $0.ownedGroups.remove(id) }
     }
 
     /// A handle that is settled with the value when the group is created, or fails when it is removed.
     package func whenReady(_ id: PlacementGroupID, value: [UInt8]) -> ObjectHandle {
+        if wasReadyJustNow(id) { return put(EncodedValue(bytes: value)) }
         let handle = ObjectHandle(id: ObjectID(task: nextTaskID(), index: 0), owner: address, keeper: self)
         loop.execute { self.owner.awaitGroup(id, value, handle) }
         return handle
+    }
+
+    /// The head said so within the second, in which it would not have noticed the loss of a node either.
+    private func wasReadyJustNow(_ id: PlacementGroupID) -> Bool {
+        place.withLock { $0.readyGroups[id] }.map { EventLoop.clock() - $0 < .seconds(1) } ?? false
+    }
+
+    func groupIsReady(_ id: PlacementGroupID) {
+        let now = EventLoop.clock()
+        place.withLock { place in
+            if place.readyGroups.count >= 1_000 { place.readyGroups = place.readyGroups.filter { now - $0.value < .seconds(1) } }
+            place.readyGroups[id] = now
+        }
     }
 
     package func kill(actor: ActorID, mayRestart: Bool = false) async throws {

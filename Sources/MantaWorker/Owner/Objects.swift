@@ -99,11 +99,17 @@ extension Owner {
     /// Settles the handle when the placement group is created or removed. The question is asked again while the head is away.
     func awaitGroup(_ id: PlacementGroupID, _ value: [UInt8], _ handle: ObjectHandle) {
         objects.created(handle.id, source: "a placement group", at: loop.now)
-        let isFirst = groupWaits[id] == nil
+        askWhetherReady(id)
         // A handle may be released before the answer comes: nobody waits for it then.
-        groupWaits[id, default: []].removeAll { $0.handle == nil }
+        groupWaits[id]!.removeAll { $0.handle == nil }
         groupWaits[id]!.append(GroupWait(handle: handle, value: value))
-        if isFirst { askGroup(id) }
+    }
+
+    /// Asks for the answer, unless it was asked for and is awaited.
+    func askWhetherReady(_ id: PlacementGroupID) {
+        guard groupWaits[id] == nil else { return }
+        groupWaits[id] = []
+        askGroup(id)
     }
 
     private func askGroup(_ id: PlacementGroupID) {
@@ -112,6 +118,7 @@ extension Owner {
                 _ = loop.schedule(after: .seconds(1)) { [self] in askGroup(id) }
                 return
             }
+            if case .success = result { runtime.groupIsReady(id) }
             for wait in groupWaits.removeValue(forKey: id) ?? [] {
                 guard let handle = wait.handle else { continue }
                 switch result {

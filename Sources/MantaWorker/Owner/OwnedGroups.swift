@@ -65,6 +65,8 @@ extension Owner {
         specification.isOwnedByActor = execution.actors.areDetached
         ownedGroups.made(specification)
         askToRegister(specification)
+        // Most who make a group wait for it next.
+        askWhetherReady(specification.id)
     }
 
     private func askToRegister(_ specification: PlacementGroupSpecification) {
