@@ -355,11 +355,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     }
 
     package func removeGroup(_ id: PlacementGroupID) async throws {
-        let isNameless = place.withLock { place in
-            place.readyGroups[id] = nil
-            return place.namelessGroups.remove(id) != nil
-        }
-        if isNameless { return post(.removeGroup(id)) }
+        if groupIsRemoved(id) { return post(.removeGroup(id)) }
         _ = try await head(RemoveGroup(group: id))
         try await onLoop { $0.ownedGroups.remove(id) }
     }
@@ -375,6 +371,15 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     /// The head said so within the second, in which it would not have noticed the loss of a node either.
     private func wasReadyJustNow(_ id: PlacementGroupID) -> Bool {
         place.withLock { $0.readyGroups[id] }.map { EventLoop.clock() - $0 < .seconds(1) } ?? false
+    }
+
+    /// Whether it was registered without waiting for the head.
+    @discardableResult
+    func groupIsRemoved(_ id: PlacementGroupID) -> Bool {
+        place.withLock { place in
+            place.readyGroups[id] = nil
+            return place.namelessGroups.remove(id) != nil
+        }
     }
 
     func groupIsReady(_ id: PlacementGroupID) {

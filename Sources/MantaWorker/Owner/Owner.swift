@@ -309,7 +309,10 @@ extension Owner: TransportDelegate {
         case .actorChanged: actorChanged(try ActorChanged(from: &message.body).status)
         case .demandInfeasible: demandIsInfeasible(try DemandInfeasible(from: &message.body))
         case .nodeLost: nodeLost(try NodeLost(from: &message.body))
-        case .groupRemoved: ownedGroups.removed(try GroupRemoved(from: &message.body).group)
+        case .groupRemoved:
+            let group = try GroupRemoved(from: &message.body).group
+            ownedGroups.removed(group)
+            runtime.groupIsRemoved(group)
         case .tableChanged: tables.changed(try TableChanged(from: &message.body), self)
         case .streamItem: streamItem(try StreamItem(from: &message.body), from: link)
         case .streamConsumed: execution.consumed(try StreamConsumed(from: &message.body))
