@@ -2,13 +2,65 @@
 
 package import MantaModel
 
-/// Any process → head, in batches, never on the hot path: what became of tasks. Later records of a task replace earlier ones.
-package struct ReportTasks: CodedMessage, Hashable {
+/// Any process → head, in batches: what became of tasks. Later records of a task replace earlier ones. Thousands in a second, so written and read by hand.
+package struct ReportTasks: WireMessage, Hashable {
     package static var kind: MessageKind { .reportTasks }
     package var tasks: [TaskRow]
     /// Records left out because there were too many.
     package var dropped: Int
     package init(tasks: [TaskRow], dropped: Int) { (self.tasks, self.dropped) = (tasks, dropped) }
+    package func encode(into writer: inout MessagePackWriter) throws(MantaError) {
+        writer.writeArrayHeader(2)
+        writer.writeArrayHeader(tasks.count)
+        for row in tasks { try writer.write(row) }
+        writer.write(dropped)
+    }
+    package init(from reader: inout MessagePackReader) throws(MantaError) {
+        let count = try reader.readArrayHeader(atLeast: 2)
+        tasks = []
+        for _ in 0..<(try reader.readArrayHeader()) { tasks.append(try reader.readTaskRow()) }
+        dropped = try reader.readInt()
+        try reader.skipFields(from: 2, to: count)
+    }
+}
+
+extension MessagePackWriter {
+    fileprivate mutating func write(_ row: TaskRow) throws(MantaError) {
+        writeArrayHeader(14)
+        write(row.id)
+        write(row.job)
+        write(row.function)
+        write(row.state.rawValue)
+        write(row.actor)
+        write(row.node)
+        write(row.worker)
+        write(row.parent)
+        write(row.attempt)
+        write(row.submittedAt.milliseconds)
+        write(row.startedAt?.milliseconds)
+        write(row.endedAt?.milliseconds)
+        write(row.error)
+        try writeCodable(row.attempts)
+    }
+}
+
+extension MessagePackReader {
+    fileprivate mutating func readTaskRow() throws(MantaError) -> TaskRow {
+        let count = try readArrayHeader(atLeast: 14)
+        let (id, job, function): (TaskID, JobID, String) = (try readIdentifier(), try readIdentifier(), try readString())
+        guard let state = TaskState(rawValue: try readString()) else { throw unexpected("a task's state") }
+        let (actor, node): (ActorID?, NodeID?) = (try readOptionalIdentifier(), try readOptionalIdentifier())
+        let (worker, parent): (ProcessID?, TaskID?) = (try readOptionalIdentifier(), try readOptionalIdentifier())
+        let (attempt, submittedAt) = (try readInt(), WallTime(milliseconds: try readInt64()))
+        let startedAt = try readOptionalInt64().map { WallTime(milliseconds: $0) }
+        let endedAt = try readOptionalInt64().map { WallTime(milliseconds: $0) }
+        var row = TaskRow(
+            id: id, job: job, function: function, state: state, actor: actor, node: node, worker: worker, parent: parent, attempt: attempt,
+            submittedAt: submittedAt, startedAt: startedAt, endedAt: endedAt, error: try readOptionalString())
+        row.attempts = try readCodable()
+        try skipFields(from: 14, to: count)
+        return row
+    }
 }
 
 /// Any process → head: errors for people to see.
