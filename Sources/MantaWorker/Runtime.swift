@@ -61,6 +61,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     /// The handles that references inside values lead to: those made from such references, and those of own objects that were written into values.
     private let handles = Mutex<[ObjectID: WeakHandle]>([:])
     private let place = Mutex(Place())
+    let groups = Mutex(GroupNotes())
     let owner: Owner
     let store = StoreClient()
 
@@ -80,10 +81,6 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         /// The node is on this machine, and so is its store.
         var hasStore = false
         var aliases: [ActorID: ActorID] = [:]
-        /// Placement groups that were registered without waiting for the head.
-        var namelessGroups: Set<PlacementGroupID> = []
-        /// When the head said last that they are ready.
-        var readyGroups: [PlacementGroupID: Instant] = [:]
     }
 
     private struct WeakHandle { weak var handle: ObjectHandle? }
@@ -327,67 +324,6 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         let found = try await head(GetActor(name: key.name, namespace: key.namespace))
         try await onLoop { owner in owner.found(key, found.status) }
         return (found.status.id, found.status.type)
-    }
-
-    // MARK: Placement groups
-
-    /// A group without a name that ends with its job is registered without waiting for the head: what is submitted to it from here on comes after it.
-    package func createGroup(
-        bundles: [Resources], strategy: PlacementStrategy, name: String?, namespace: String?, lifetime: ActorLifetime
-    ) async throws -> PlacementGroupSpecification {
-        var specification = PlacementGroupSpecification(
-            id: .random(), bundles: bundles, strategy: strategy, name: name, namespace: namespace ?? self.namespace, lifetime: lifetime, job: job,
-            owner: address, isOwnedByActor: false)
-        if let complaint = specification.complaint { throw MantaError(.invalidArgument, complaint) }
-        if name == nil, lifetime == .job {
-            place.withLock { _ = $0.namelessGroups.insert(specification.id) }
-            post(.registerGroup(specification))
-            return specification
-        }
-        specification.isOwnedByActor = try await onLoop { $0.execution.actors.areDetached }
-        let created = try await head(CreateGroup(specification: specification)).specification
-        if lifetime == .job { try await onLoop { $0.ownedGroups.made(created) } }
-        return created
-    }
-
-    package func findGroup(name: String, namespace: String?) async throws -> PlacementGroupSpecification {
-        try await head(FindGroup(name: name, namespace: namespace ?? self.namespace)).specification
-    }
-
-    package func removeGroup(_ id: PlacementGroupID) async throws {
-        if groupIsRemoved(id) { return post(.removeGroup(id)) }
-        _ = try await head(RemoveGroup(group: id))
-        try await onLoop { $0.ownedGroups.remove(id) }
-    }
-
-    /// A handle that is settled with the value when the group is created, or fails when it is removed.
-    package func whenReady(_ id: PlacementGroupID, value: [UInt8]) -> ObjectHandle {
-        if wasReadyJustNow(id) { return put(EncodedValue(bytes: value)) }
-        let handle = ObjectHandle(id: ObjectID(task: nextTaskID(), index: 0), owner: address, keeper: self)
-        loop.execute { self.owner.awaitGroup(id, value, handle) }
-        return handle
-    }
-
-    /// The head said so within the second, in which it would not have noticed the loss of a node either.
-    private func wasReadyJustNow(_ id: PlacementGroupID) -> Bool {
-        place.withLock { $0.readyGroups[id] }.map { EventLoop.clock() - $0 < .seconds(1) } ?? false
-    }
-
-    /// Whether it was registered without waiting for the head.
-    @discardableResult
-    func groupIsRemoved(_ id: PlacementGroupID) -> Bool {
-        place.withLock { place in
-            place.readyGroups[id] = nil
-            return place.namelessGroups.remove(id) != nil
-        }
-    }
-
-    func groupIsReady(_ id: PlacementGroupID) {
-        let now = EventLoop.clock()
-        place.withLock { place in
-            if place.readyGroups.count >= 1_000 { place.readyGroups = place.readyGroups.filter { now - $0.value < .seconds(1) } }
-            place.readyGroups[id] = now
-        }
     }
 
     package func kill(actor: ActorID, mayRestart: Bool = false) async throws {
