@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -147,6 +148,8 @@ int manta_template_main(int argc, char **argv, char **envp) {
     unsetenv(MANTA_TEMPLATE_BINDING);
     fcntl(requests, F_SETFD, FD_CLOEXEC);
     if (manta_template_warm) manta_template_warm();
+    // ZeroMQ asks for it in every process; the first answer loads what nsswitch.conf names, with some eighty system calls.
+    (void)getprotobyname("pgm");
     // A library of the program began a thread when it was loaded: what is forked would lack it.
     if (thread_count() != 1) return 69;
     int32_t answer = 0;

@@ -4,6 +4,7 @@
 // user code starts do not begin in it too. The main thread belongs to the role; it ends by serving the main queue, for `@MainActor` code.
 
 import Glibc
+import MantaLoop
 
 @_cdecl("manta_role_main")
 func roleMain(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, _ environment: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> Int32 {
@@ -19,4 +20,7 @@ func roleMain(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePoi
 
 /// Runs once in a process that forks workers, before the first: what it makes they share. It must not touch tasks or Dispatch, which do not survive a fork.
 @_cdecl("manta_template_warm")
-func warmTemplate() { _ = Records.program }
+func warmTemplate() {
+    _ = Records.program
+    _ = Machine.identity
+}
