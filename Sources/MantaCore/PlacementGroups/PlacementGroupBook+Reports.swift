@@ -76,7 +76,7 @@ extension PlacementGroupBook {
         if let name = specification.name, names[FullName(name: name, namespace: specification.namespace)] != nil { return }
         add(specification, createdAt: time)
         // Other nodes may hold the rest.
-        entries[specification.id]!.notBefore = adoptsUntil
+        delay(specification.id, until: adoptsUntil)
         sink(.persist(specification))
     }
 
@@ -124,7 +124,7 @@ extension PlacementGroupBook {
         if let refusal {
             giveUp(id, attempt: attempt, except: node, sink)
             entries[id]!.reason = "node \(node.short) did not set its bundles aside: \(refusal.message)"
-            entries[id]!.notBefore = now + Self.refusalPause
+            delay(id, until: now + Self.refusalPause)
             return
         }
         for index in entry.bundles.indices where entry.bundles[index] == .preparing(node, attempt: attempt) {

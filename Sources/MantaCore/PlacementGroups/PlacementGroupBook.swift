@@ -102,6 +102,10 @@ package struct PlacementGroupBook: Sendable {
     var removed: [PlacementGroupID] = []
     /// Groups with bundles that a node was asked for and has not answered.
     var inPreparation: Set<PlacementGroupID> = []
+    /// What did not fit when all were tried last; nothing has become free since.
+    private var misfits: [Shape: String] = [:]
+    /// Groups that were told to wait for a while.
+    private var delayed: Set<PlacementGroupID> = []
     /// The group for which leases are asked back.
     var patient: PlacementGroupID?
     private var created: UInt64 = 0
@@ -117,7 +121,7 @@ package struct PlacementGroupBook: Sendable {
 
     package var count: Int { entries.count }
     package var nextDeadline: Instant? {
-        let due = waiting.compactMap { entries[$0]?.notBefore }.filter { $0 > .zero }.min()
+        let due = delayed.compactMap { entries[$0]?.notBefore }.min()
         guard let recoveryEnd else { return due }
         return due.map { min($0, recoveryEnd) } ?? recoveryEnd
     }
@@ -192,9 +196,9 @@ package struct PlacementGroupBook: Sendable {
         }
         add(specification, createdAt: time)
         // The nodes that hold it may not have spoken yet.
-        if isRepeated { entries[id]!.notBefore = adoptsUntil }
+        if isRepeated { delay(id, until: adoptsUntil) }
         sink(.persist(specification))
-        place(at: now, sink)
+        placeNew(id, at: now, sink)
         if let entry = entries[id] { sink(.answer(token, .success(status(entry)))) }
     }
 
@@ -209,30 +213,52 @@ package struct PlacementGroupBook: Sendable {
     static func unknown(_ id: PlacementGroupID) -> MantaError { MantaError(.notFound, "no placement group has the identifier \(id)") }
     static func gone(_ id: PlacementGroupID) -> MantaError { MantaError(.placementGroupRemoved, "placement group \(id.short) was removed") }
 
+    mutating func delay(_ id: PlacementGroupID, until time: Instant) {
+        entries[id]?.notBefore = time
+        delayed.insert(id)
+    }
+
     // MARK: Placing
+
+    /// Groups of one shape fit or do not fit alike.
+    private struct Shape: Hashable {
+        var bundles: [Resources]
+        var strategy: PlacementStrategy
+        init(_ specification: PlacementGroupSpecification) { (bundles, strategy) = (specification.bundles, specification.strategy) }
+    }
+
+    /// Tries the newest group alone: it changes nothing for the others.
+    private mutating func placeNew(_ id: PlacementGroupID, at now: Instant, _ sink: (Action) -> Void) {
+        guard recoveryEnd == nil, let entry = entries[id], entry.notBefore <= now else { return }
+        let shape = Shape(entry.specification)
+        if let reason = misfits[shape] {
+            (entries[id]!.reason, entries[id]!.lacksSince) = (reason, now)
+            return
+        }
+        place(id, asksBack: false, at: now, sink)
+        if let reason = entries[id]?.reason { misfits[shape] = reason } else { waiting.removeLast() }
+    }
 
     /// Tries every group that has bundles to place. One whose like did not fit in this round is not tried.
     mutating func place(at now: Instant, _ sink: (Action) -> Void) {
+        misfits = [:]
+        // Whoever's time has come is tried now, and then whenever something changes.
+        delayed = delayed.filter { id in entries[id].map { $0.notBefore > now && $0.state != .removed && $0.bundles.contains(.unplaced) } ?? false }
         guard !waiting.isEmpty, recoveryEnd == nil else { return }
         if let group = patient, entries[group]?.lacksSince == nil { patient = nil }
-        struct Shape: Hashable {
-            var bundles: [Resources]
-            var strategy: PlacementStrategy
-        }
-        var failures: [Shape: String] = [:]
         for id in waiting {
             guard let entry = entries[id], entry.notBefore <= now, entry.bundles.contains(.unplaced) else { continue }
             let isWhole = entry.bundles.allSatisfy { $0 == .unplaced }
-            let shape = Shape(bundles: entry.specification.bundles, strategy: entry.specification.strategy)
+            let shape = Shape(entry.specification)
             let isPatient = entry.lacksSince.map { now - $0 >= Limits.groupPatience } ?? false
             let mayAskBack = isPatient && (patient == nil || patient == id)
-            if isWhole, !mayAskBack, let reason = failures[shape] {
+            if isWhole, !mayAskBack, let reason = misfits[shape] {
                 entries[id]!.reason = reason
                 if entry.lacksSince == nil { entries[id]!.lacksSince = now }
                 continue
             }
             place(id, asksBack: mayAskBack, at: now, sink)
-            if isWhole, let reason = entries[id]?.reason { failures[shape] = reason }
+            if isWhole, let reason = entries[id]?.reason { misfits[shape] = reason }
         }
         waiting.removeAll { entries[$0]?.bundles.contains(.unplaced) != true }
     }

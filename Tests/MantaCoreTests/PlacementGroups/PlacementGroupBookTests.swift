@@ -181,6 +181,37 @@ private final class GroupBench {
         #expect(served.count == 6)
     }
 
+    @Test func aNewGroupWaitsWithItsLikeAndOthersDoNot() {
+        let h = GroupBench()
+        h.join(1, cpus: 4)
+        let large = (0..<3).map { _ in h.create(h.make([3])) }
+        h.settle()
+        #expect(large.map { h.state($0) } == [.created, .pending, .pending])
+        #expect(h.book.status(large[2])?.reason != nil && h.book.status(large[2])?.reason == h.book.status(large[1])?.reason)
+        let small = h.create(h.make([1]))
+        h.settle()
+        #expect(h.state(small) == .created)
+        h.ask(.remove(large[0]))
+        h.settle()
+        #expect(large.map { h.state($0) } == [.removed, .created, .pending], "the oldest first")
+    }
+
+    @Test func whoWasRefusedIsTriedWhenItsTimeHasComeAndThenWhenSomethingChanges() {
+        let h = GroupBench()
+        h.join(1, cpus: 4)
+        let id = h.create(h.make([2]))
+        h.settle(refusing: [1])
+        let due = h.book.nextDeadline
+        #expect(due != nil)
+        h.on { $0.nodeUpdated(h.node(1), available: Resources(), at: h.now, $1) }
+        h.now = due ?? h.now
+        h.on { $0.tick(at: h.now, $1) }
+        #expect(h.state(id) == .pending && h.book.nextDeadline == nil)
+        h.on { $0.nodeUpdated(h.node(1), available: Resources([Resources.cpu: 4]), at: h.now, $1) }
+        h.settle()
+        #expect(h.state(id) == .created)
+    }
+
     @Test func aLostNodesBundlesArePlacedAgain() {
         let h = GroupBench()
         h.join(1, cpus: 2)
