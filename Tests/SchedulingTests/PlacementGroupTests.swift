@@ -229,7 +229,7 @@ extension SchedulingTests {
         @Test func SCHED_025_groupsWithActorsBecomeReadyOneByOne() async throws {
             try await TestCluster.run(nodes: [1]) { cluster, _ in
                 let groups = try await withThrowingTaskGroup(of: PlacementGroup.self, returning: [PlacementGroup].self) { made in
-                    for _ in 0..<200 { made.addTask { try await Manta.placementGroup([["CPU": 1]]) } }
+                    for _ in 0..<1_000 { made.addTask { try await Manta.placementGroup([["CPU": 1]]) } }
                     return try await made.reduce(into: []) { $0.append($1) }
                 }
                 let residents = groups.map { Resident.options(cpus: 1, scheduling: .group($0)).remote() }
