@@ -21,7 +21,8 @@ import Testing
         guard left > 0, let next else { return 0 }
         return try await (throughTasks ? goOn.remote(next, left - 1) : next.goAround(left - 1, false)).value + 1
     }
-    func standAt(_ gate: String) async throws -> Int {
+    func standAt(_ gate: String, noting path: String) async throws -> Int {
+        if let file = fopen(path, "we") { fclose(file) }
         while access(gate, F_OK) != 0 { try await Task.sleep(for: .milliseconds(20)) }  // until the test says so
         return 0
     }
@@ -123,7 +124,8 @@ extension SharedClusterTests {
         let (first, second) = (RingMember.remote(), RingMember.remote())
         try await first.know(second).value
         let gate = TemporaryDirectory()
-        let slow = second.standAt(gate.file("gate"))
+        let slow = second.standAt(gate.file("gate"), noting: gate.file("begun"))
+        try await eventually("the call in front", within: .seconds(30)) { access(gate.file("begun"), F_OK) == 0 }
         let behind = first.goAround(1, false)
         // Twice as long as it takes for a wait to be looked at.
         #expect(try await Manta.wait([behind], timeout: .seconds(3)).ready.isEmpty)
