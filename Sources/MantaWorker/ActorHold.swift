@@ -1,40 +1,127 @@
-// ActorHold: what keeps an actor alive that only this process can reach: the handles it made of it, which share one hold.
+// ActorHold: what keeps an actor without a name alive: the handles of it, wherever they are. Copies of a handle share one hold.
 //
-// When the last of them is gone and its calls have ended, the actor is ended too: nobody could call it any more. A hold whose handle was sent anywhere ends
-// nothing: who else has the actor then is not counted, and it lives until it is ended or its job is. Named and detached actors have no hold: they are found
-// by name.
+// As long as no handle was sent anywhere, only the process that made the actor can reach it, and its one hold is all there is. The first handle that is
+// written into a value makes the actor's lifeline: an object of that process whose references travel in the handles' place, so that the reference counter
+// counts the actor's handles as it counts those of any object, through values, containers, other actors and deaths of processes.
+//
+// What always holds:
+// - An actor is ended when no process has a handle of it and the calls made on handles have ended. A process that lets its last handle go keeps the lifeline
+//   until its own calls have ended.
+// - A handle that was written where nobody watches what becomes of it, as by a JSON encoder, keeps the actor until its job ends.
+// - Named and detached actors have no hold: they are found by name.
 
 import MantaCore
-import MantaModel
+package import MantaModel
 import MantaTransport
 import MantaWire
 import Synchronization
 
 package final class ActorHold: Sendable {
-    private let isShared = Atomic<Bool>(false)
-    private let released: @Sendable () -> Void
+    private let actor: ActorID
+    /// Nil: a hold of nothing that could end.
+    private let keeper: (any ActorKeeper)?
+    private let state: Mutex<State>
 
-    init(released: @escaping @Sendable () -> Void) { self.released = released }
+    private struct State {
+        var lifeline: ObjectHandle?
+        var isForGood = false
+    }
 
-    /// A handle is on its way to another process, or into an object.
-    package func share() { isShared.store(true, ordering: .relaxed) }
+    /// The first hold, of the process that made the actor.
+    init(on actor: ActorID, keeper: any ActorKeeper) {
+        (self.actor, self.keeper) = (actor, keeper)
+        state = Mutex(State())
+    }
 
-    deinit { if !isShared.load(ordering: .relaxed) { released() } }
+    /// A hold that came with a value.
+    package init(lifeline: ObjectHandle, keeper: (any ActorKeeper)?) {
+        (actor, self.keeper) = (ActorID(lifeline: lifeline.id), keeper)
+        state = Mutex(State(lifeline: lifeline))
+    }
+
+    /// The object whose references keep the actor alive; made when a handle is first written into a value.
+    package func lifeline() -> ObjectHandle? {
+        state.withLock { state in
+            if state.lifeline == nil { state.lifeline = keeper?.makeLifeline(of: actor) }
+            return state.lifeline
+        }
+    }
+
+    /// A handle is written where nobody watches it.
+    package func keepForGood() { state.withLock { $0.isForGood = true } }
+
+    deinit {
+        let (lifeline, isForGood) = state.withLock { ($0.lifeline, $0.isForGood) }
+        if !isForGood {
+            keeper?.handlesAreGone(of: actor, lifeline)
+        } else if let lifeline {
+            keeper?.keepForGood(lifeline)
+        }
+    }
+}
+
+/// The part of a runtime that looks after actors which live by their handles; called from any thread, and must not block.
+package protocol ActorKeeper: AnyObject, Sendable {
+    /// The object of this process that stands for an actor which it made.
+    func makeLifeline(of actor: ActorID) -> ObjectHandle
+    /// No handle of the actor is left here; `lifeline` is to be let go when the calls made from here have ended.
+    func handlesAreGone(of actor: ActorID, _ lifeline: ObjectHandle?)
+    /// A handle is where nobody watches it: the actor stays.
+    func keepForGood(_ lifeline: ObjectHandle)
+}
+
+extension Runtime: ActorKeeper {
+    package func hold(on actor: ActorID, _ options: ActorOptions) -> ActorHold? {
+        guard options.name == nil, options.lifetime == .job else { return nil }
+        return ActorHold(on: actor, keeper: self)
+    }
+
+    package func hold(by lifeline: ObjectAddress) -> ActorHold {
+        ActorHold(lifeline: handle(for: lifeline.object, owner: lifeline.owner), keeper: self)
+    }
+
+    package func makeLifeline(of actor: ActorID) -> ObjectHandle {
+        let handle = ObjectHandle(id: actor.lifeline, owner: address, keeper: self, outcome: .ready(.array([])))
+        post(.lifeline(handle))
+        return handle
+    }
+
+    package func handlesAreGone(of actor: ActorID, _ lifeline: ObjectHandle?) { post(.unheld(actor, lifeline)) }
+}
+
+extension ActorID {
+    /// The object whose references are the actor's handles.
+    var lifeline: ObjectID { ObjectID(task: constructor, index: ObjectID.lifelineIndex) }
+
+    package init(lifeline: ObjectID) { self.init(high: lifeline.task.high, low: lifeline.task.low) }
+}
+
+extension ObjectID {
+    /// Beyond the results that a task may have.
+    fileprivate static var lifelineIndex: UInt32 { .max }
+
+    /// It stands for an actor, whose handles are its references.
+    package var isLifeline: Bool { index == Self.lifelineIndex }
 }
 
 extension Owner {
-    /// No handle of an actor that this process made is left, and none was given away.
-    func unheld(_ actor: ActorID) {
-        unheldActors.insert(actor)
+    /// This process has no handle of an actor any more. The actor is this one's to end when nobody else ever had one.
+    func unheld(_ actor: ActorID, _ lifeline: ObjectHandle?) {
+        // An earlier hold may wait for the same calls; it is the same lifeline.
+        unheldActors[actor] = .some(lifeline)
         endIfUnused(actor)
     }
 
-    /// Ends an actor that nobody can call any more, once its calls have ended.
+    /// An own lifeline is gone: nobody has a handle of its actor.
+    func lifelineEnded(_ id: ObjectID) { unheld(ActorID(lifeline: id), nil) }
+
+    /// Lets an actor go that has no handle here, once the calls made from here have ended.
     func endIfUnused(_ actor: ActorID) {
-        guard unheldActors.contains(actor), creations[actor] == nil else { return }
+        guard let lifeline = unheldActors[actor], creations[actor] == nil else { return }
         if let queue = actors[actor]?.queue, queue.waitingCount + queue.inFlightCount > 0 { return }
-        unheldActors.remove(actor)
-        guard actors[actor]?.queue.isDead == false else { return }
+        unheldActors[actor] = nil
+        // With its lifeline, others may have handles; the end of the lifeline ends the actor.
+        guard lifeline == nil, actors[actor]?.queue.isDead == false else { return }
         headLink.request(KillActor(actor: actor, noRestart: true, reason: "its last handle is gone"), deadline: .seconds(3600)) { _ in }
     }
 }

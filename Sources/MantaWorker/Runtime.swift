@@ -313,11 +313,6 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         return id
     }
 
-    package func hold(on actor: ActorID, _ options: ActorOptions) -> ActorHold? {
-        guard options.name == nil, options.lifetime == .job else { return nil }
-        return ActorHold { [weak self] in self?.post(.unheld(actor)) }
-    }
-
     package func lookUpActor(name: String, namespace: String?) async throws -> (id: ActorID, type: String) {
         let key = ActorNames.Key(name: name, namespace: namespace ?? self.namespace)
         if let known = try await onLoop({ owner in owner.names[key] }) { return known }

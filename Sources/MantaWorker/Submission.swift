@@ -125,6 +125,8 @@ package protocol RuntimeInterface: AnyObject, Sendable {
     func createActor(type: String, initializer: UInt32, arguments: [ArgumentSource], options: ActorOptions) -> ActorID
     /// What keeps an actor that was made with these options alive; nil when it lives by itself.
     func hold(on actor: ActorID, _ options: ActorOptions) -> ActorHold?
+    /// The hold on an actor whose handle came in a value, as a reference of its lifeline.
+    func hold(by lifeline: ObjectAddress) -> ActorHold
     /// Calls of this process to one actor arrive in the order they were made. Without `terms` all is as the actor says.
     func call(
         actor: ActorID, type: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int, terms: CallTerms?
@@ -162,6 +164,9 @@ package protocol RuntimeInterface: AnyObject, Sendable {
 
 extension RuntimeInterface {
     package func hold(on actor: ActorID, _ options: ActorOptions) -> ActorHold? { nil }
+    package func hold(by lifeline: ObjectAddress) -> ActorHold {
+        ActorHold(lifeline: handle(for: lifeline.object, owner: lifeline.owner), keeper: nil)
+    }
     package func resolved(_ id: ActorID) -> ActorID { id }
     package func handles(for addresses: [ObjectAddress]) -> [ObjectHandle] { addresses.map { handle(for: $0.object, owner: $0.owner) } }
     package func keepForGood(_ handle: ObjectHandle) {}

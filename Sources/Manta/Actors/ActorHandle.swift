@@ -1,9 +1,12 @@
 // ActorHandle: a remote actor as its callers hold it: a value that names the actor and submits calls to it.
 //
-// Handles may be copied, compared, stored and sent anywhere. An actor without a name that was not given to other processes ends with its last handle; any
-// other one lives until it is ended or its job is. A handle whose creation could not even be submitted answers every call with the reason.
+// Handles may be copied, compared, stored and sent anywhere. An actor without a name ends with its last handle, wherever that is; any other one lives until
+// it is ended or its job is. A handle whose creation could not even be submitted answers every call with the reason.
+//
+// In a value a handle is its actor's identifier or, when handles keep the actor alive, the reference of its lifeline (see `ActorHold`), which names it too.
 
 public import MantaModel
+import MantaWire
 import MantaWorker
 
 /// The actor behind a handle.
@@ -11,7 +14,7 @@ public struct _ActorReference: Hashable, Sendable {
     package let id: ActorID
     /// Why there is no actor, if its creation could not be submitted.
     private let failure: MantaError?
-    /// Keeps an actor alive that only this process can reach.
+    /// Keeps an actor alive that lives by its handles.
     let hold: ActorHold?
 
     package init(_ id: ActorID) { self.init(id, hold: nil) }
@@ -20,6 +23,29 @@ public struct _ActorReference: Hashable, Sendable {
 
     public static func == (left: Self, right: Self) -> Bool { left.id == right.id }
     public func hash(into hasher: inout Hasher) { hasher.combine(id) }
+
+    fileprivate init(from decoder: any Decoder) throws {
+        guard let reference = try ObjectAddress.decodedAsReference(from: decoder) else {
+            self.init(try decoder.singleValueContainer().decode(ActorID.self))
+            return
+        }
+        guard reference.object.isLifeline else { throw MantaError(.malformed, "the handle of an actor is expected, found the reference of object \(reference.object)") }
+        guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
+        self.init(ActorID(lifeline: reference.object), hold: runtime.hold(by: reference))
+    }
+
+    fileprivate func encode(to encoder: any Encoder) throws {
+        if let hold {
+            if let collector = ReferenceCollector.of(encoder), let lifeline = hold.lifeline() {
+                lifeline.lend()
+                _ = lifeline.address.encodeAsReference(to: encoder)
+                return collector.note(lifeline)
+            }
+            hold.keepForGood()
+        }
+        var container = encoder.singleValueContainer()
+        try container.encode(CurrentRuntime.get()?.resolved(id) ?? id)
+    }
 
     init(failed error: any Error) {
         (id, hold) = (.random(), nil)
@@ -85,13 +111,9 @@ public protocol RemoteActorHandle: Codable, Hashable, Sendable, CustomStringConv
 
 extension RemoteActorHandle {
     public nonisolated init(from decoder: any Decoder) throws {
-        self.init(_actor: _ActorReference(try decoder.singleValueContainer().decode(ActorID.self)))
+        self.init(_actor: try _ActorReference(from: decoder))
     }
-    public nonisolated func encode(to encoder: any Encoder) throws {
-        _actor.hold?.share()
-        var container = encoder.singleValueContainer()
-        try container.encode(CurrentRuntime.get()?.resolved(_actor.id) ?? _actor.id)
-    }
+    public nonisolated func encode(to encoder: any Encoder) throws { try _actor.encode(to: encoder) }
     public nonisolated static func == (left: Self, right: Self) -> Bool { left._actor == right._actor }
     public nonisolated func hash(into hasher: inout Hasher) { hasher.combine(_actor) }
     public nonisolated var description: String { "\(Self.self)(\(_actor.id))" }

@@ -46,8 +46,8 @@ extension RemoteActor {
     /// - Parameters:
     ///   - name: by which any program of the cluster finds it; taken until it is dead.
     ///   - namespace: of the name; the session's by default.
-    ///   - lifetime: at most until the job ends (default), or detached: until it is killed. An actor without a name whose handle was never sent anywhere ends
-    ///     sooner: when its last handle is gone and its calls have ended.
+    ///   - lifetime: at most until the job ends (default), or detached: until it is killed. An actor without a name ends sooner: when no
+    ///     process has a handle of it and the calls made on its handles have ended.
     ///   - cpus: CPUs held for life. When no resource is given, 1 CPU is needed to place it and none is held.
     ///   - gpus: GPUs held for life; 0 by default.
     ///   - memory: bytes held for life.

@@ -45,8 +45,8 @@ final class Owner: @unchecked Sendable {
     var calls: [TaskID: ActorID] = [:]
     /// How the task that is being cancelled is to be, while its book is told.
     var cancellation = Cancellation()
-    /// Actors that this process made and cannot call any more, whose calls have not ended.
-    var unheldActors: Set<ActorID> = []
+    /// Actors that this process cannot call any more, whose calls have not ended; with the lifelines that are let go then.
+    var unheldActors: [ActorID: ObjectHandle?] = [:]
     /// What the leases that have GPUs may see of them.
     var leaseGPUs: [LeaseID: (node: NodeID, names: [String])] = [:]
     /// Where the items of this process's streams come from.
@@ -203,6 +203,7 @@ final class Owner: @unchecked Sendable {
             forgetMaker(of: id)
             free(id, on: objects.released(id))
             references.ended(id)
+            if id.isLifeline { lifelineEnded(id) }
         case .keptForGood(let handle): if isOwn(handle) { references.keepForGood(handle.id, handle) } else { references.hold(handle.address) }
         case .stored(let id, let owner, let reservation): stored(id, owner: owner, reservation)
         case .unseenFailure(let id, let error):
@@ -212,7 +213,8 @@ final class Owner: @unchecked Sendable {
         case .creationArgumentSettled(let actor): creationArgumentSettled(actor)
         case .cancel(let handle, let cancellation): cancel(handle, cancellation) { _ in }
         case .finished(let run): execution.finished(run, self)
-        case .unheld(let actor): unheld(actor)
+        case .lifeline(let handle): objects.created(handle.id, source: "handles of an actor", size: 0, at: loop.now)
+        case .unheld(let actor, let lifeline): unheld(actor, lifeline)
         case .registerGroup(let specification): register(specification)
         case .removeGroup(let group): remove(group)
         case .openStream(let stream): execution.open(stream)

@@ -123,7 +123,9 @@ enum OwnerCommand: Sendable {
     case creationArgumentSettled(ActorID)
     case cancel(ObjectHandle, Cancellation)
     indirect case finished(FinishedRun)
-    case unheld(ActorID)
+    /// The object that stands for an actor is there.
+    case lifeline(ObjectHandle)
+    indirect case unheld(ActorID, ObjectHandle?)
     indirect case registerGroup(PlacementGroupSpecification)
     case removeGroup(PlacementGroupID)
     case openStream(OutgoingStream)
