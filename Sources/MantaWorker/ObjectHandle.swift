@@ -13,7 +13,7 @@ package protocol HandleKeeper: AnyObject, Sendable {
     /// The process whose handles they are.
     var address: ProcessAddress { get }
     /// No copy of the handle is left in this process. It was `lent`: references to it were written into values.
-    func handleWasReleased(_ id: ObjectID, owner: ProcessAddress, isBorrowed: Bool, wasLent: Bool)
+    func handleWasReleased(_ id: ObjectID, isBorrowed: Bool, wasLent: Bool)
     /// A reference to an object of this process is about to be written into a value; told once. Who reads it here is to get this handle.
     func handleIsLent(_ handle: ObjectHandle)
     /// The object failed, and no copy of its handle in this process was ever asked what became of it.
@@ -47,7 +47,10 @@ package final class ObjectHandle: Sendable {
     private let isLent: Bool
     /// The result of a call that an actor which runs its calls one by one made to itself: while the call that made it runs, it cannot come.
     private let isOfOwnActor: Bool
-    private let keeper: (any HandleKeeper)?
+    /// The keeper, when it is the cluster's runtime: retained by `init`, released by `deinit`. Handles are made and released by the hundred thousand a second,
+    /// and with each further copy of a reference to it all threads would write to its one count of references.
+    private let runtime: Unmanaged<Runtime>?
+    private let otherKeeper: (any HandleKeeper)?
     /// Nil: the keeper's process.
     private let otherOwner: Owner?
     /// When it is the object of the end of a stream.
@@ -55,6 +58,8 @@ package final class ObjectHandle: Sendable {
     private let state: Mutex<State>
     /// Whether there is an outcome, for those who only ask that: set under the lock, read without.
     private let hasOutcome: Atomic<Bool>
+    /// It has failed once.
+    private let hasFailed = Atomic<Bool>(false)
     /// A reference to it was written into some value.
     private let wasLent = Atomic<Bool>(false)
     /// Looks for an outcome that comes at once, before whoever waits is suspended: resuming wakes a thread. One for the process.
@@ -103,32 +108,59 @@ package final class ObjectHandle: Sendable {
 
     /// A handle of an object that is not there yet. With `fetchesOnDemand` the keeper hears of the first one who waits.
     package init(
-        id: ObjectID, owner: ProcessAddress, keeper: (any HandleKeeper)?, fetchesOnDemand: Bool = false, isLent: Bool = false, isOfOwnActor: Bool = false,
-        stream: StreamHandle? = nil
+        id: ObjectID, owner: ProcessAddress, keeper: (any HandleKeeper)?, fetchesOnDemand: Bool = false, isLent: Bool = false, stream: StreamHandle? = nil
     ) {
-        (self.id, self.keeper, self.isOfOwnActor, self.stream) = (id, keeper, isOfOwnActor, stream)
+        (self.id, isOfOwnActor, self.stream) = (id, false, stream)
+        runtime = (keeper as? Runtime).map(Unmanaged.passRetained)
+        otherKeeper = runtime == nil ? keeper : nil
         otherOwner = keeper?.address.process == owner.process ? nil : Owner(owner)
         (isBorrowed, self.isLent) = (fetchesOnDemand, isLent)
         state = Mutex(State(announces: fetchesOnDemand))
         hasOutcome = Atomic(false)
     }
 
+    /// A handle of an object of the runtime's process, which is not there yet.
+    init(_ id: ObjectID, of runtime: Runtime, isOfOwnActor: Bool = false, stream: StreamHandle? = nil) {
+        (self.id, self.isOfOwnActor, self.stream, otherKeeper) = (id, isOfOwnActor, stream, nil)
+        self.runtime = Unmanaged.passRetained(runtime)
+        (otherOwner, isBorrowed, isLent) = (nil, false, false)
+        state = Mutex(State(announces: false))
+        hasOutcome = Atomic(false)
+    }
+
     /// A handle whose outcome is known.
     package init(id: ObjectID, owner: ProcessAddress, keeper: (any HandleKeeper)?, isLent: Bool = false, outcome: Outcome) {
-        (self.id, self.keeper, self.isLent, isOfOwnActor, stream, isBorrowed) = (id, keeper, isLent, false, nil, false)
+        (self.id, self.isLent, isOfOwnActor, stream, isBorrowed) = (id, isLent, false, nil, false)
+        runtime = (keeper as? Runtime).map(Unmanaged.passRetained)
+        otherKeeper = runtime == nil ? keeper : nil
         otherOwner = keeper?.address.process == owner.process ? nil : Owner(owner)
         state = Mutex(State(outcome: outcome, announces: false))
         hasOutcome = Atomic(true)
+        if case .failed = outcome { hasFailed.store(true, ordering: .relaxed) }
     }
 
     deinit {
-        guard let keeper, !isLent else { return }
-        let unseen: (any Error)? = !isSettled ? nil : state.withLock { state in
+        if !isLent {
+            if let error = unseenFailure { keeper?.failureWasUnseen(id, owner: owner, error) }
+            let wasLent = wasLent.load(ordering: .relaxed)
+            if let runtime {
+                runtime._withUnsafeGuaranteedRef { $0.handleWasReleased(id, isBorrowed: isBorrowed, wasLent: wasLent) }
+            } else {
+                otherKeeper?.handleWasReleased(id, isBorrowed: isBorrowed, wasLent: wasLent)
+            }
+        }
+        runtime?.release()
+    }
+
+    private var keeper: (any HandleKeeper)? { runtime?.takeUnretainedValue() ?? otherKeeper }
+
+    /// What it failed with, when nobody has asked.
+    private var unseenFailure: (any Error)? {
+        guard hasFailed.load(ordering: .relaxed) else { return nil }
+        return state.withLock { state in
             guard !state.isSeen, case .failed(let error) = state.outcome else { return nil }
             return error
         }
-        if let unseen { keeper.failureWasUnseen(id, owner: owner, unseen) }
-        keeper.handleWasReleased(id, owner: owner, isBorrowed: isBorrowed, wasLent: wasLent.load(ordering: .relaxed))
     }
 
     package var owner: ProcessAddress {
@@ -137,13 +169,18 @@ package final class ObjectHandle: Sendable {
         return keeper.address
     }
 
+    /// Whether the object is the runtime's, and the handle was made with it, not from an encoded reference.
+    func isOwn(of runtime: Runtime) -> Bool {
+        !isBorrowed && otherOwner == nil && self.runtime?.toOpaque() == Unmanaged.passUnretained(runtime).toOpaque()
+    }
+
     /// Of the end of a stream: a handle of the item with this index, from 0, which has not come yet.
     package func item(_ index: Int) -> ObjectHandle {
         ObjectHandle(id: ObjectID(task: id.task, index: UInt32(clamping: index + 1)), owner: owner, keeper: keeper)
     }
 
     /// Whether somebody is told of its end.
-    var isKept: Bool { keeper != nil }
+    var isKept: Bool { runtime != nil || otherKeeper != nil }
 
     /// The outcome, if it is known.
     package var outcome: Outcome? { state.withLock { $0.outcome } }
@@ -165,6 +202,7 @@ package final class ObjectHandle: Sendable {
         let waiters = state.withLock { state -> [Waiter] in
             guard state.outcome == nil else { return [] }
             state.outcome = outcome
+            if case .failed = outcome { hasFailed.store(true, ordering: .relaxed) }
             hasOutcome.store(true, ordering: .releasing)
             guard let queue = state.queue else { return [] }
             defer { queue.waiters = [] }
@@ -265,6 +303,7 @@ package final class ObjectHandle: Sendable {
         state.withLock { state in
             guard case .stored = state.outcome else { return }
             state.outcome = outcome
+            if case .failed? = outcome { hasFailed.store(true, ordering: .relaxed) }
             hasOutcome.store(outcome != nil, ordering: .releasing)
         }
     }

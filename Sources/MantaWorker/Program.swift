@@ -44,15 +44,15 @@ package struct ParameterEntry: Sendable, Hashable {
 }
 
 /// The shape of something that can be called: its full name, parameters, and how many objects it returns (one for each part of a tuple).
-package struct SignatureEntry: Sendable, Hashable {
+package final class SignatureEntry: Sendable {
     /// `increment(by:)`, `init(start:)`, or `Module.Type.function(label:)` for a function.
-    package var name: String
-    package var parameters: [ParameterEntry]
-    package var resultCount: Int
+    package let name: String
+    package let parameters: [ParameterEntry]
+    package let resultCount: Int
     /// The concurrency group that a method's calls run in, unless the caller says otherwise.
-    package var concurrencyGroup: String?
+    package let concurrencyGroup: String?
     /// It delivers its results one after the other; its one result is the end.
-    package var isStream: Bool
+    package let isStream: Bool
 
     package init(name: String, parameters: [ParameterEntry], resultCount: Int, concurrencyGroup: String? = nil, isStream: Bool = false) {
         self.isStream = isStream

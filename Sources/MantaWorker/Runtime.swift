@@ -61,6 +61,8 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     /// The handles that references inside values lead to: those made from such references, and those of own objects that were written into values.
     private let handles = Mutex<[ObjectID: WeakHandle]>([:])
     private let place = Mutex(Place())
+    /// Most processes have none, and look no further.
+    private let hasAliases = Atomic<Bool>(false)
     let groups = Mutex(GroupNotes())
     let owner: Owner
     let store = StoreClient()
@@ -207,7 +209,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
 
     package func submit(function: String, arguments: [ArgumentSource], resultCount: Int, options: TaskOptions) -> [ObjectHandle] {
         var options = options
-        options.scheduling = options.scheduling ?? TaskContext.current?.group.map { Scheduling(rule: .standard, group: $0) }
+        if options.scheduling == nil, let group = TaskContext.current?.group { options = options.with(scheduling: Scheduling(rule: .standard, group: group)) }
         let submission = makeSubmission(.function(options), function: function, methodName: "", storing(arguments), resultCount)
         // What the options say was checked; a group that was captured was not.
         if let complaint = options.scheduling?.group?.complaint(about: options.resources) {
@@ -219,18 +221,17 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     }
 
     package func call(
-        actor: ActorID, type: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int, terms: CallTerms? = nil
+        actor: ActorID, function: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int, terms: CallTerms? = nil
     ) -> [ObjectHandle] {
         let submission = makeSubmission(
-            .method(actor: resolved(actor), index: method, terms: terms), function: "\(type).\(methodName)", methodName: method == .max ? methodName : "",
-            storing(arguments), resultCount)
+            .method(actor: resolved(actor), index: method, terms: terms), function: function, methodName: methodName, storing(arguments), resultCount)
         post(.call(submission))
         return submission.results
     }
 
     /// What is too large for a message goes to the store first, once for every attempt.
     private func storing(_ arguments: [ArgumentSource]) -> [ArgumentSource] {
-        guard arguments.contains(where: \.isLarge) else { return arguments }
+        guard !arguments.isEmpty, arguments.contains(where: \.isLarge) else { return arguments }
         return arguments.map { argument in
             if case .value(let value) = argument, value.isLarge { .reference(put(value)) } else { argument }
         }
@@ -242,22 +243,21 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         let task = nextTaskID()
         let context = TaskContext.current
         var isOfOwnActor = false
-        if case .method(let actor, _, _) = target, let context, context.runsAlone { isOfOwnActor = context.actor == actor }
-        let isStream =
-            switch target {
-            case .function(let options): options.isStream
-            case .method(_, _, let terms): terms?.isStream == true
-            }
-        let results = (0..<resultCount).map { index in
-            ObjectHandle(
-                id: ObjectID(task: task, index: UInt32(index)), owner: address, keeper: self, isOfOwnActor: isOfOwnActor,
-                stream: isStream ? StreamHandle { [weak self] in self?.post(.streamMoved(task)) } : nil)
+        let (isStream, timeout): (Bool, Duration?)
+        switch target {
+        case .function(let options): (isStream, timeout) = (options.isStream, options.timeout)
+        case .method(let actor, _, let terms):
+            (isStream, timeout) = (terms?.isStream == true, terms?.timeout)
+            if let context, context.runsAlone { isOfOwnActor = context.actor == actor }
         }
-        let timeout: Duration? =
-            switch target {
-            case .function(let options): options.timeout
-            case .method(_, _, let terms): terms?.timeout
-            }
+        var results: [ObjectHandle] = []
+        results.reserveCapacity(resultCount)
+        for index in 0..<resultCount {
+            results.append(
+                ObjectHandle(
+                    ObjectID(task: task, index: UInt32(index)), of: self, isOfOwnActor: isOfOwnActor,
+                    stream: isStream ? StreamHandle { [self] in post(.streamMoved(task)) } : nil))
+        }
         var deadline = context?.deadline
         if let timeout {
             let own = EventLoop.clock() + timeout
@@ -334,7 +334,8 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     }
 
     package func terminate(actor: ActorID) async throws {
-        let handles = call(actor: actor, type: "actor \(actor.short)", method: .max, methodName: CallActor.terminate, arguments: [], resultCount: 1)
+        let function = "actor \(actor.short).\(CallActor.terminate)"
+        let handles = call(actor: actor, function: function, method: .max, methodName: CallActor.terminate, arguments: [], resultCount: 1)
         do {
             _ = try await handles[0].bytes()
         } catch let error as MantaError where error.code == .actorDied {
@@ -355,10 +356,16 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         }
     }
 
-    package func resolved(_ id: ActorID) -> ActorID { place.withLock { $0.aliases[id] ?? id } }
+    package func resolved(_ id: ActorID) -> ActorID {
+        guard hasAliases.load(ordering: .acquiring) else { return id }
+        return place.withLock { $0.aliases[id] ?? id }
+    }
 
     /// `getIfExists` found an older actor: calls to `id` go to `actual` from now on.
-    func alias(_ id: ActorID, to actual: ActorID) { place.withLock { $0.aliases[id] = actual } }
+    func alias(_ id: ActorID, to actual: ActorID) {
+        place.withLock { $0.aliases[id] = actual }
+        hasAliases.store(true, ordering: .releasing)
+    }
 
     package func handle(for id: ObjectID, owner: ProcessAddress) -> ObjectHandle {
         handles(for: [ObjectAddress(object: id, owner: owner)])[0]
@@ -395,7 +402,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
 
     package func handleIsLent(_ handle: ObjectHandle) { handles.withLock { $0[handle.id] = WeakHandle(handle: handle) } }
 
-    package func handleWasReleased(_ id: ObjectID, owner: ProcessAddress, isBorrowed: Bool, wasLent: Bool) {
+    package func handleWasReleased(_ id: ObjectID, isBorrowed: Bool, wasLent: Bool) {
         if isBorrowed || wasLent {
             // A new handle of the same object may have been made meanwhile. This may be its last hold: it is not to end under the lock.
             let other = handles.withLock { handles -> ObjectHandle? in
@@ -431,7 +438,8 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
 
     /// Calls a method by its name with one MessagePack value: an array of positional arguments or a map by label. Returns the encoded results.
     package func call(actor: ActorID, methodNamed name: String, arguments: [UInt8]) async throws -> [[UInt8]] {
-        let handles = call(actor: actor, type: "actor \(actor.short)", method: .max, methodName: name, arguments: [.value(EncodedValue(bytes: arguments))], resultCount: 1)
+        let handles = call(
+            actor: actor, function: "actor \(actor.short).\(name)", method: .max, methodName: name, arguments: [.value(EncodedValue(bytes: arguments))], resultCount: 1)
         return [try await handles[0].bytes().array]
     }
 

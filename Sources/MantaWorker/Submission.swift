@@ -6,44 +6,51 @@
 package import MantaModel
 import Synchronization
 
-/// How a task is to be run.
-package struct TaskOptions: Sendable, Hashable {
-    package var resources: Resources
+/// How a task is to be run. One for all tasks that are submitted with the same words.
+package final class TaskOptions: Sendable {
+    package let resources: Resources
     /// Further tries after a worker or node was lost, or after an error of `retryOn`; -1 is without end.
-    package var retries: Int
-    package var retryOn: RetryCondition
+    package let retries: Int
+    package let retryOn: RetryCondition
     /// How long it may take from its submission to its end, all tries together.
-    package var timeout: Duration?
+    package let timeout: Duration?
     /// What people see instead of the function's name.
-    package var name: String?
+    package let name: String?
     /// It delivers its results one after the other.
-    package var isStream = false
+    package let isStream: Bool
     /// Nil is anywhere, in a group that is captured too.
-    package var scheduling: Scheduling?
+    package let scheduling: Scheduling?
 
     package init(
-        resources: Resources = Resources([Resources.cpu: 1]), retries: Int = 3, retryOn: RetryCondition = .never, timeout: Duration? = nil,
-        name: String? = nil, scheduling: Scheduling? = nil
+        resources: Resources = .oneCPU, retries: Int = 3, retryOn: RetryCondition = .never, timeout: Duration? = nil, name: String? = nil,
+        scheduling: Scheduling? = nil, isStream: Bool = false
     ) {
         (self.resources, self.retries, self.retryOn, self.timeout, self.name) = (resources, retries, retryOn, timeout, name)
-        self.scheduling = scheduling
+        (self.scheduling, self.isStream) = (scheduling, isStream)
+    }
+
+    /// The same, of tasks that are streams, or that are put somewhere.
+    package func with(scheduling: Scheduling? = nil, isStream: Bool? = nil) -> TaskOptions {
+        TaskOptions(
+            resources: resources, retries: retries, retryOn: retryOn, timeout: timeout, name: name, scheduling: scheduling ?? self.scheduling,
+            isStream: isStream ?? self.isStream)
     }
 }
 
-/// How a call of an actor is to be run. What is nil is as the actor says.
-package struct CallTerms: Sendable, Hashable {
+/// How a call of an actor is to be run. What is nil is as the actor says. One for all calls that are made with the same words.
+package final class CallTerms: Sendable {
     /// How long it may take from its submission to its end, all tries together.
-    package var timeout: Duration?
+    package let timeout: Duration?
     /// How often it is made again after the actor died under it, or after an error of `retryOn`; -1 is without end.
-    package var retries: Int?
-    package var retryOn: RetryCondition?
+    package let retries: Int?
+    package let retryOn: RetryCondition?
     /// The concurrency group to run it in.
-    package var group: String?
+    package let group: String?
     /// It delivers its results one after the other.
-    package var isStream = false
+    package let isStream: Bool
 
-    package init(timeout: Duration? = nil, retries: Int? = nil, retryOn: RetryCondition? = nil, group: String? = nil) {
-        (self.timeout, self.retries, self.retryOn, self.group) = (timeout, retries, retryOn, group)
+    package init(timeout: Duration? = nil, retries: Int? = nil, retryOn: RetryCondition? = nil, group: String? = nil, isStream: Bool = false) {
+        (self.timeout, self.retries, self.retryOn, self.group, self.isStream) = (timeout, retries, retryOn, group, isStream)
     }
 }
 
@@ -128,8 +135,11 @@ package protocol RuntimeInterface: AnyObject, Sendable {
     /// The hold on an actor whose handle came in a value, as a reference of its lifeline.
     func hold(by lifeline: ObjectAddress) -> ActorHold
     /// Calls of this process to one actor arrive in the order they were made. Without `terms` all is as the actor says.
+    /// - Parameters:
+    ///   - function: what people see, `Module.Type.method(label:)`.
+    ///   - methodName: what the worker looks up; empty when the method's number is known.
     func call(
-        actor: ActorID, type: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int, terms: CallTerms?
+        actor: ActorID, function: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int, terms: CallTerms?
     ) -> [ObjectHandle]
     /// Where the running code of a streaming task or call sends its items.
     func streamSink(for context: TaskContext) -> any StreamSink

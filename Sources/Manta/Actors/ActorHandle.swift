@@ -56,23 +56,19 @@ public struct _ActorReference: Hashable, Sendable {
     public func _call(
         _ type: _ActorType, _ method: UInt32, _ options: CallOptions = CallOptions(), _ build: (inout _Arguments) throws -> Void
     ) -> _Results {
-        let signature = type.methods[Int(method)]
+        let calls = type.calls[Int(method)]
         do {
             if let failure { throw failure }
-            var terms = try type.callDefaults[Int(method)].overridden(by: options).checked()
-            if signature.isStream {
-                terms = terms ?? CallTerms()
-                terms!.isStream = true
-            }
+            let terms = try calls.terms(options)
             guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
-            var arguments = _Arguments(count: signature.parameters.count)
+            var arguments = _Arguments(count: calls.signature.parameters.count)
             try build(&arguments)
             return _Results(
                 handles: runtime.call(
-                    actor: id, type: type.name, method: method, methodName: signature.name, arguments: arguments.sources, resultCount: signature.resultCount,
-                    terms: terms))
+                    actor: id, function: calls.function, method: method, methodName: "", arguments: arguments.sources,
+                    resultCount: calls.signature.resultCount, terms: terms))
         } catch {
-            return .failed(error, count: signature.resultCount)
+            return .failed(error, count: calls.signature.resultCount)
         }
     }
 }

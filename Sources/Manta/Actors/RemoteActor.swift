@@ -11,8 +11,7 @@ public struct _ActorType: Sendable {
     package let runsOneByOne: Bool
     /// Whether calls can overlap: a method awaits something.
     let hasAsyncMethods: Bool
-    /// How calls run, by method, unless the caller says otherwise.
-    let callDefaults: [CallOptions]
+    let calls: [MethodCalls]
 
     /// - Parameter defaults: of the type: what it says of calls.
     public init(
@@ -23,11 +22,31 @@ public struct _ActorType: Sendable {
         self.initializers = initializers.map(\.entry)
         self.methods = methods.map(\.entry)
         (self.runsOneByOne, self.hasAsyncMethods) = (runsOneByOne, hasAsyncMethods)
-        callDefaults = methods.map { CallOptions(retryOn: defaults.retryOn).overridden(by: $0.options) }
+        calls = methods.map { MethodCalls(of: name, $0.entry, CallOptions(retryOn: defaults.retryOn).overridden(by: $0.options)) }
     }
 
     /// How many calls run at once when nothing was said: with async methods many, since they wait most of the time.
     var defaultConcurrency: Int { hasAsyncMethods && !runsOneByOne ? Limits.asyncConcurrency : 1 }
+}
+
+/// What all calls of one method have in common, made once.
+final class MethodCalls: Sendable {
+    let signature: SignatureEntry
+    /// `Module.Type.method(label:)`.
+    let function: String
+    /// How they run, unless the caller says otherwise.
+    private let defaults: CallOptions
+    private let terms: Result<CallTerms?, MantaError>
+
+    init(of type: String, _ signature: SignatureEntry, _ defaults: CallOptions) {
+        (self.signature, self.defaults, function) = (signature, defaults, "\(type).\(signature.name)")
+        terms = Result { () throws(MantaError) in try defaults.checked(isStream: signature.isStream) }
+    }
+
+    /// The terms of a call with these options.
+    func terms(_ options: CallOptions) throws(MantaError) -> CallTerms? {
+        options.isEmpty ? try terms.get() : try defaults.overridden(by: options).checked(isStream: signature.isStream)
+    }
 }
 
 /// An actor or final class that can live on the cluster. Made by `@RemoteActor`.

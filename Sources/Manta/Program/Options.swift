@@ -8,43 +8,62 @@ import MantaWorker
 
 /// How a remote function runs: the arguments of `@Remote` and of `options(...)`. What is nil has its default.
 public struct FunctionOptions: Sendable {
-    var demand: ResourceDemand
-    var retries: Int?
-    var retryOn: RetryCondition?
-    var timeout: Duration?
-    var name: String?
-    var scheduling: Scheduling?
+    /// Of what says nothing.
+    static let none = FunctionOptions()
+
+    private let content: Content
+
+    private struct Said: Sendable {
+        var demand: ResourceDemand
+        var retries: Int?
+        var retryOn: RetryCondition?
+        var timeout: Duration?
+        var name: String?
+        var scheduling: Scheduling?
+    }
+
+    /// What was said, checked once: all calls with these options share it, and copy a reference.
+    private final class Content: Sendable {
+        let said: Said
+        let checked: Result<TaskOptions, MantaError>
+        init(_ said: Said) { (self.said, checked) = (said, Result { () throws(MantaError) in try FunctionOptions.check(said) }) }
+    }
+
+    var checked: Result<TaskOptions, MantaError> { content.checked }
 
     /// See `@Remote` for what each means.
     public init(
         cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil, resources: [String: Double]? = nil, retries: Int? = nil,
         retryOn: RetryCondition? = nil, timeout: Duration? = nil, name: String? = nil, scheduling: Scheduling? = nil
     ) {
-        demand = ResourceDemand(cpus: cpus, gpus: gpus, memory: memory, resources: resources)
-        (self.retries, self.retryOn, self.timeout, self.name, self.scheduling) = (retries, retryOn, timeout, name, scheduling)
+        self.init(
+            Said(
+                demand: ResourceDemand(cpus: cpus, gpus: gpus, memory: memory, resources: resources), retries: retries, retryOn: retryOn, timeout: timeout,
+                name: name, scheduling: scheduling))
     }
+
+    private init(_ said: Said) { content = Content(said) }
 
     /// These options with what `other` says put over them.
     func overridden(by other: FunctionOptions) -> FunctionOptions {
-        var result = self
-        result.demand = demand.overridden(by: other.demand)
-        result.retries = other.retries ?? retries
-        result.retryOn = other.retryOn ?? retryOn
-        result.timeout = other.timeout ?? timeout
-        result.name = other.name ?? name
-        result.scheduling = other.scheduling ?? scheduling
-        return result
+        let (said, other) = (content.said, other.content.said)
+        return FunctionOptions(
+            Said(
+                demand: said.demand.overridden(by: other.demand), retries: other.retries ?? said.retries, retryOn: other.retryOn ?? said.retryOn,
+                timeout: other.timeout ?? said.timeout, name: other.name ?? said.name, scheduling: other.scheduling ?? said.scheduling))
     }
 
     /// Of this process: `MANTA_TASK_RETRIES`, else 3.
     private static let retriesUnlessSaid = ProcessEnvironment[Variable.taskRetries].flatMap { Int($0) }.map { max(-1, $0) } ?? 3
 
-    func checked() throws(MantaError) -> TaskOptions {
-        if let retries, retries < -1 { throw MantaError(.invalidArgument, "retries is \(retries); expected -1 (without end) or more") }
-        try check(timeout: timeout)
-        let resources = demand.isEmpty ? .oneCPU : try demand.checked(defaultCPUs: 1)
-        if let complaint = scheduling?.group?.complaint(about: resources) { throw MantaError(.invalidArgument, complaint) }
-        return TaskOptions(resources: resources, retries: retries ?? Self.retriesUnlessSaid, retryOn: retryOn ?? .never, timeout: timeout, name: name, scheduling: scheduling)
+    private static func check(_ said: Said) throws(MantaError) -> TaskOptions {
+        if let retries = said.retries, retries < -1 { throw MantaError(.invalidArgument, "retries is \(retries); expected -1 (without end) or more") }
+        try checkTimeout(said.timeout)
+        let resources = said.demand.isEmpty ? .oneCPU : try said.demand.checked(defaultCPUs: 1)
+        if let complaint = said.scheduling?.group?.complaint(about: resources) { throw MantaError(.invalidArgument, complaint) }
+        return TaskOptions(
+            resources: resources, retries: said.retries ?? retriesUnlessSaid, retryOn: said.retryOn ?? .never, timeout: said.timeout, name: said.name,
+            scheduling: said.scheduling)
     }
 }
 
@@ -68,18 +87,20 @@ public struct CallOptions: Sendable {
             concurrencyGroup: other.concurrencyGroup ?? concurrencyGroup)
     }
 
-    /// Nil when nothing was said.
-    func checked() throws(MantaError) -> CallTerms? {
-        if timeout == nil, maxTaskRetries == nil, retryOn == nil, concurrencyGroup == nil { return nil }
+    var isEmpty: Bool { timeout == nil && maxTaskRetries == nil && retryOn == nil && concurrencyGroup == nil }
+
+    /// Nil when nothing is said and the method is no stream.
+    func checked(isStream: Bool) throws(MantaError) -> CallTerms? {
+        if isEmpty, !isStream { return nil }
         if let maxTaskRetries, maxTaskRetries < -1 {
             throw MantaError(.invalidArgument, "maxTaskRetries is \(maxTaskRetries); expected -1 (without end) or more")
         }
-        try check(timeout: timeout)
-        return CallTerms(timeout: timeout, retries: maxTaskRetries, retryOn: retryOn, group: concurrencyGroup)
+        try checkTimeout(timeout)
+        return CallTerms(timeout: timeout, retries: maxTaskRetries, retryOn: retryOn, group: concurrencyGroup, isStream: isStream)
     }
 }
 
-private func check(timeout: Duration?) throws(MantaError) {
+private func checkTimeout(_ timeout: Duration?) throws(MantaError) {
     guard let timeout, timeout <= .zero else { return }
     throw MantaError(.invalidArgument, "timeout is \(timeout); expected more than zero")
 }

@@ -12,7 +12,7 @@ public struct _RemoteClosure<Result>: Sendable {
 
     /// For the macro: sends it.
     public func submit<Code: _RemoteCode>(_ code: Code.Type, _ arguments: _TypedArgument...) -> ObjectReference<Result> {
-        Code._submit(FunctionOptions()) { builder in
+        Code._submit(.none) { builder in
             for argument in arguments { try argument.add(&builder) }
         }.reference(0)
     }

@@ -45,8 +45,8 @@ extension _RemoteCode {
         let signature = _signature.entry
         do {
             guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
-            var options = try options.checked()
-            options.isStream = signature.isStream
+            var options = try options.checked.get()
+            if signature.isStream { options = options.with(isStream: true) }
             var arguments = _Arguments(count: signature.parameters.count)
             try build(&arguments)
             return _Results(

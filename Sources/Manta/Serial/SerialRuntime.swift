@@ -189,7 +189,7 @@ final class SerialRuntime: RuntimeInterface {
     }
 
     func call(
-        actor id: ActorID, type: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int, terms: CallTerms?
+        actor id: ActorID, function: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int, terms: CallTerms?
     ) -> [ObjectHandle] {
         let task = TaskID.random()
         let handles = makeHandles(task, count: resultCount, isStream: terms?.isStream == true)
@@ -197,7 +197,7 @@ final class SerialRuntime: RuntimeInterface {
             for handle in handles { handle.fail(MantaError(.actorDied, "the actor \(id) is not known in this process")) }
             return handles
         }
-        let context = context(task, actor: id, function: "\(type).\(methodName)")
+        let context = context(task, actor: id, function: function)
         actor.enqueue(exclusive: false) {
             await self.run(arguments, { try await actor.living().dispatch(method: method, arguments: $0) }, context, into: handles)
         }
@@ -238,7 +238,7 @@ final class SerialRuntime: RuntimeInterface {
 }
 
 extension SerialRuntime: HandleKeeper {
-    func handleWasReleased(_ id: ObjectID, owner: ProcessAddress, isBorrowed: Bool, wasLent: Bool) {
+    func handleWasReleased(_ id: ObjectID, isBorrowed: Bool, wasLent: Bool) {
         // The last hold on a nested object may go here, which comes back to this function: not under the lock.
         let nested = state.withLock { state -> [ObjectHandle]? in
             if state.objects[id]?.handle == nil { state.objects[id] = nil }

@@ -106,7 +106,7 @@ package final class LiveSource: AdminSource {
     package func call(_ actor: ActorID, method: String, arguments: [UInt8]) async throws -> [[UInt8]] {
         let type = content.withLock { $0.types[actor] } ?? "actor \(actor.short)"
         let handles = try runtime().call(
-            actor: actor, type: type, method: .max, methodName: method, arguments: [.value(EncodedValue(bytes: arguments))], resultCount: 1)
+            actor: actor, function: "\(type).\(method)", method: .max, methodName: method, arguments: [.value(EncodedValue(bytes: arguments))], resultCount: 1)
         return [try await handles[0].bytes().array]
     }
 

@@ -34,7 +34,7 @@ extension Owner {
     }
 
     /// A handle that this process made with its object, not from an encoded reference.
-    func isOwn(_ handle: ObjectHandle) -> Bool { !handle.isBorrowed && handle.owner.process == address.process }
+    func isOwn(_ handle: ObjectHandle) -> Bool { handle.isOwn(of: runtime) }
 
     /// The task has ended, or lets go of some of its arguments.
     func unpin(_ pins: [ObjectID], by task: TaskID) {
