@@ -34,7 +34,12 @@ package final class Link: @unchecked Sendable {
     /// How long the link may be broken, or not yet there, before it is closed; nil: for ever.
     package var reconnectGrace: Duration?
     /// Who is at the other end, once it has said so.
-    package internal(set) var peer: Hello?
+    package internal(set) var peer: Hello? {
+        didSet { (peerProcess, peerRole) = (peer?.process, peer?.role) }
+    }
+    /// The same, for those who ask with every message: without copying all that it has said.
+    @exclusivity(unchecked) package private(set) var peerProcess: ProcessID?
+    @exclusivity(unchecked) package private(set) var peerRole: ProcessRole?
     /// For the link's user: what it keeps about the peer, at hand without a look-up.
     package var attachment: AnyObject?
 

@@ -10,7 +10,8 @@ import MantaWire
 
 /// Confined to the loop, like its owner.
 final class HostedActors {
-    private struct Place {
+    /// A class: every call looks at it, and nothing is copied then.
+    private final class Place {
         let specification: ActorSpecification
         /// Nil while the constructor runs.
         var host: ActorHost?
@@ -19,6 +20,8 @@ final class HostedActors {
         /// The next call expected of each caller.
         var nextSequence: [ProcessID: UInt64] = [:]
         var isRescueDue = false
+
+        init(_ specification: ActorSpecification) { self.specification = specification }
 
         var isShared: Bool { specification.isolation == .shared }
     }
@@ -43,7 +46,7 @@ final class HostedActors {
         guard places[id] == nil, places.isEmpty || specification.isolation == .shared && places.values.first?.isShared == true else {
             return link.fail(correlation, MantaError(.conflict, "this worker already hosts an actor"))
         }
-        places[id] = Place(specification: specification)
+        places[id] = Place(specification)
         owner.runtime.serves(specification.job)
         let (route, runtime) = (ReplyRoute(link: link), owner.runtime!)
         Task {
@@ -57,10 +60,11 @@ final class HostedActors {
         switch result {
         case .success(let host):
             owner.afterRegistrations { route.link.reply(to: correlation, ActorStarted(actor: id, error: nil)) }
-            guard let early = places[id]?.early else { return }
-            places[id]!.host = host
-            places[id]!.early = []
-            deliver(early, to: host, owner)
+            guard let place = places[id] else { return }
+            place.host = host
+            let early = place.early
+            place.early = []
+            deliver(early, to: host, at: place, owner)
         case .failure(let error):
             // The node ends this process, or takes out the actor: one whose constructor threw is of no use.
             if places[id]?.isShared == true { places[id] = nil }
@@ -83,30 +87,30 @@ final class HostedActors {
 
     func call(_ message: CallActor, from link: Link, _ owner: Owner) {
         let id = message.actor
-        guard let index = places.index(forKey: id) else {
+        guard let place = places[id] else {
             guard !left.contains(id) else { return }
             return ReplyRoute(link: link).refuse(message, MantaError(.actorDied, "actor \(id.short) does not live in this process"))
         }
-        guard let caller = link.peer?.process, message.sequence >= places.values[index].nextSequence[caller, default: 0] else { return }
-        places.values[index].nextSequence[caller] = message.sequence + 1
-        guard let host = places.values[index].host else {
-            places.values[index].early.append((message, ReplyRoute(link: link)))
+        guard let caller = link.peerProcess, message.sequence >= place.nextSequence[caller, default: 0] else { return }
+        place.nextSequence[caller] = message.sequence + 1
+        guard let host = place.host else {
+            place.early.append((message, ReplyRoute(link: link)))
             return
         }
-        deliver([(message, ReplyRoute(link: link))], to: host, owner)
+        deliver([(message, ReplyRoute(link: link))], to: host, at: place, owner)
     }
 
-    private func deliver(_ calls: [CallLane.Item], to host: ActorHost, _ owner: Owner) {
-        if host.add(calls, on: owner.runtime) { scheduleRescue(of: host, owner, after: .milliseconds(1)) }
+    private func deliver(_ calls: [CallLane.Item], to host: ActorHost, at place: Place, _ owner: Owner) {
+        if host.add(calls, on: owner.runtime), !place.isRescueDue { scheduleRescue(of: host, owner, after: .milliseconds(1)) }
     }
 
     /// Rarer and rarer while one long call holds up an actor that runs one at a time.
     private func scheduleRescue(of host: ActorHost, _ owner: Owner, after delay: Duration) {
         let id = host.specification.id
-        guard places[id]?.isRescueDue == false else { return }
-        places[id]!.isRescueDue = true
+        guard let place = places[id], !place.isRescueDue else { return }
+        place.isRescueDue = true
         owner.loop.schedule(after: delay) { [self] in
-            places[id]?.isRescueDue = false
+            place.isRescueDue = false
             owner.carryOutInbox()
             guard places[id]?.host === host else { return }
             let rescue = host.rescue(on: owner.runtime)
@@ -117,8 +121,9 @@ final class HostedActors {
     /// Takes a call that has not begun out of its queue and returns it, or cancels the code that runs it. Without an actor, the call may be any one's.
     func cancel(_ task: TaskID, of actor: ActorID?) -> CallLane.Item? {
         for id in actor.map({ [$0] }) ?? Array(places.keys) {
-            if let position = places[id]?.early.firstIndex(where: { $0.call.task == task }) { return places[id]!.early.remove(at: position) }
-            if let item = places[id]?.host?.cancel(task) { return item }
+            guard let place = places[id] else { continue }
+            if let position = place.early.firstIndex(where: { $0.call.task == task }) { return place.early.remove(at: position) }
+            if let item = place.host?.cancel(task) { return item }
         }
         return nil
     }

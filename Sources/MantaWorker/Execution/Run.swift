@@ -19,7 +19,7 @@ struct ReplyRoute: @unchecked Sendable {
     /// On the loop.
     init(link: Link) {
         self.link = link
-        storesFor = link.peer.flatMap { $0.role == .driver || $0.role == .worker ? $0.process : nil }
+        storesFor = link.peerRole == .driver || link.peerRole == .worker ? link.peerProcess : nil
     }
 }
 

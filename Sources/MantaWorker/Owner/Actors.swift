@@ -9,11 +9,13 @@ import MantaModel
 import MantaTransport
 import MantaWire
 
-/// What this process knows of one actor it calls.
-struct ActorCalls {
-    var queue: CallQueue
+/// What this process knows of one actor it calls. A class: each of its calls comes by several times, and nothing is copied then.
+final class ActorCalls {
+    let actor: ActorID
+    /// Unchecked: the loop's, and what it asks for while it changes never comes back to it.
+    @exclusivity(unchecked) var queue: CallQueue
     /// To the worker of the living incarnation.
-    var link: Link?
+    @exclusivity(unchecked) var link: Link?
     /// This process made it, and it ends with this process.
     var isOwned = false
     /// The head knows the actor: watching it makes sense.
@@ -23,7 +25,9 @@ struct ActorCalls {
     /// Of one that this process made and that has not come alive yet: a head that is killed may have forgotten it.
     var specification: ActorSpecification?
     /// Why it never came to be: later calls fail with the same.
-    var failure: MantaError?
+    @exclusivity(unchecked) var failure: MantaError?
+
+    init(_ actor: ActorID, isCreated: Bool) { (self.actor, queue, self.isCreated) = (actor, CallQueue(actor: actor), isCreated) }
 }
 
 struct PendingCreation {
@@ -38,7 +42,7 @@ extension Owner {
 
     func create(_ creation: ActorCreation) {
         let id = creation.specification.id
-        if actors[id] == nil { actors[id] = ActorCalls(queue: CallQueue(actor: id), isCreated: false) }
+        if actors[id] == nil { actors[id] = ActorCalls(id, isCreated: false) }
         var creation = creation
         let pins = pin(&creation.arguments, by: id.constructor)
         let missing = missingArguments(creation.arguments, settled: { [runtime = runtime!] in runtime.post(.creationArgumentSettled(id)) })
@@ -122,7 +126,7 @@ extension Owner {
 
     /// `getIfExists` found another actor: what was called meanwhile goes there.
     private func moveCalls(of id: ActorID, to actual: ActorID) {
-        guard var calls = actors.removeValue(forKey: id) else { return }
+        guard let calls = actors.removeValue(forKey: id) else { return }
         var waiting: [Submission] = []
         let death = ActorStatusView(state: .dead, incarnation: 0, death: nil)
         calls.queue.changed(to: death) { action in
@@ -147,35 +151,40 @@ extension Owner {
         guard watchDeadline(of: submission) else { return }
         submission.pins += pin(&submission.arguments, by: task)
         let missing = missingArguments(submission.arguments, settled: { [runtime = runtime!] in runtime.post(.argumentSettled(task)) })
-        if actors[actor] == nil {
-            actors[actor] = ActorCalls(queue: CallQueue(actor: actor), isCreated: true)
-            watch(actor)
-        }
-        calls[task] = actor
-        update(actor) { $0.submitted(task, missing: missing, retries: terms?.retries, payload: submission, perform: $1) }
+        let target = known(actor)
+        calls[task] = target
+        update(target) { $0.submitted(task, missing: missing, retries: terms?.retries, payload: submission, perform: $1) }
+    }
+
+    private func known(_ actor: ActorID) -> ActorCalls {
+        if let known = actors[actor] { return known }
+        let new = ActorCalls(actor, isCreated: true)
+        actors[actor] = new
+        watch(actor)
+        return new
     }
 
     /// An argument of a waiting call is there, or failed: that shows when the call is sent.
-    func callArgumentSettled(_ task: TaskID, of actor: ActorID) {
-        update(actor) { $0.argumentReady(task, perform: $1) }
+    func callArgumentSettled(_ task: TaskID, of target: ActorCalls) {
+        update(target) { $0.argumentReady(task, perform: $1) }
     }
 
     func callDone(_ done: TaskDone) -> Bool {
-        guard let actor = calls[done.task] else { return false }
+        guard let target = calls[done.task] else { return false }
         var mayRetry = false
-        if case .values = done.outcome {} else { mayRetry = actors[actor]?.queue.payload(of: done.task).map { submission($0).mayRetry(on: done.outcome) } ?? false }
+        if case .values = done.outcome {} else { mayRetry = target.queue.payload(of: done.task).map { submission($0).mayRetry(on: done.outcome) } ?? false }
         var ended: Submission?
         ending = done
-        update(actor) { ended = $0.done(done.task, attempt: Int(done.attempt), mayRetry: mayRetry, perform: $1).map(submission) }
+        update(target) { ended = $0.done(done.task, attempt: Int(done.attempt), mayRetry: mayRetry, perform: $1).map(submission) }
         ending = nil
         guard let submission = ended else { return true }
         calls[done.task] = nil
         settle(submission, with: done)
         release(submission)
         reports.ended(
-            submission, outcome: done.outcome, startedAt: done.startedAt, duration: done.duration, actor: actor, node: nil, worker: answeringWorker,
+            submission, outcome: done.outcome, startedAt: done.startedAt, duration: done.duration, actor: target.actor, node: nil, worker: answeringWorker,
             attempt: Int(done.attempt))
-        if !unheldActors.isEmpty { endIfUnused(actor) }
+        if !unheldActors.isEmpty { endIfUnused(target.actor) }
         return true
     }
 
@@ -188,7 +197,7 @@ extension Owner {
     func found(_ name: ActorNames.Key, _ status: ActorStatus) {
         names.add(name, status)
         guard actors[status.id] == nil else { return }
-        actors[status.id] = ActorCalls(queue: CallQueue(actor: status.id), isCreated: true)
+        actors[status.id] = ActorCalls(status.id, isCreated: true)
         watch(status.id)
     }
 
@@ -245,9 +254,9 @@ extension Owner {
             snapshots.forget(actor)
         }
         if status.state == .dead || status.state == .alive && constructorArguments[actor]?.mayRestart == false { releaseConstructorArguments(of: actor) }
-        guard actors[actor] != nil else { return }
-        if let error { actors[actor]?.failure = error }
-        update(actor, error: error) { $0.changed(to: status, perform: $1) }
+        guard let known = actors[actor] else { return }
+        if let error { known.failure = error }
+        update(known, error: error) { $0.changed(to: status, perform: $1) }
     }
 
     func fail(_ actor: ActorID, _ error: MantaError) {
@@ -256,15 +265,13 @@ extension Owner {
 
     /// Changes an actor's queue and carries out what it asks for; `error` takes the place of the queue's own.
     func update(
-        _ actor: ActorID, error: MantaError? = nil, _ body: (inout CallQueue, (CallQueue.Action) -> Void) -> Void
+        _ target: ActorCalls, error: MantaError? = nil, _ body: (inout CallQueue, (CallQueue.Action) -> Void) -> Void
     ) {
-        guard let index = actors.index(forKey: actor) else { return }
-        let link = actors.values[index].link
-        let error = error ?? actors.values[index].failure
+        let actor = target.actor
         var failures: [(Submission, any Error)] = []
         // A call whose argument failed was taken for sent by the queue.
         var unsent: [(TaskID, attempt: Int)] = []
-        body(&actors.values[index].queue) { action in
+        body(&target.queue) { action in
             switch action {
             case .send(let task, let attempt, let sequence, let payload):
                 let submission = submission(payload)
@@ -272,16 +279,16 @@ extension Owner {
                     unsent.append((task, attempt))
                     return failures.append((submission, failure))
                 }
-                send(submission, to: actor, attempt: attempt, sequence: sequence, on: link!)
+                send(submission, to: actor, attempt: attempt, sequence: sequence, on: target.link!)
             case .retried(_, let attempt, let reason, let payload):
                 reports.retried(submission(payload), attempt: attempt, reason: reason, answer: ending, actor: actor)
-            case .cancelSent(let task): link?.send(CancelTask(task: task, isRecursive: cancellation.isRecursive, actor: actor))
+            case .cancelSent(let task): target.link?.send(CancelTask(task: task, isRecursive: cancellation.isRecursive, actor: actor))
             case .fail(_, let payload, let own):
                 // A cancelled call says so also when the actor is gone.
-                failures.append((submission(payload), own.code == .cancelled || own.code == .timeout ? own : error ?? own))
+                failures.append((submission(payload), own.code == .cancelled || own.code == .timeout ? own : error ?? target.failure ?? own))
             }
         }
-        for (task, attempt) in unsent { _ = actors.values[index].queue.done(task, attempt: attempt, perform: { _ in }) }
+        for (task, attempt) in unsent { _ = target.queue.done(task, attempt: attempt, perform: { _ in }) }
         for (submission, error) in failures {
             calls[submission.task] = nil
             release(submission)

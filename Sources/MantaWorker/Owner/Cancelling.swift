@@ -35,11 +35,11 @@ extension Owner {
     func cancel(_ task: TaskID, _ cancellation: Cancellation, because error: MantaError? = nil) throws(MantaError) {
         self.cancellation = cancellation
         defer { self.cancellation = Cancellation() }
-        if let actor = calls[task] {
+        if let target = calls[task] {
             if cancellation.isForced {
-                throw MantaError(.invalidArgument, "call \(task) of actor \(actor.short) cannot be cancelled by force: its process is not the caller's alone; cancel it without force, or kill the actor")
+                throw MantaError(.invalidArgument, "call \(task) of actor \(target.actor.short) cannot be cancelled by force: its process is not the caller's alone; cancel it without force, or kill the actor")
             }
-            update(actor) { $0.cancel(task, because: error ?? MantaError(.cancelled, "call \(task) was cancelled"), perform: $1) }
+            update(target) { $0.cancel(task, because: error ?? MantaError(.cancelled, "call \(task) was cancelled"), perform: $1) }
         } else if let index = early.firstIndex(where: { $0.task == task }) {
             fail(early.remove(at: index), error ?? MantaError(.cancelled, "task \(task) was cancelled"))
         } else {

@@ -49,9 +49,10 @@ extension Owner {
     /// To the process that has the task, one that was submitted here.
     private func passToRunner(_ question: InquireWait, _ done: @escaping ([String]?) -> Void) {
         var question = question
-        question.actor = calls[question.task]
-        if let actor = question.actor {
-            guard let calls = actors[actor], calls.queue.payload(of: question.task) != nil, let link = calls.link else { return done(nil) }
+        let target = calls[question.task]
+        question.actor = target?.actor
+        if let target {
+            guard target.queue.payload(of: question.task) != nil, let link = target.link else { return done(nil) }
             return pass(question, to: link, done)
         }
         guard let (worker, _) = tasks?.place(of: question.task) else { return done(nil) }

@@ -70,7 +70,7 @@ extension Owner {
 
     /// A task or call that has not ended.
     func pending(_ task: TaskID) -> Submission? {
-        if let actor = calls[task] { return actors[actor]?.queue.payload(of: task).map(submission) }
+        if let target = calls[task] { return target.queue.payload(of: task).map(submission) }
         return tasks?.payload(of: task).map(submission)
     }
 }

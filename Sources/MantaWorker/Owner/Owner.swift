@@ -14,7 +14,8 @@ import MantaWire
 /// `@unchecked Sendable`: confined to the loop; other threads reach it through `Runtime.post` and `EventLoop.execute` only.
 final class Owner: @unchecked Sendable {
     let loop: EventLoop
-    unowned var runtime: Runtime!
+    /// Its owner, which outlives it. Unsafe, since every command and message reads it and it needs no check.
+    unowned(unsafe) var runtime: Runtime!
     var transport: Transport!
     var headLink: Link!
     /// The node this process asks for leases; a driver learns it from the head.
@@ -42,7 +43,7 @@ final class Owner: @unchecked Sendable {
     var actors: [ActorID: ActorCalls] = [:]
     var names = ActorNames()
     /// The actor of each call that has not ended.
-    var calls: [TaskID: ActorID] = [:]
+    @exclusivity(unchecked) var calls: [TaskID: ActorCalls] = [:]
     /// How the task that is being cancelled is to be, while its book is told.
     var cancellation = Cancellation()
     /// Actors that this process cannot call any more, whose calls have not ended; with the lifelines that are let go then.

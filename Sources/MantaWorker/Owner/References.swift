@@ -81,13 +81,13 @@ extension Owner {
     // MARK: What others say
 
     func answer(_ request: BorrowObjects, correlation: Correlation, on link: Link) {
-        guard let borrower = link.peer?.process else { return }
+        guard let borrower = link.peerProcess else { return }
         references.borrowed(request.objects, by: borrower, number: request.number)
         link.reply(to: correlation, Acknowledged())
     }
 
     func answer(_ request: ReleaseObjects, correlation: Correlation, on link: Link) {
-        guard let borrower = link.peer?.process else { return }
+        guard let borrower = link.peerProcess else { return }
         references.released(request.objects, by: borrower, number: request.number)
         link.reply(to: correlation, Acknowledged())
     }
@@ -170,7 +170,7 @@ extension Owner {
 
     /// A link to a process is over. Without another one the process counts as gone: as a borrower, and as an owner.
     func linkEnded(_ link: Link) {
-        guard let process = link.peer?.process, !transport.links.contains(where: { $0.peer?.process == process }) else { return }
+        guard let process = link.peerProcess, !transport.links.contains(where: { $0.peerProcess == process }) else { return }
         processGone(process)
     }
 

@@ -40,12 +40,12 @@ extension Owner {
 
     /// An argument is there, or failed.
     func argumentSettled(_ task: TaskID) {
-        if let actor = calls[task] { return callArgumentSettled(task, of: actor) }
+        if let target = calls[task] { return callArgumentSettled(task, of: target) }
         tasks?.argumentReady(task, at: loop.now, shaped: { [self] in shape($0, of: submission($1)) }, perform: perform)
     }
 
     func taskDone(_ done: TaskDone, on link: Link) {
-        answeringWorker = link.peer?.process
+        answeringWorker = link.peerProcess
         if callDone(done) { return }
         var mayRetry = false
         if case .values = done.outcome {} else { mayRetry = tasks?.payload(of: done.task).map { submission($0).mayRetry(on: done.outcome) } ?? false }
