@@ -12,8 +12,8 @@ import Synchronization
 package protocol HandleKeeper: AnyObject, Sendable {
     /// The process whose handles they are.
     var address: ProcessAddress { get }
-    /// No copy of the handle is left in this process. It was `lent`: references to it were written into values.
-    func handleWasReleased(_ id: ObjectID, isBorrowed: Bool, wasLent: Bool)
+    /// No copy of the handle is left in this process; its memory is there until this returns.
+    func handleWasReleased(_ handle: ReleasedHandle)
     /// A reference to an object of this process is about to be written into a value; told once. Who reads it here is to get this handle.
     func handleIsLent(_ handle: ObjectHandle)
     /// The object failed, and no copy of its handle in this process was ever asked what became of it.
@@ -38,6 +38,22 @@ extension HandleKeeper {
     }
 }
 
+/// A handle that ends.
+package struct ReleasedHandle: Sendable {
+    package let id: ObjectID
+    /// Where it lies in memory, by which tables know it.
+    let memory: UInt
+    package let isBorrowed: Bool
+    /// References to it were written into values.
+    package let wasLent: Bool
+}
+
+/// The process whose objects they are, for all the handles that were made at once: a list of references has thousands.
+package final class ObjectOwner: Sendable {
+    let address: ProcessAddress
+    init(_ address: ProcessAddress) { self.address = address }
+}
+
 /// Programs hold millions of them: what few need lies in a box of its own.
 package final class ObjectHandle: Sendable {
     package let id: ObjectID
@@ -52,7 +68,7 @@ package final class ObjectHandle: Sendable {
     private let runtime: Unmanaged<Runtime>?
     private let otherKeeper: (any HandleKeeper)?
     /// Nil: the keeper's process.
-    private let otherOwner: Owner?
+    private let otherOwner: ObjectOwner?
     /// When it is the object of the end of a stream.
     package let stream: StreamHandle?
     private let state: Mutex<State>
@@ -64,11 +80,6 @@ package final class ObjectHandle: Sendable {
     private let wasLent = Atomic<Bool>(false)
     /// Looks for an outcome that comes at once, before whoever waits is suspended: resuming wakes a thread. One for the process.
     private static let spinner = Spinner()
-
-    private final class Owner: Sendable {
-        let address: ProcessAddress
-        init(_ address: ProcessAddress) { self.address = address }
-    }
 
     private struct State: Sendable {
         var outcome: Outcome?
@@ -113,7 +124,7 @@ package final class ObjectHandle: Sendable {
         (self.id, isOfOwnActor, self.stream) = (id, false, stream)
         runtime = (keeper as? Runtime).map(Unmanaged.passRetained)
         otherKeeper = runtime == nil ? keeper : nil
-        otherOwner = keeper?.address.process == owner.process ? nil : Owner(owner)
+        otherOwner = keeper?.address.process == owner.process ? nil : ObjectOwner(owner)
         (isBorrowed, self.isLent) = (fetchesOnDemand, isLent)
         state = Mutex(State(announces: fetchesOnDemand))
         hasOutcome = Atomic(false)
@@ -128,12 +139,21 @@ package final class ObjectHandle: Sendable {
         hasOutcome = Atomic(false)
     }
 
+    /// A handle that was made from an encoded reference. The keeper hears of the first one who waits.
+    init(borrowed id: ObjectID, from owner: ObjectOwner, keeper: any HandleKeeper) {
+        (self.id, isOfOwnActor, stream, otherOwner, isBorrowed, isLent) = (id, false, nil, owner, true, false)
+        runtime = (keeper as? Runtime).map(Unmanaged.passRetained)
+        otherKeeper = runtime == nil ? keeper : nil
+        state = Mutex(State(announces: true))
+        hasOutcome = Atomic(false)
+    }
+
     /// A handle whose outcome is known.
     package init(id: ObjectID, owner: ProcessAddress, keeper: (any HandleKeeper)?, isLent: Bool = false, outcome: Outcome) {
         (self.id, self.isLent, isOfOwnActor, stream, isBorrowed) = (id, isLent, false, nil, false)
         runtime = (keeper as? Runtime).map(Unmanaged.passRetained)
         otherKeeper = runtime == nil ? keeper : nil
-        otherOwner = keeper?.address.process == owner.process ? nil : Owner(owner)
+        otherOwner = keeper?.address.process == owner.process ? nil : ObjectOwner(owner)
         state = Mutex(State(outcome: outcome, announces: false))
         hasOutcome = Atomic(true)
         if case .failed = outcome { hasFailed.store(true, ordering: .relaxed) }
@@ -142,11 +162,12 @@ package final class ObjectHandle: Sendable {
     deinit {
         if !isLent {
             if let error = unseenFailure { keeper?.failureWasUnseen(id, owner: owner, error) }
-            let wasLent = wasLent.load(ordering: .relaxed)
+            let released = ReleasedHandle(
+                id: id, memory: UInt(bitPattern: Unmanaged.passUnretained(self).toOpaque()), isBorrowed: isBorrowed, wasLent: wasLent.load(ordering: .relaxed))
             if let runtime {
-                runtime._withUnsafeGuaranteedRef { $0.handleWasReleased(id, isBorrowed: isBorrowed, wasLent: wasLent) }
+                runtime._withUnsafeGuaranteedRef { $0.handleWasReleased(released) }
             } else {
-                otherKeeper?.handleWasReleased(id, isBorrowed: isBorrowed, wasLent: wasLent)
+                otherKeeper?.handleWasReleased(released)
             }
         }
         runtime?.release()

@@ -59,7 +59,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     private let taskCounter = Atomic<UInt64>(0)
     private let inbox = Mutex(Inbox())
     /// The handles that references inside values lead to: those made from such references, and those of own objects that were written into values.
-    private let handles = Mutex<[ObjectID: WeakHandle]>([:])
+    private let handles = Mutex(HandleTable())
     private let place = Mutex(Place())
     /// Most processes have none, and look no further.
     private let hasAliases = Atomic<Bool>(false)
@@ -69,8 +69,8 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
 
     private struct Inbox {
         var commands: [OwnerCommand] = []
-        /// What the commands `uses` stand for, in their order.
-        var uses: [ReferenceUse] = []
+        /// The table of handles has uses of references to tell.
+        var hasUses = false
         /// The loop has been told that there is something; it takes all at once.
         var isAnnounced = false
     }
@@ -84,8 +84,6 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         var hasStore = false
         var aliases: [ActorID: ActorID] = [:]
     }
-
-    private struct WeakHandle { weak var handle: ObjectHandle? }
 
     /// The runtime uses `loop`, which must be running; nothing happens before `start`.
     package init(configuration: Configuration, program: ProgramRegistry, loop: EventLoop) {
@@ -167,17 +165,6 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     /// loop looks by itself.
     func post(_ command: OwnerCommand, quietly: Bool = false) { post(quietly: quietly) { $0.commands.append(command) } }
 
-    private func post(_ uses: some Collection<ReferenceUse>) {
-        post { inbox in
-            inbox.uses.append(contentsOf: uses)
-            if case .uses(let count)? = inbox.commands.last {
-                inbox.commands[inbox.commands.count - 1] = .uses(count + uses.count)
-            } else {
-                inbox.commands.append(.uses(uses.count))
-            }
-        }
-    }
-
     /// Tells the loop of commands that were posted quietly.
     func announce() { post { _ in } }
 
@@ -185,20 +172,23 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     @inline(__always) private func post(quietly: Bool = false, _ change: (inout Inbox) -> Void) {
         let mustAnnounce = inbox.withLock { inbox in
             change(&inbox)
-            if quietly || inbox.isAnnounced || inbox.commands.isEmpty { return false }
+            if quietly || inbox.isAnnounced || inbox.commands.isEmpty && !inbox.hasUses { return false }
             inbox.isAnnounced = true
             return true
         }
         if mustAnnounce { loop.execute { self.owner.carryOutInbox() } }
     }
 
-    /// Swaps the waiting commands for empty arrays, whose storage is used again.
-    func takeCommands(into commands: inout [OwnerCommand], _ uses: inout [ReferenceUse]) {
+    /// Swaps the waiting commands, and the uses of references, for something empty, whose storage is used again.
+    ///
+    /// The uses are to be noted first. They hold all that happened before the commands, of which some may hand out what was borrowed; and those that came
+    /// later do no harm: what a command needs, it holds.
+    func takeCommands(into commands: inout [OwnerCommand], _ uses: inout ReferenceUses) {
         inbox.withLock { inbox in
             swap(&inbox.commands, &commands)
-            swap(&inbox.uses, &uses)
-            inbox.isAnnounced = false
+            (inbox.isAnnounced, inbox.hasUses) = (false, false)
         }
+        handles.withLock { $0.takeUses(into: &uses) }
     }
 
     // MARK: RuntimeInterface
@@ -368,28 +358,51 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     }
 
     package func handle(for id: ObjectID, owner: ProcessAddress) -> ObjectHandle {
-        handles(for: [ObjectAddress(object: id, owner: owner)])[0]
+        let (handle, isFirstUse) = handles.withLock { handles -> (ObjectHandle, Bool) in
+            let isFirstUse = handles.uses.isEmpty
+            let owner = handles.owner(owner)
+            return (self.handle(for: id, from: owner, in: &handles), isFirstUse && !handles.uses.isEmpty)
+        }
+        if isFirstUse { announceUses() }
+        return handle
     }
 
-    package func handles(for addresses: [ObjectAddress]) -> [ObjectHandle] {
-        var uses: [ReferenceUse] = []
-        let found = handles.withLock { handles in
-            addresses.map { address in
-                if let handle = handles[address.object]?.handle { return handle }
-                let handle = ObjectHandle(id: address.object, owner: address.owner, keeper: self, fetchesOnDemand: true)
-                handles[address.object] = WeakHandle(handle: handle)
-                uses.append(.borrowed(address))
-                return handle
+    private func handle(for id: ObjectID, from owner: ObjectOwner, in handles: inout HandleTable) -> ObjectHandle {
+        if let handle = handles.find(id) { return handle }
+        let handle = ObjectHandle(borrowed: id, from: owner, keeper: self)
+        handles.insert(handle)
+        handles.borrowed(id, from: owner)
+        return handle
+    }
+
+    package func takeHandles(of runs: [ReferenceRun], into target: UnsafeMutablePointer<ObjectHandle>) {
+        var target = target
+        for run in runs {
+            var start = 0
+            while start < run.objects.count {
+                // Others are not to wait for long.
+                let end = min(start + Limits.handlesAtOnce, run.objects.count)
+                let isFirstUse = handles.withLock { handles -> Bool in
+                    let isFirstUse = handles.uses.isEmpty
+                    let owner = handles.owner(run.owner)
+                    for object in run.objects[start..<end] {
+                        target.initialize(to: handle(for: object, from: owner, in: &handles))
+                        target += 1
+                    }
+                    return isFirstUse && !handles.uses.isEmpty
+                }
+                if isFirstUse { announceUses() }
+                start = end
             }
         }
-        if !uses.isEmpty { post(uses) }
-        return found
     }
+
+    private func announceUses() { post { $0.hasUses = true } }
 
     /// An argument of a task or call that runs here: its submitter holds the object until that has ended, so its owner need not know of this process.
     /// - Parameter place: Where the value lies, when that is known.
     func argument(_ id: ObjectID, owner: ProcessAddress, at place: StoredPlace?) -> ObjectHandle {
-        if let handle = handles.withLock({ $0[id]?.handle }) { return handle }
+        if let handle = handles.withLock({ $0.find(id) }) { return handle }
         if let place { return ObjectHandle(id: id, owner: owner, keeper: self, isLent: true, outcome: .stored(place)) }
         let handle = ObjectHandle(id: id, owner: owner, keeper: self, isLent: true)
         post(.wanted(handle))
@@ -400,20 +413,11 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
 
     // MARK: HandleKeeper
 
-    package func handleIsLent(_ handle: ObjectHandle) { handles.withLock { $0[handle.id] = WeakHandle(handle: handle) } }
+    package func handleIsLent(_ handle: ObjectHandle) { handles.withLock { $0.insert(handle) } }
 
-    package func handleWasReleased(_ id: ObjectID, isBorrowed: Bool, wasLent: Bool) {
-        if isBorrowed || wasLent {
-            // A new handle of the same object may have been made meanwhile. This may be its last hold: it is not to end under the lock.
-            let other = handles.withLock { handles -> ObjectHandle? in
-                guard let entry = handles[id] else { return nil }
-                let other = entry.handle
-                if other == nil { handles[id] = nil }
-                return other
-            }
-            withExtendedLifetime(other) {}
-        }
-        if isBorrowed { post(CollectionOfOne(.dropped(id))) } else { post(.released(id)) }
+    package func handleWasReleased(_ handle: ReleasedHandle) {
+        let isFirstUse = handle.isBorrowed || handle.wasLent ? handles.withLock { $0.ended(handle) } : false
+        if !handle.isBorrowed { post(.released(handle.id)) } else if isFirstUse { announceUses() }
     }
 
     package func handleIsWanted(_ handle: ObjectHandle) { post(.wanted(handle)) }
@@ -449,4 +453,9 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     func resumed(_ lease: LeaseID) async {
         await withUnsafeContinuation { continuation in post(.resume(lease, continuation)) }
     }
+}
+
+extension Limits {
+    /// Handles that are made under the lock of their table, one after the other.
+    fileprivate static let handlesAtOnce = 256
 }

@@ -4,6 +4,7 @@
 // worker installs its runtime, and empty again after it has ended.
 
 package import MantaModel
+package import MantaWire
 import Synchronization
 
 /// How a task is to be run. One for all tasks that are submitted with the same words.
@@ -164,8 +165,8 @@ package protocol RuntimeInterface: AnyObject, Sendable {
     func cancelled(_ handle: ObjectHandle, _ cancellation: Cancellation) async throws
     /// A borrowed handle of an object that another process (or this one) owns; one object has one handle at a time in a process.
     func handle(for id: ObjectID, owner: ProcessAddress) -> ObjectHandle
-    /// The handles of many objects, in their order.
-    func handles(for addresses: [ObjectAddress]) -> [ObjectHandle]
+    /// Initializes the memory with the handles of many objects, in their order: as many as the runs have together.
+    func takeHandles(of runs: [ReferenceRun], into target: UnsafeMutablePointer<ObjectHandle>)
     /// The reference was encoded where nobody watches what becomes of it: the object stays as long as this process.
     func keepForGood(_ handle: ObjectHandle)
     /// The identifier other processes know an actor by: differs from `id` only when `getIfExists` found an older actor.
@@ -178,7 +179,15 @@ extension RuntimeInterface {
         ActorHold(lifeline: handle(for: lifeline.object, owner: lifeline.owner), keeper: nil)
     }
     package func resolved(_ id: ActorID) -> ActorID { id }
-    package func handles(for addresses: [ObjectAddress]) -> [ObjectHandle] { addresses.map { handle(for: $0.object, owner: $0.owner) } }
+    package func takeHandles(of runs: [ReferenceRun], into target: UnsafeMutablePointer<ObjectHandle>) {
+        var target = target
+        for run in runs {
+            for object in run.objects {
+                target.initialize(to: handle(for: object, owner: run.owner))
+                target += 1
+            }
+        }
+    }
     package func keepForGood(_ handle: ObjectHandle) {}
 
     // A runtime without a cluster has no placement groups.

@@ -10,7 +10,7 @@ private final class Keeper: HandleKeeper {
     let address = owner
     let released = Mutex<[ObjectID]>([])
     let wanted = Mutex<Int>(0)
-    func handleWasReleased(_ id: ObjectID, isBorrowed: Bool, wasLent: Bool) { released.withLock { $0.append(id) } }
+    func handleWasReleased(_ handle: ReleasedHandle) { released.withLock { $0.append(handle.id) } }
     func handleIsWanted(_ handle: ObjectHandle) { wanted.withLock { $0 += 1 } }
 }
 

@@ -14,6 +14,7 @@
 #include "environment.h"
 #include "hash.h"
 #include "note.h"
+#include "retain.h"
 #include "shared.h"
 #include "template.h"
 

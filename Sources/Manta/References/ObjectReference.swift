@@ -116,25 +116,20 @@ extension ObjectReference: Codable {
     }
 }
 
-/// An array of references of any type.
+/// References of any type.
 protocol AnyReference {
-    static func array(_ handles: [ObjectHandle]) -> [Self]
+    /// References of so many handles, all of which `initialize` writes.
+    static func array(count: Int, handles initialize: (UnsafeMutablePointer<ObjectHandle>) -> Void) -> [Self]
 }
 
 extension ObjectReference: AnyReference {
-    static func array(_ handles: [ObjectHandle]) -> [Self] {
-        handles.withUnsafeBufferPointer { handles in
-            Array(count: handles.count) { target in
-                if let start = handles.baseAddress { target.initialize(from: start, count: handles.count) }
-            }
-        }
-    }
+    static func array(count: Int, handles initialize: (UnsafeMutablePointer<ObjectHandle>) -> Void) -> [Self] { Array(count: count, handles: initialize) }
 }
 
 extension Array: ReferenceList where Element: AnyReference {
-    init(references: [ObjectAddress]) throws {
+    init(references runs: [ReferenceRun]) throws {
         guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
-        self = Element.array(runtime.handles(for: references))
+        self = Element.array(count: runs.reduce(0) { $0 + $1.objects.count }) { runtime.takeHandles(of: runs, into: $0) }
     }
 }
 

@@ -238,11 +238,11 @@ final class SerialRuntime: RuntimeInterface {
 }
 
 extension SerialRuntime: HandleKeeper {
-    func handleWasReleased(_ id: ObjectID, isBorrowed: Bool, wasLent: Bool) {
+    func handleWasReleased(_ handle: ReleasedHandle) {
         // The last hold on a nested object may go here, which comes back to this function: not under the lock.
         let nested = state.withLock { state -> [ObjectHandle]? in
-            if state.objects[id]?.handle == nil { state.objects[id] = nil }
-            return state.nested.removeValue(forKey: id)
+            if state.objects[handle.id]?.handle == nil { state.objects[handle.id] = nil }
+            return state.nested.removeValue(forKey: handle.id)
         }
         _ = nested
     }

@@ -15,19 +15,55 @@ extension ReferenceCounter {
         var latest: UInt64 = 0
     }
 
-    /// An object of another process that this one uses.
+    /// An object of another process that this one uses. There may be hundreds of thousands: it holds nothing that has to be counted itself.
     struct Borrow {
-        var owner: ProcessAddress
+        /// By its number among the owners.
+        var owner: UInt32
         /// Its handle, and objects of this process that contain it.
         var count: Int32 = 0
+        /// The last registration before its count reached 0; its release waits for that one.
+        var leftAfter = UInt64.max
         /// The owner has been told.
         var isRegistered = false
         /// It is among `changed`.
         var isChanged = false
-        /// The last registration before its count reached 0; its release waits for that one.
-        var leftAfter: UInt64?
         /// The owner is gone.
         var isLost = false
+    }
+
+    /// The processes whose objects this one uses, each by a number for as long as it uses any.
+    struct Owners {
+        private var owners: [(address: ProcessAddress?, borrows: Int)] = []
+        private var numbers: [ProcessID: UInt32] = [:]
+        private var free: [UInt32] = []
+
+        subscript(number: UInt32) -> ProcessAddress {
+            guard let address = owners[Int(number)].address else { preconditionFailure("an owner's number is of use while an object of it is borrowed") }
+            return address
+        }
+
+        func number(of process: ProcessID) -> UInt32? { numbers[process] }
+
+        /// One more object of this owner is used.
+        mutating func began(_ address: ProcessAddress) -> UInt32 {
+            if let number = numbers[address.process] {
+                owners[Int(number)].borrows += 1
+                return number
+            }
+            let number = free.popLast() ?? UInt32(owners.count)
+            if Int(number) == owners.count { owners.append((nil, 0)) }
+            owners[Int(number)] = (address, 1)
+            numbers[address.process] = number
+            return number
+        }
+
+        mutating func ended(_ number: UInt32) {
+            owners[Int(number)].borrows -= 1
+            guard owners[Int(number)].borrows == 0, let address = owners[Int(number)].address else { return }
+            owners[Int(number)].address = nil
+            numbers[address.process] = nil
+            free.append(number)
+        }
     }
 
     /// Waits until the registrations up to a number are acknowledged.
@@ -67,30 +103,53 @@ extension ReferenceCounter {
     /// A process is gone: it uses nothing, and what it owned is lost.
     package mutating func processEnded(_ ended: ProcessID, perform: (Action) -> Void) {
         for id in borrowers.removeValue(forKey: ended)?.objects ?? [] { change(id) { $0.borrowers -= 1 } }
-        for (id, borrow) in borrows where borrow.owner.process == ended {
-            if borrow.count == 0 { borrows[id] = nil } else { borrows[id]!.isLost = true }
+        guard let owner = owners.number(of: ended) else { return }
+        for (id, borrow) in borrows where borrow.owner == owner {
+            if borrow.count == 0 { forget(id, borrow) } else { borrows[id]!.isLost = true }
         }
     }
 
     // MARK: Objects of others, used here
 
     /// One more use of an object, by a handle or by an object that contains it.
-    package mutating func hold(_ address: ObjectAddress) {
-        guard address.owner.process != process else { return change(address.object) { $0.aliases += 1 } }
-        guard let index = borrows.index(forKey: address.object) else {
-            borrows[address.object] = Borrow(owner: address.owner, count: 1, isChanged: true)
-            return changed.append(address.object)
+    package mutating func hold(_ address: ObjectAddress) { hold(CollectionOfOne(address.object), of: address.owner) }
+
+    /// One more use of each of an owner's objects.
+    package mutating func hold(_ ids: some Collection<ObjectID>, of owner: ProcessAddress) {
+        guard owner.process != process else {
+            for id in ids { change(id) { $0.aliases += 1 } }
+            return
         }
-        borrows.values[index].count += 1
-        if borrows.values[index].count == 1 { note(address.object, at: index) }
+        for id in ids {
+            guard let index = borrows.index(forKey: id) else {
+                borrows[id] = Borrow(owner: owners.began(owner), count: 1, isChanged: true)
+                changed.append(id)
+                continue
+            }
+            borrows.values[index].count += 1
+            if borrows.values[index].count == 1 { note(id, at: index) }
+        }
     }
 
     /// One use less.
-    package mutating func drop(_ id: ObjectID) {
-        guard let index = borrows.index(forKey: id) else { return change(id) { if $0.aliases > 0 { $0.aliases -= 1 } } }
-        borrows.values[index].count -= 1
-        precondition(borrows.values[index].count >= 0, "a use of an object ends once")
-        if borrows.values[index].count == 0 { note(id, at: index) }
+    package mutating func drop(_ id: ObjectID) { drop(CollectionOfOne(id)) }
+
+    /// One use less of each.
+    package mutating func drop(_ ids: some Collection<ObjectID>) {
+        for id in ids {
+            guard let index = borrows.index(forKey: id) else {
+                change(id) { if $0.aliases > 0 { $0.aliases -= 1 } }
+                continue
+            }
+            borrows.values[index].count -= 1
+            precondition(borrows.values[index].count >= 0, "a use of an object ends once")
+            if borrows.values[index].count == 0 { note(id, at: index) }
+        }
+    }
+
+    private mutating func forget(_ id: ObjectID, _ borrow: Borrow) {
+        borrows[id] = nil
+        owners.ended(borrow.owner)
     }
 
     private mutating func note(_ id: ObjectID, at index: Dictionary<ObjectID, Borrow>.Index) {
@@ -110,23 +169,24 @@ extension ReferenceCounter {
         guard !changed.isEmpty else { return }
         let ids = changed
         changed.removeAll(keepingCapacity: true)
-        var registered: [ProcessAddress: [ObjectID]] = [:]
+        var registered: [UInt32: [ObjectID]] = [:]
         var left: [ObjectID] = []
         for id in ids {
             guard let borrow = borrows[id] else { continue }
             borrows[id]!.isChanged = false
             if borrow.count > 0 {
-                borrows[id]!.leftAfter = nil
+                borrows[id]!.leftAfter = .max
                 guard !borrow.isRegistered, !borrow.isLost else { continue }
                 borrows[id]!.isRegistered = true
                 registered[borrow.owner, default: []].append(id)
             } else if borrow.isRegistered, !borrow.isLost {
                 left.append(id)
             } else {
-                borrows[id] = nil
+                forget(id, borrow)
             }
         }
-        for (owner, ids) in registered {
+        for (number, ids) in registered {
+            let owner = owners[number]
             each(ids) { counter, part, number in
                 counter.unacknowledged.append(number)
                 perform(.register(part, owner: owner, number: number))
@@ -172,8 +232,8 @@ extension ReferenceCounter {
             case .release(let id):
                 // It may be used again, or have been left a second time since.
                 guard let borrow = borrows[id], borrow.leftAfter == next.number, borrow.count == 0 else { continue }
-                borrows[id] = nil
-                if !borrow.isLost { released[borrow.owner, default: []].append(id) }
+                if !borrow.isLost { released[owners[borrow.owner], default: []].append(id) }
+                forget(id, borrow)
             }
         }
         for (owner, ids) in released {

@@ -53,6 +53,7 @@ package struct ReferenceCounter {
 
     // Of others (see +Borrowing)
     var borrows: [ObjectID: Borrow] = [:]
+    var owners = Owners()
     /// Objects whose count left or reached 0 in this turn.
     var changed: [ObjectID] = []
     var lastNumber: UInt64 = 0

@@ -86,7 +86,7 @@ final class Owner: @unchecked Sendable {
     let console = DriverConsole()
 
     private var commands: [OwnerCommand] = []
-    private var uses: [ReferenceUse] = []
+    private var uses = ReferenceUses()
     private var timers: [TimerID] = []
 
     init(loop: EventLoop, process: ProcessID) {
@@ -164,37 +164,29 @@ final class Owner: @unchecked Sendable {
     // MARK: Commands of other threads
 
     func carryOutInbox() {
-        var (taken, takenUses): ([OwnerCommand], [ReferenceUse]) = ([], [])
+        var (taken, takenUses): ([OwnerCommand], ReferenceUses) = ([], ReferenceUses())
         // The storage is used again; carrying out may come back here.
         swap(&taken, &commands)
         swap(&takenUses, &uses)
         runtime.takeCommands(into: &taken, &takenUses)
-        var used = 0
-        for command in taken {
-            guard case .uses(let count) = command else {
-                carryOut(command)
-                continue
-            }
-            for use in takenUses[used..<used + count] { note(use) }
-            used += count
-        }
+        takenUses.forEach(note)
+        for command in taken { carryOut(command) }
         tellOwners()
         taken.removeAll(keepingCapacity: true)
-        takenUses.removeAll(keepingCapacity: true)
+        takenUses.removeAll()
         swap(&taken, &commands)
         swap(&takenUses, &uses)
     }
 
-    private func note(_ use: ReferenceUse) {
+    private func note(_ use: ReferenceUses.Kind, _ objects: ArraySlice<ObjectID>) {
         switch use {
-        case .borrowed(let address): references.hold(address)
-        case .dropped(let id): references.drop(id)
+        case .borrowed(let owner): references.hold(objects, of: owner.address)
+        case .dropped: references.drop(objects)
         }
     }
 
     private func carryOut(_ command: OwnerCommand) {
         switch command {
-        case .uses: preconditionFailure("uses are noted together")
         case .submit(let submission): submit(submission)
         case .call(let submission): call(submission)
         case .create(let creation): create(creation)

@@ -98,12 +98,6 @@ struct ConstructorArguments {
     var mayRestart: Bool
 }
 
-/// A handle was made from an encoded reference, or the last copy of one is gone. A value can have many thousands, told one after the other.
-enum ReferenceUse: Sendable {
-    case borrowed(ObjectAddress)
-    case dropped(ObjectID)
-}
-
 /// What any thread asks of the owner; carried out on the loop in the order it was asked. It is copied on its way: what is large lies in a box.
 enum OwnerCommand: Sendable {
     case submit(Submission)
@@ -113,8 +107,6 @@ enum OwnerCommand: Sendable {
     indirect case putStored(ObjectHandle, inside: [ObjectHandle], size: Int, on: NodeAddress)
     case released(ObjectID)
     indirect case stored(ObjectID, owner: ProcessID, Reservation)
-    /// So many of the inbox's uses of references come here.
-    case uses(Int)
     /// It was encoded where nobody watches what becomes of it.
     case keptForGood(ObjectHandle)
     indirect case unseenFailure(ObjectID, any Error)
