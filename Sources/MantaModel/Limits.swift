@@ -40,6 +40,8 @@ package enum Limits {
     package static let programStoreBytes = 4 << 30
     /// A program comes to a node in parts of this size.
     package static let programPartBytes = 4 << 20
+    /// What the constructor of a detached actor is given, together: the head keeps it on disk for as long as the actor lives.
+    package static let detachedArgumentBytes = 1 << 20
     /// The largest state of one actor that is kept for its next incarnation.
     package static let snapshotBytes = 16 << 20
     /// What one process keeps of the states of the actors it made.

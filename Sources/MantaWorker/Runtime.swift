@@ -299,7 +299,9 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
             concurrencyGroups: options.concurrencyGroups.isEmpty ? nil : options.concurrencyGroups, scheduling: scheduling,
             isolation: options.isolation == .shared ? .shared : nil,
             snapshots: options.snapshots == .everyCall ? nil : options.snapshots)
-        post(.create(ActorCreation(specification: specification, arguments: storing(arguments), getIfExists: options.getIfExists)))
+        // The values of a detached actor travel to the head.
+        let arguments = options.lifetime == .detached ? arguments : storing(arguments)
+        post(.create(ActorCreation(specification: specification, arguments: arguments, getIfExists: options.getIfExists)))
         return id
     }
 

@@ -66,7 +66,8 @@ extension RemoteActor {
     ///   - name: by which any program of the cluster finds it; taken until it is dead.
     ///   - namespace: of the name; the session's by default.
     ///   - lifetime: at most until the job ends (default), or detached: until it is killed. An actor without a name ends sooner: when no
-    ///     process has a handle of it and the calls made on its handles have ended.
+    ///     process has a handle of it and the calls made on its handles have ended. What a detached one's initializer is given may take 1 MiB
+    ///     together, since the cluster keeps it for as long as the actor lives; with more, its calls throw `tooLarge`.
     ///   - cpus: CPUs held for life. When no resource is given, 1 CPU is needed to place it and none is held.
     ///   - gpus: GPUs held for life; 0 by default.
     ///   - memory: bytes held for life.

@@ -66,9 +66,13 @@ extension Owner {
     }
 
     private func finishCreation(_ id: ActorID) {
-        // A detached actor may live longer than the owners of its arguments: it gets their values.
-        if creations[id]?.creation.specification.lifetime == .detached, let (handle, place) = firstUnopened(creations[id]) {
-            return openArgument(handle, place, of: id)
+        // A detached actor may live longer than the owners of its arguments: the head keeps their values.
+        if let pending = creations[id], pending.creation.specification.lifetime == .detached {
+            if let refusal = refusal(of: pending.creation) {
+                creations[id] = nil
+                return changed(id, ActorStatusView(state: .dead, incarnation: 0, death: DeathCause(.startFailed, refusal.message)), error: refusal)
+            }
+            if let (handle, place) = firstUnopened(pending) { return openArgument(handle, place, of: id) }
         }
         guard let pending = creations.removeValue(forKey: id) else { return }
         var creation = pending.creation
@@ -101,11 +105,31 @@ extension Owner {
         }
     }
 
+    /// A head is no store for large values.
+    private func refusal(of creation: ActorCreation) -> MantaError? {
+        let sizes = creation.arguments.map(size)
+        let sum = sizes.reduce(0, +)
+        guard sum > Limits.detachedArgumentBytes, let largest = sizes.indices.max(by: { sizes[$0] < sizes[$1] }) else { return nil }
+        return MantaError(
+            .tooLarge,
+            "what the constructor of \(creation.specification.type) was given takes \(sum) bytes, \(sizes[largest]) of them argument \(largest + 1); a detached actor outlives the process that makes it, so the head keeps what it was made with, up to \(Limits.detachedArgumentBytes) bytes: hand the actor large values in a call, or let it read them from where they lie")
+    }
+
+    /// Bytes of an argument that is there.
+    private func size(of argument: ArgumentSource) -> Int {
+        if case .value(let value) = argument { return value.parts.count }
+        switch handle(of: argument)?.outcome {
+        case .ready(let bytes): return bytes.count
+        case .stored(let place): return place.size
+        case .failed, nil: return 0
+        }
+    }
+
     /// An argument that lies in a store and was not read yet.
-    private func firstUnopened(_ pending: PendingCreation?) -> (ObjectHandle, StoredPlace)? {
-        for argument in pending?.creation.arguments ?? [] {
+    private func firstUnopened(_ pending: PendingCreation) -> (ObjectHandle, StoredPlace)? {
+        for argument in pending.creation.arguments {
             guard let handle = handle(of: argument) else { continue }
-            if case .stored(let place) = handle.outcome, pending?.opened[handle.id] == nil { return (handle, place) }
+            if case .stored(let place) = handle.outcome, pending.opened[handle.id] == nil { return (handle, place) }
         }
         return nil
     }
