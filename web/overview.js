@@ -124,8 +124,9 @@ export class Overview {
     setText(this.latest, this.feed.total("tasks") > rows.length ? `in the newest ${integer(rows.length)} tasks` : "");
     const groups = new Map();
     for (const row of rows) {
-      const group = groups.get(row.function) ?? { name: row.function, running: 0, waiting: 0, finished: 0, failed: 0, times: [], latest: 0 };
-      groups.set(row.function, group);
+      const name = row.name ?? row.function;
+      const group = groups.get(name) ?? { name, running: 0, waiting: 0, finished: 0, failed: 0, times: [], latest: 0 };
+      groups.set(name, group);
       if (row.state === "running") group.running += 1;
       else if (row.state === "finished") group.finished += 1;
       else if (row.state === "failed") group.failed += 1;

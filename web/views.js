@@ -86,7 +86,7 @@ export const views = {
   tasks: {
     title: "Tasks", group: "Compute", shortcut: "t", tables: ["tasks"], sort: "-submittedAt", states: taskStates,
     columns: [
-      idColumn("136px"), { id: "function", title: "Function", value: (row) => row.function, cell: (row) => code(row.function) },
+      idColumn("136px"), { id: "function", title: "Function", value: (row) => row.name ?? row.function, cell: (row) => code(row.name ?? row.function) },
       stateColumn("190px", (row) => row.error), reference("node", "Node", "nodes"), reference("job", "Job", "jobs"), numberColumn("attempt", "Try", "56px"),
       timeColumn("submittedAt", "Submitted", "100px"),
       { id: "duration", title: "Duration", width: "100px", align: "right", value: (row) => (row.startedAt ? (row.endedAt ?? Date.now()) - row.startedAt : null), cell: (row) => elapsed(row.startedAt, row.endedAt) },

@@ -10,7 +10,7 @@ package struct AdminColumn: Sendable {
     package var member: String
     var style: Style
 
-    enum Style: Sendable { case plain, short, time, bytes, resources, inUse, shares, list, replicas, bundles, reasons }
+    enum Style: Sendable { case plain, short, time, bytes, resources, inUse, shares, list, replicas, bundles, reasons, titled }
 
     init(_ title: String, _ member: String, _ style: Style = .plain) { (self.title, self.member, self.style) = (title, member, style) }
 }
@@ -30,7 +30,7 @@ extension AdminViews {
             ]
         case .tasks:
             [
-                AdminColumn("ID", "id"), AdminColumn("FUNCTION", "function"), AdminColumn("STATE", "state"), AdminColumn("NODE", "node", .short),
+                AdminColumn("ID", "id"), AdminColumn("FUNCTION", "function", .titled), AdminColumn("STATE", "state"), AdminColumn("NODE", "node", .short),
                 AdminColumn("JOB", "job", .short), AdminColumn("TRY", "attempt"), AdminColumn("SUBMITTED", "submittedAt", .time), AdminColumn("ERROR", "error"),
             ]
         case .actors:
@@ -91,6 +91,7 @@ extension AdminViews {
         let value = row[column.member]
         switch (column.style, value) {
         case (.reasons, _): return joined(reasons(row))
+        case (.titled, .string(let function)): return row["name"].string ?? function
         case (_, .null): return "-"
         case (.short, .string(let text)): return String(text.prefix(8))
         case (.time, .integer(let milliseconds)): return time(milliseconds)

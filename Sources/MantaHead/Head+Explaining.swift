@@ -46,13 +46,13 @@ extension Head {
 
     private static func sentence(_ attempt: TaskAttempt, of row: TaskRow) -> String {
         let (place, end) = (attempt.worker.map { " on worker \($0.short)" } ?? "", attempt.error.map { ": \($0)" } ?? "")
-        return "task \(row.id), \(row.function), attempt \(attempt.attempt) \(attempt.state.rawValue)\(place)\(end)"
+        return "task \(row.id), \(row.title), attempt \(attempt.attempt) \(attempt.state.rawValue)\(place)\(end)"
     }
 
     private static func sentence(_ row: TaskRow) -> String {
         let place = [row.worker.map { "worker \($0.short)" }, row.node.map { "node \($0.short)" }].compactMap { $0 }.joined(separator: " of ")
         let end = row.error.map { ": \($0)" } ?? ""
-        return "task \(row.id), \(row.function), attempt \(row.attempt) \(row.state.rawValue)\(place.isEmpty ? "" : " on \(place)")\(end)"
+        return "task \(row.id), \(row.title), attempt \(row.attempt) \(row.state.rawValue)\(place.isEmpty ? "" : " on \(place)")\(end)"
     }
 
     /// Every node asks the owners on its machine; one that does not answer in time is left out.

@@ -124,7 +124,7 @@ public struct TaskError: Error, Hashable, Sendable, Codable, CustomStringConvert
     public var typeName: String
     /// The thrown value's description.
     public var message: String
-    /// The function or method that threw, `Module.Type.function(label:)`.
+    /// The function or method that threw, `Module.Type.function(label:)`, or what its options call the task.
     public var function: String
     public var task: TaskID
     public var node: NodeID

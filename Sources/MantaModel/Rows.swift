@@ -75,6 +75,8 @@ public struct TaskRow: Codable, Sendable, Hashable {
     public var job: JobID
     /// `Module.function(label:)`, or `Type.method` of an actor call.
     public var function: String
+    /// What its options call it; nil when they do not.
+    public var name: String?
     public var state: TaskState
     public var actor: ActorID?
     public var node: NodeID?
@@ -87,10 +89,13 @@ public struct TaskRow: Codable, Sendable, Hashable {
     public var error: String?
     /// The attempts before this one, the earliest first; nil when this is the first.
     public var attempts: [TaskAttempt]?
-    public init(id: TaskID, job: JobID, function: String, state: TaskState, actor: ActorID? = nil, node: NodeID? = nil, worker: ProcessID? = nil, parent: TaskID? = nil, attempt: Int, submittedAt: WallTime, startedAt: WallTime? = nil, endedAt: WallTime? = nil, error: String? = nil) {
-        (self.id, self.job, self.function, self.state, self.actor, self.node, self.worker) = (id, job, function, state, actor, node, worker)
+    public init(id: TaskID, job: JobID, function: String, name: String? = nil, state: TaskState, actor: ActorID? = nil, node: NodeID? = nil, worker: ProcessID? = nil, parent: TaskID? = nil, attempt: Int, submittedAt: WallTime, startedAt: WallTime? = nil, endedAt: WallTime? = nil, error: String? = nil) {
+        (self.id, self.job, self.function, self.name, self.state, self.actor, self.node, self.worker) = (id, job, function, name, state, actor, node, worker)
         (self.parent, self.attempt, self.submittedAt, self.startedAt, self.endedAt, self.error) = (parent, attempt, submittedAt, startedAt, endedAt, error)
     }
+
+    /// What people know it by: its function, behind its name when it has one.
+    public var title: String { name.map { "\"\($0)\" (\(function))" } ?? function }
 }
 
 /// An earlier attempt of a task.

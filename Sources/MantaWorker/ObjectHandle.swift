@@ -279,11 +279,11 @@ package final class ObjectHandle: Sendable {
 
     /// Throws `conflict` when a task would wait for its own result, or the running call of an actor for another call of the same actor, which waits for it to end.
     package func refuseToWaitForOneself(_ context: TaskContext) throws(MantaError) {
-        if id.task == context.task, !isSettled { throw MantaError(.conflict, "\(context.function) waits for its own result, which is there when it has ended: do not wait for it") }
+        if id.task == context.task, !isSettled { throw MantaError(.conflict, "\(context.title) waits for its own result, which is there when it has ended: do not wait for it") }
         guard isOfOwnActor, context.runsAlone, !isSettled else { return }
         throw MantaError(
             .conflict,
-            "\(context.function) waits for a call of its own actor, which runs its calls one by one and would begin that one only after this one: call the method directly, do not wait, or allow more calls at once with maxConcurrency")
+            "\(context.title) waits for a call of its own actor, which runs its calls one by one and would begin that one only after this one: call the method directly, do not wait, or allow more calls at once with maxConcurrency")
     }
 
     /// The value, decoded.

@@ -15,6 +15,8 @@ package final class TaskContext: Sendable {
     package let actor: ActorID?
     /// `Module.Type.function(label:)`, or `Module.Type.method(label:)` of an actor.
     package let function: String
+    /// What its options call it.
+    package let name: String?
     /// Which try it is, from 1.
     package let attempt: Int
     /// How often the actor whose method runs was restarted.
@@ -36,25 +38,28 @@ package final class TaskContext: Sendable {
     /// Called when it may go on; returns once it holds its resources again.
     package let didUnblock: @Sendable () async throws -> Void
 
+    /// What people are told of: its name, else its function.
+    package var title: String { name ?? function }
+
     package convenience init(
-        job: JobID, task: TaskID, node: NodeID, actor: ActorID?, function: String, attempt: Int, group: GroupMembership? = nil,
+        job: JobID, task: TaskID, node: NodeID, actor: ActorID?, function: String, name: String? = nil, attempt: Int, group: GroupMembership? = nil,
         resources: Resources = .oneCPU, gpus: [String] = [], restarts: Int = 0, willBlock: @escaping @Sendable () -> Void,
         didUnblock: @escaping @Sendable () async throws -> Void
     ) {
         self.init(
-            job: job, task: task, node: node, actor: actor, function: function, attempt: attempt, restarts: restarts, deadline: nil, group: group, runsAlone: false,
+            job: job, task: task, node: node, actor: actor, function: function, name: name, attempt: attempt, restarts: restarts, deadline: nil, group: group, runsAlone: false,
             resources: resources, gpus: gpus, route: nil,
             willBlock: willBlock, didUnblock: didUnblock)
     }
 
     init(
-        job: JobID, task: TaskID, node: NodeID, actor: ActorID?, function: String, attempt: Int, restarts: Int = 0, deadline: Instant?,
+        job: JobID, task: TaskID, node: NodeID, actor: ActorID?, function: String, name: String? = nil, attempt: Int, restarts: Int = 0, deadline: Instant?,
         group: GroupMembership?, runsAlone: Bool, resources: Resources, gpus: [String], route: ReplyRoute?,
         willBlock: @escaping @Sendable () -> Void,
         didUnblock: @escaping @Sendable () async throws -> Void
     ) {
         (self.job, self.task, self.node, self.actor) = (job, task, node, actor)
-        (self.function, self.attempt, self.deadline, self.group) = (function, attempt, deadline, group)
+        (self.function, self.name, self.attempt, self.deadline, self.group) = (function, name, attempt, deadline, group)
         self.restarts = restarts
         (self.runsAlone, self.resources, self.gpus, self.route) = (runsAlone, resources, gpus, route)
         (self.willBlock, self.didUnblock) = (willBlock, didUnblock)

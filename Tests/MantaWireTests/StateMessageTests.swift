@@ -9,7 +9,7 @@ import Testing
     @Test func rowsOfTasksAreReadAgain() throws {
         let plain = TaskRow(id: .random(), job: .random(), function: "f()", state: .waitingForLease, attempt: 1, submittedAt: WallTime(milliseconds: 5))
         var full = TaskRow(
-            id: .random(), job: .random(), function: "Type.method(_:)", state: .failed, actor: .random(), node: .random(), worker: .random(), parent: .random(),
+            id: .random(), job: .random(), function: "Type.method(_:)", name: "nightly report", state: .failed, actor: .random(), node: .random(), worker: .random(), parent: .random(),
             attempt: 3, submittedAt: WallTime(milliseconds: 5), startedAt: WallTime(milliseconds: 6), endedAt: WallTime(milliseconds: 7), error: "it threw")
         full.attempts = [TaskAttempt(attempt: 1, state: .failed, worker: .random(), error: "it crashed"), TaskAttempt(attempt: 2, state: .failed, worker: nil, error: nil)]
         let report = ReportTasks(tasks: [plain, full], dropped: 9)

@@ -31,6 +31,25 @@ extension SchedulingTests {
             }
         }
 
+        @Test func aTasksNameIsWhatPeopleSee() async throws {
+            try await TestCluster.run(nodes: [1]) { cluster, _ in
+                let named = whatItIs.options(name: "nightly report")
+                #expect(try await named.remote(fails: false).value == "nightly report")
+                let failing = named.remote(fails: true)
+                do {
+                    _ = try await failing.value
+                    Issue.record("it returned")
+                } catch let error as TaskError { #expect(error.function == "nightly report") }
+                try await eventually("the record", within: .seconds(30)) {
+                    let row = try await cluster.state(.tasks).tasks.first { $0.id == failing.id.task }
+                    return row?.state == .failed && row?.name == "nightly report" && row?.function == "SchedulingTests.whatItIs(fails:)"
+                }
+                let text = try await explain(failing.id.task, cluster)
+                #expect(text.contains("\"nightly report\" (SchedulingTests.whatItIs(fails:))"), "\(text)")
+                await #expect(throws: MantaError.self) { _ = try await whatItIs.options(name: "").remote(fails: false).value }
+            }
+        }
+
         @Test func FAIL_009_everyAttemptIsListedWithItsWorkerAndItsEnd() async throws {
             try await TestCluster.run(nodes: [1]) { cluster, _ in
                 let folder = TemporaryDirectory()
@@ -52,6 +71,12 @@ extension SchedulingTests {
             }
         }
     }
+}
+
+@Remote func whatItIs(fails: Bool) throws -> String {
+    struct Failure: Error {}
+    if fails { throw Failure() }
+    return try Manta.context.function ?? "nothing"
 }
 
 /// Notes its process, and ends it in the first tries.

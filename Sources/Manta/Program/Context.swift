@@ -11,7 +11,7 @@ extension Manta {
         public var job: JobID
         public var task: TaskID?
         public var actor: ActorID?
-        /// `Module.Type.function(label:)` of the running task or call.
+        /// What people see the running task or call as: the name that its options say, else `Module.Type.function(label:)`.
         public var function: String?
         /// Which try of the task this is, from 1.
         public var attempt: Int
@@ -41,7 +41,7 @@ extension Manta {
             guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
             let task = TaskContext.current
             return Context(
-                job: task?.job ?? runtime.job, task: task?.task, actor: task?.actor, function: task?.function, attempt: task?.attempt ?? 1,
+                job: task?.job ?? runtime.job, task: task?.task, actor: task?.actor, function: task?.title, attempt: task?.attempt ?? 1,
                 restarts: task?.restarts ?? 0,
                 timeLeft: task?.deadline.map { max(.zero, $0 - EventLoop.clock()) }, resources: task?.resources ?? Resources(), gpus: task?.gpus ?? [],
                 process: runtime.process, node: task?.node ?? runtime.node, placementGroup: task?.group?.group, namespace: runtime.namespace, pid: getpid())

@@ -59,6 +59,9 @@ public struct FunctionOptions: Sendable {
     private static func check(_ said: Said) throws(MantaError) -> TaskOptions {
         if let retries = said.retries, retries < -1 { throw MantaError(.invalidArgument, "retries is \(retries); expected -1 (without end) or more") }
         try checkTimeout(said.timeout)
+        if let name = said.name, name.isEmpty || name.utf8.count > Limits.nameBytes {
+            throw MantaError(.invalidArgument, "the name \"\(name.prefix(64))\" of a task has \(name.utf8.count) bytes of UTF-8; expected 1 to \(Limits.nameBytes)")
+        }
         let resources = said.demand.isEmpty ? .oneCPU : try said.demand.checked(defaultCPUs: 1)
         if let complaint = said.scheduling?.group?.complaint(about: resources) { throw MantaError(.invalidArgument, complaint) }
         return TaskOptions(

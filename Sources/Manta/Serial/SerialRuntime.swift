@@ -44,7 +44,7 @@ final class SerialRuntime: RuntimeInterface {
             for handle in handles { handle.fail(MantaError(.unknownFunction, "this program has no remote function \(function)")) }
             return handles
         }
-        let context = context(task, actor: nil, function: options.name ?? function)
+        let context = context(task, actor: nil, function: function, name: options.name)
         let running = Task.immediate { await self.run(arguments, entry.invoke, context, into: handles) }
         // What needed no wait is over by now.
         state.withLock { state in
@@ -106,9 +106,9 @@ final class SerialRuntime: RuntimeInterface {
         return handles
     }
 
-    private func context(_ task: TaskID, actor: ActorID?, function: String) -> TaskContext {
+    private func context(_ task: TaskID, actor: ActorID?, function: String, name: String? = nil) -> TaskContext {
         TaskContext(
-            job: job, task: task, node: node ?? .random(), actor: actor, function: function, attempt: 1, willBlock: {}, didUnblock: {})
+            job: job, task: task, node: node ?? .random(), actor: actor, function: function, name: name, attempt: 1, willBlock: {}, didUnblock: {})
     }
 
     /// Waits for the arguments, runs the code, settles the results.
@@ -125,11 +125,11 @@ final class SerialRuntime: RuntimeInterface {
             } catch let error as MantaError {
                 throw error
             } catch {
-                let thrown = ThrownError(error, function: context.function, task: context.task, node: context.node, attempt: context.attempt)
+                let thrown = ThrownError(error, function: context.title, task: context.task, node: context.node, attempt: context.attempt)
                 throw ThrownError.decoded(thrown.encoded)
             }
             guard results.count == handles.count else {
-                throw MantaError(.wrongType, "\(context.function) returned \(results.count) values; expected \(handles.count)")
+                throw MantaError(.wrongType, "\(context.title) returned \(results.count) values; expected \(handles.count)")
             }
             for (handle, result) in zip(handles, results) { settle(handle, result) }
         } catch {

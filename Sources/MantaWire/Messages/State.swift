@@ -26,7 +26,7 @@ package struct ReportTasks: WireMessage, Hashable {
 
 extension MessagePackWriter {
     fileprivate mutating func write(_ row: TaskRow) throws(MantaError) {
-        writeArrayHeader(14)
+        writeArrayHeader(row.name == nil ? 14 : 15)
         write(row.id)
         write(row.job)
         write(row.function)
@@ -41,6 +41,7 @@ extension MessagePackWriter {
         write(row.endedAt?.milliseconds)
         write(row.error)
         try writeCodable(row.attempts)
+        if let name = row.name { write(name) }
     }
 }
 
@@ -58,7 +59,8 @@ extension MessagePackReader {
             id: id, job: job, function: function, state: state, actor: actor, node: node, worker: worker, parent: parent, attempt: attempt,
             submittedAt: submittedAt, startedAt: startedAt, endedAt: endedAt, error: try readOptionalString())
         row.attempts = try readCodable()
-        try skipFields(from: 14, to: count)
+        if count > 14 { row.name = try readOptionalString() }
+        try skipFields(from: 15, to: count)
         return row
     }
 }

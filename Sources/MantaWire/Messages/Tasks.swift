@@ -30,18 +30,20 @@ package struct RunTask: WireMessage, Hashable {
     package var resources: Resources?
     /// The GPUs of its lease, as `CUDA_VISIBLE_DEVICES` names them; nil, and not written, is none.
     package var gpus: [String]?
+    /// What its options call it; nil, and not written, is nothing.
+    package var name: String?
 
     package init(
         task: TaskID, lease: LeaseID, job: JobID, parent: TaskID?, function: String, attempt: UInt32, resultCount: UInt32, arguments: [ArgumentPayload],
-        timeLeft: Int64? = nil, group: GroupMembership? = nil, resources: Resources? = nil, gpus: [String]? = nil
+        timeLeft: Int64? = nil, group: GroupMembership? = nil, resources: Resources? = nil, gpus: [String]? = nil, name: String? = nil
     ) {
         (self.task, self.lease, self.job, self.parent) = (task, lease, job, parent)
         (self.function, self.attempt, self.resultCount, self.arguments) = (function, attempt, resultCount, arguments)
-        (self.timeLeft, self.group, self.resources, self.gpus) = (timeLeft, group, resources, gpus)
+        (self.timeLeft, self.group, self.resources, self.gpus, self.name) = (timeLeft, group, resources, gpus, name)
     }
 
     package func encode(into writer: inout MessagePackWriter) throws(MantaError) {
-        let fields = gpus != nil ? 12 : resources != nil ? 11 : group != nil ? 10 : timeLeft != nil ? 9 : 8
+        let fields = name != nil ? 13 : gpus != nil ? 12 : resources != nil ? 11 : group != nil ? 10 : timeLeft != nil ? 9 : 8
         writer.writeArrayHeader(fields)
         writer.write(task)
         writer.write(lease)
@@ -54,7 +56,8 @@ package struct RunTask: WireMessage, Hashable {
         if let timeLeft { writer.write(timeLeft) } else if fields > 8 { writer.writeNil() }
         if let group { try ValueEncoder.encode(group, into: &writer) } else if fields > 9 { writer.writeNil() }
         if let resources { writer.write(resources) } else if fields > 10 { writer.writeNil() }
-        if gpus != nil { writer.write(gpus) }
+        if fields > 11 { writer.write(gpus) }
+        if let name { writer.write(name) }
     }
 
     package init(from reader: inout MessagePackReader) throws(MantaError) {
@@ -71,7 +74,8 @@ package struct RunTask: WireMessage, Hashable {
         if count > 9, !reader.readNilIfNext() { group = try ValueDecoder.decode(GroupMembership.self, from: &reader) }
         if count > 10, !reader.readNilIfNext() { resources = try reader.readResources() }
         if count > 11 { gpus = try reader.readOptionalStrings() }
-        try reader.skipFields(from: 12, to: count)
+        if count > 12 { name = try reader.readOptionalString() }
+        try reader.skipFields(from: 13, to: count)
     }
 }
 

@@ -30,7 +30,7 @@ final class Execution {
 
     func run(_ message: RunTask, from link: Link, _ owner: Owner) {
         let run = Run(
-            task: message.task, attempt: message.attempt, job: message.job, parent: message.parent, function: message.function,
+            task: message.task, attempt: message.attempt, job: message.job, parent: message.parent, function: message.function, name: message.name,
             resultCount: Int(message.resultCount), arguments: message.arguments, actor: nil, group: message.group, route: ReplyRoute(link: link),
             deadline: message.timeLeft.map { owner.loop.now + .nanoseconds($0) }, resources: message.resources,
             gpus: message.gpus)
@@ -225,6 +225,6 @@ extension Runtime {
             for result in results { writer.bytes.append(contentsOf: result.bytes) }
             return .values([.inline(writer.bytes)])
         }
-        return .failed(MantaError(.malformed, "\(run.function) returned \(results.count) values, its caller expects \(run.resultCount)"))
+        return .failed(MantaError(.malformed, "\(run.title) returned \(results.count) values, its caller expects \(run.resultCount)"))
     }
 }

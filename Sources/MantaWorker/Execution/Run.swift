@@ -46,6 +46,8 @@ struct Run: Sendable {
     var job: JobID
     var parent: TaskID?
     var function: String
+    /// What its options call it.
+    var name: String?
     var resultCount: Int
     var arguments: [ArgumentPayload]
     var actor: ActorID?
@@ -63,6 +65,9 @@ struct Run: Sendable {
     var cancelledBeforeItBegan: TaskDone {
         TaskDone(task: task, attempt: attempt, outcome: .failed(cancelled), startedAt: .now, duration: 0)
     }
+
+    /// What people are told of: its name, else its function.
+    var title: String { name ?? function }
 
     private var cancelled: MantaError { MantaError(.cancelled, "task \(task) was cancelled") }
 
@@ -110,8 +115,8 @@ struct Run: Sendable {
     private func report(_ error: any Error, on runtime: Runtime) -> (TaskOutcome, ErrorRow) {
         if let error = error as? MantaError { return (.failed(error), row(error.code.rawValue, error.message, runtime)) }
         let node = runtime.node ?? NodeID(high: 0, low: 0)
-        let thrown = ThrownError(error, function: function, task: task, node: node, attempt: Int(attempt))
-        return (.thrown(thrown.encoded), row(MantaError.Code.taskFailed.rawValue, "\(function) threw \(thrown.typeName): \(thrown.message)", runtime))
+        let thrown = ThrownError(error, function: title, task: task, node: node, attempt: Int(attempt))
+        return (.thrown(thrown.encoded), row(MantaError.Code.taskFailed.rawValue, "\(title) threw \(thrown.typeName): \(thrown.message)", runtime))
     }
 
     private func row(_ code: String, _ message: String, _ runtime: Runtime) -> ErrorRow {

@@ -90,6 +90,6 @@ extension Owner {
 
     private static func timeout(of submission: Submission) -> MantaError {
         let time = submission.timeout.map { "within \($0)" } ?? "in the time of what submitted it"
-        return MantaError(.timeout, "\(submission.function) (task \(submission.task)) did not end \(time); allow it more, or see what it waits for")
+        return MantaError(.timeout, "\(submission.title) (task \(submission.task)) did not end \(time); allow it more, or see what it waits for")
     }
 }

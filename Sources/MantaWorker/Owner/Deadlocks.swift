@@ -29,7 +29,7 @@ extension Owner {
                 wait.token,
                 MantaError(
                     .conflict,
-                    "\(wait.context.function) waits for a call that can never begin: the actor runs its calls one by one, and the one it runs waits for this one (\(way), which waits in line behind \(cycle.last ?? "")); return without waiting, pass the reference on, or allow more calls at once with maxConcurrency"))
+                    "\(wait.context.title) waits for a call that can never begin: the actor runs its calls one by one, and the one it runs waits for this one (\(way), which waits in line behind \(cycle.last ?? "")); return without waiting, pass the reference on, or allow more calls at once with maxConcurrency"))
         }
     }
 
@@ -98,5 +98,5 @@ extension InquireWait {
 }
 
 extension WaitingTask {
-    fileprivate init(_ context: TaskContext) { self.init(task: context.task, function: context.function) }
+    fileprivate init(_ context: TaskContext) { self.init(task: context.task, function: context.title) }
 }

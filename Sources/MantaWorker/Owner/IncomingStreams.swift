@@ -38,7 +38,7 @@ extension Owner {
             remade(item, as: id)
             stream.add(result)
         } else {
-            objects.created(id, source: submission.function, size: item.value.size, on: item.value.node, at: loop.now)
+            objects.created(id, source: submission.title, size: item.value.size, on: item.value.node, at: loop.now)
             if !item.contents.isEmpty { contain(item.contents, in: id) }
             let handle = stream.promised ?? ObjectHandle(id: id, owner: address, keeper: runtime, outcome: .init(item.value))
             handle.settle(.init(item.value))

@@ -246,7 +246,7 @@ final class Owner: @unchecked Sendable {
             if submission.isAgain, submission.isStream { loseUnmade(of: submission, nil) }
         case .values(let values):
             let expected = submission.results.count
-            fail(submission, MantaError(.malformed, "\(submission.function) returned \(values.count) values, expected \(expected)"))
+            fail(submission, MantaError(.malformed, "\(submission.title) returned \(values.count) values, expected \(expected)"))
         case .thrown(let bytes): fail(submission, ThrownError.decoded(bytes))
         case .failed(let error): fail(submission, error)
         }

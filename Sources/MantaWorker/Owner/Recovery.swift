@@ -200,7 +200,7 @@ extension Owner {
         for result in maker.results.values {
             guard let handle = result.handle, !handle.isSettled else { continue }
             objects.settled(handle.id, size: nil)
-            handle.fail(error ?? MantaError(.objectLost, "object \(handle.id) was lost, and \(submission.function), made again, delivered fewer items than before"))
+            handle.fail(error ?? MantaError(.objectLost, "object \(handle.id) was lost, and \(submission.title), made again, delivered fewer items than before"))
         }
     }
 }

@@ -13,7 +13,7 @@ final class Submission: Sendable {
     }
     let task: TaskID
     let target: Target
-    /// What people see, and what the worker looks up for a function.
+    /// What the worker looks up for a function; `Type.method` of a call.
     let function: String
     /// Only for a call by name.
     let methodName: String
@@ -42,6 +42,15 @@ final class Submission: Sendable {
         (self.task, self.target, self.function, self.methodName, self.job) = (task, target, function, methodName, job)
         (self.parent, self.arguments, self.results, self.submittedAt, self.deadline) = (parent, arguments, results, submittedAt, deadline)
     }
+
+    /// What its options call it.
+    var name: String? {
+        guard case .function(let options) = target else { return nil }
+        return options.name
+    }
+
+    /// What people are told of: its name, else its function.
+    var title: String { name ?? function }
 
     /// How long it may take.
     var timeout: Duration? {

@@ -47,11 +47,19 @@ struct TaskReports {
             case .thrown(let bytes): (.failed, String(describing: ThrownError.decoded(bytes)))
             case .failed(let error): (error.code == .cancelled ? .cancelled : .failed, error.description)
             }
+        append(
+            submission, state, actor: actor, node: node, worker: worker, attempt: attempt, startedAt: startedAt,
+            endedAt: WallTime(milliseconds: startedAt.milliseconds + Int64(duration / 1_000_000)), error: error)
+    }
+
+    private mutating func append(
+        _ submission: Submission, _ state: TaskState, actor: ActorID?, node: NodeID? = nil, worker: ProcessID? = nil, attempt: Int, startedAt: WallTime? = nil,
+        endedAt: WallTime? = nil, error: String? = nil
+    ) {
         tasks.append(
             TaskRow(
-                id: submission.task, job: submission.job, function: submission.function, state: state, actor: actor, node: node, worker: worker,
-                parent: submission.parent, attempt: attempt, submittedAt: submission.submittedAt, startedAt: startedAt,
-                endedAt: WallTime(milliseconds: startedAt.milliseconds + Int64(duration / 1_000_000)), error: error))
+                id: submission.task, job: submission.job, function: submission.function, name: submission.name, state: state, actor: actor, node: node,
+                worker: worker, parent: submission.parent, attempt: attempt, submittedAt: submission.submittedAt, startedAt: startedAt, endedAt: endedAt, error: error))
     }
 
     /// A task or call runs again as this attempt: the one before failed for the reason, or with the answer.
@@ -64,21 +72,15 @@ struct TaskReports {
             default: reason?.description ?? "it was lost"
             }
         if tasks.count < Self.tasksPerReport {
-            tasks.append(
-                TaskRow(
-                    id: submission.task, job: submission.job, function: submission.function, state: .failed, actor: actor, worker: sent?.worker,
-                    parent: submission.parent, attempt: attempt - 1, submittedAt: submission.submittedAt, startedAt: sent?.sentAt, endedAt: .now, error: text))
-            tasks.append(
-                TaskRow(
-                    id: submission.task, job: submission.job, function: submission.function, state: .waitingForLease, actor: actor, parent: submission.parent,
-                    attempt: attempt, submittedAt: submission.submittedAt))
+            append(submission, .failed, actor: actor, worker: sent?.worker, attempt: attempt - 1, startedAt: sent?.sentAt, endedAt: .now, error: text)
+            append(submission, .waitingForLease, actor: actor, attempt: attempt)
         } else {
             dropped += 1
         }
         error(
             ErrorRow(
                 at: .now, code: (reason?.code ?? .taskFailed).rawValue,
-                message: "attempt \(attempt - 1) of \(submission.function) failed and it runs again: \(text)", source: actor == nil ? "task" : "actor",
+                message: "attempt \(attempt - 1) of \(submission.title) failed and it runs again: \(text)", source: actor == nil ? "task" : "actor",
                 job: submission.job, task: submission.task, actor: actor))
     }
 
@@ -86,11 +88,9 @@ struct TaskReports {
     mutating func failed(_ submission: Submission, error: any Error, actor: ActorID?, attempt: Int = 1) {
         guard hasRoom(forEndOf: submission) else { return dropped += 1 }
         let sent = takeSent(submission)
-        tasks.append(
-            TaskRow(
-                id: submission.task, job: submission.job, function: submission.function,
-                state: (error as? MantaError)?.code == .cancelled ? .cancelled : .failed, actor: actor, worker: sent?.worker, parent: submission.parent,
-                attempt: sent?.attempt ?? attempt, submittedAt: submission.submittedAt, endedAt: .now, error: String(describing: error)))
+        append(
+            submission, (error as? MantaError)?.code == .cancelled ? .cancelled : .failed, actor: actor, worker: sent?.worker, attempt: sent?.attempt ?? attempt,
+            endedAt: .now, error: String(describing: error))
     }
 
     mutating func error(_ row: ErrorRow) {
@@ -107,10 +107,7 @@ struct TaskReports {
     mutating func take() -> (tasks: ReportTasks?, errors: ReportErrors?) {
         for (submission, sentAt, attempt, actor, worker) in sent where !submission.hasEnded {
             submission.isToldAsRunning = true
-            tasks.append(
-                TaskRow(
-                    id: submission.task, job: submission.job, function: submission.function, state: .running, actor: actor, worker: worker, parent: submission.parent,
-                    attempt: attempt, submittedAt: submission.submittedAt, startedAt: sentAt))
+            append(submission, .running, actor: actor, worker: worker, attempt: attempt, startedAt: sentAt)
         }
         sent.removeAll(keepingCapacity: true)
         defer { (tasks, errors, dropped) = ([], [], 0) }

@@ -18,7 +18,7 @@ extension Owner {
             if let homeless { fail(submission, homeless) } else { early.append(submission) }
             return
         }
-        for handle in submission.results where handle.isKept { objects.created(handle.id, source: submission.function, at: loop.now) }
+        for handle in submission.results where handle.isKept { objects.created(handle.id, source: submission.title, at: loop.now) }
         let task = submission.task
         guard watchDeadline(of: submission) else { return }
         submission.pins += pin(&submission.arguments, by: task)
@@ -171,7 +171,8 @@ extension Owner {
             RunTask(
                 task: submission.task, lease: lease, job: submission.job, parent: submission.parent, function: submission.function,
                 attempt: UInt32(attempt), resultCount: UInt32(submission.results.count), arguments: payloads(of: submission),
-                timeLeft: timeLeft(of: submission), group: submission.capturedGroup, resources: resources(of: submission), gpus: leaseGPUs.isEmpty ? nil : leaseGPUs[lease]?.names))
+                timeLeft: timeLeft(of: submission), group: submission.capturedGroup, resources: resources(of: submission), gpus: leaseGPUs.isEmpty ? nil : leaseGPUs[lease]?.names,
+                name: submission.name))
     }
 
     /// What a worker is told of a task's resources: nothing when they are the usual ones.
@@ -203,7 +204,7 @@ extension Owner {
     /// A task or actor of this process waits for what no node of the cluster has: people are told, here and in the list of errors.
     func demandIsInfeasible(_ message: DemandInfeasible) {
         let waiting = message.lease.flatMap { tasks?.waiting(for: $0) }.map(submission)
-        guard let what = waiting?.function ?? message.actor.map({ "actor \($0.short)\(actors[$0]?.specification.map { " (\($0.type))" } ?? "")" }) else { return }
+        guard let what = waiting?.title ?? message.actor.map({ "actor \($0.short)\(actors[$0]?.specification.map { " (\($0.type))" } ?? "")" }) else { return }
         let text = "\(what) waits and cannot run: \(message.reason)"
         console.warning(text, from: address.process, at: loop.now)
         reports.error(
