@@ -180,4 +180,15 @@ int manta_lock_file(const char *path) {
     return -failure;
 }
 
+void manta_offer_to_oom_killer(void) {
+    // What is forked has the score of its parent, and this.
+    static int is_offered;
+    if (is_offered) return;
+    is_offered = 1;
+    int descriptor = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (descriptor < 0) return;
+    (void)!write(descriptor, "1000", 4);
+    close(descriptor);
+}
+
 void manta_line_buffer_output(void) { setvbuf(stdout, NULL, _IOLBF, 0); }

@@ -5,6 +5,7 @@
 // template's child, which forks it, ends at once, and the asking process adopts the orphan. So the end of a template is nobody else's end.
 #define _GNU_SOURCE
 #include "template.h"
+#include "CSystem.h"
 #include "entry.h"
 
 #include <dirent.h>
@@ -147,6 +148,7 @@ int manta_template_main(int argc, char **argv, char **envp) {
     unsetenv(MANTA_ROLE_VARIABLE);
     unsetenv(MANTA_TEMPLATE_BINDING);
     fcntl(requests, F_SETFD, FD_CLOEXEC);
+    manta_offer_to_oom_killer();
     if (manta_template_warm) manta_template_warm();
     // ZeroMQ asks for it in every process; the first answer loads what nsswitch.conf names, with some eighty system calls.
     (void)getprotobyname("pgm");

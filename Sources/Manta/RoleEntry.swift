@@ -5,22 +5,21 @@
 
 import Glibc
 import MantaLoop
+import MantaWorker
 
 @_cdecl("manta_role_main")
 func roleMain(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, _ environment: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> Int32 {
     let role = getenv("MANTA_ROLE").map { String(cString: $0) } ?? ""
     unsetenv("MANTA_ROLE")
-    guard let run = roles[role] else {
-        let message = "manta: the role \"\(role)\" in MANTA_ROLE is unknown; expected one of \(roles.keys.sorted().joined(separator: ", "))\n"
-        _ = message.withCString { write(2, $0, strlen($0)) }
-        return 64
-    }
-    run()
+    play(role: role)
+    let message = "manta: the role \"\(role)\" in MANTA_ROLE is unknown; expected one of \(roleNames.joined(separator: ", "))\n"
+    _ = message.withCString { write(2, $0, strlen($0)) }
+    return 64
 }
 
 /// Runs once in a process that forks workers, before the first: what it makes they share. It must not touch tasks or Dispatch, which do not survive a fork.
 @_cdecl("manta_template_warm")
 func warmTemplate() {
-    _ = Records.program
     _ = Machine.identity
+    if let program = try? Records.program.get() { Runtime.rehearse(program) }
 }

@@ -18,13 +18,14 @@ enum ZMQEvents {
 extension Transport {
     /// Listens on an endpoint and answers the address it really got: `tcp://127.0.0.1:0` and `tcp://*:0` take a free port. The directory of an `ipc://`
     /// path is made with mode 0700. Several endpoints are possible; the first becomes the identity's.
+    /// - Parameter isGuarded: Whether an `ipc://` path may be wanted by others. One that is this process's alone, in a directory that is there, needs no lock.
     @discardableResult
-    package func listen(on endpoint: String) throws(MantaError) -> String {
+    package func listen(on endpoint: String, isGuarded: Bool = true) throws(MantaError) -> String {
         loop.assertOnLoop()
         let router: SocketChannel
         if let open = self.router { router = open } else { router = try openRouter() }
         var held: EndpointGuard?
-        if endpoint.hasPrefix("ipc://") { held = try EndpointGuard(path: String(endpoint.dropFirst(6))) }
+        if isGuarded, endpoint.hasPrefix("ipc://") { held = try EndpointGuard(path: String(endpoint.dropFirst(6))) }
         configure(router.socket, for: endpoint)
         let failure = router.socket.bind(endpoint)
         guard failure == 0 else { throw bindError(endpoint, failure) }
@@ -36,8 +37,9 @@ extension Transport {
     }
 
     /// Listens at a path, and on a port that was reserved, if there is one.
-    package func listen(at place: ListeningPlace) throws(MantaError) {
-        if let local = place.endpoint.local { try listen(on: local) }
+    /// - Parameter isGuarded: As in `listen(on:)`.
+    package func listen(at place: ListeningPlace, isGuarded: Bool = true) throws(MantaError) {
+        if let local = place.endpoint.local { try listen(on: local, isGuarded: isGuarded) }
         if let port = place.port, let router {
             configure(router.socket, for: port.endpoint)
             let socket = try port.take()

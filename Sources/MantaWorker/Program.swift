@@ -139,13 +139,15 @@ package struct ActorEntry: Sendable {
     /// A plain class: calls must never overlap, whatever `maxConcurrency` asks.
     package let runsOneByOne: Bool
     package let create: @Sendable (_ initializer: UInt32, _ arguments: [ArgumentValue]) async throws -> any ActorInstance
+    /// Looks up what the type conforms to, as its first instance would: see Rehearsal.
+    package let rehearse: @Sendable () -> Void
 
     package init(
-        name: String, initializers: [SignatureEntry], methods: [SignatureEntry], runsOneByOne: Bool,
+        name: String, initializers: [SignatureEntry], methods: [SignatureEntry], runsOneByOne: Bool, rehearse: @escaping @Sendable () -> Void = {},
         create: @escaping @Sendable (_ initializer: UInt32, _ arguments: [ArgumentValue]) async throws -> any ActorInstance
     ) {
         (self.name, self.initializers, self.methods) = (name, initializers, methods)
-        (self.runsOneByOne, self.create) = (runsOneByOne, create)
+        (self.runsOneByOne, self.rehearse, self.create) = (runsOneByOne, rehearse, create)
     }
 
     /// The method with a full name, `increment(by:)`, or a base name that only one method has.

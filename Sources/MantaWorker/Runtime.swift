@@ -122,6 +122,13 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         if configuration.role == .driver { try await registerJob() }
     }
 
+    /// Begins as a worker, without waiting; `failed` is called on the loop.
+    package func startWorker(failed: @escaping @Sendable (MantaError) -> Void) {
+        loop.execute { [self] in
+            do throws(MantaError) { try owner.open(configuration, at: address) } catch { failed(error) }
+        }
+    }
+
     /// Tells the head of this driver, and learns the node to work with.
     private func registerJob() async throws {
         let description = JobDescription(

@@ -77,10 +77,16 @@ struct ClusterRecord {
         while removeFreeSockets() > 0, ContinuousClock.now < deadline { try? await Task.sleep(for: .milliseconds(10)) }
     }
 
-    /// Each process holds a lock beside its socket as long as it lives. Returns how many still do.
+    /// Each process holds a lock beside its socket as long as it lives; a worker has none, but nobody answers at its socket any more. Returns how many
+    /// still live.
     private func removeFreeSockets() -> Int {
         var held = 0
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: runtimeFolder)) ?? [] where name.hasSuffix(".sock.lock") {
+        let names = Set((try? FileManager.default.contentsOfDirectory(atPath: runtimeFolder)) ?? [])
+        for name in names where name.hasSuffix(".sock") && !names.contains("\(name).lock") {
+            let path = "\(runtimeFolder)/\(name)"
+            if Self.isListening(path) { held += 1 } else if access("\(path).lock", F_OK) != 0 { unlink(path) }
+        }
+        for name in names where name.hasSuffix(".sock.lock") {
             let lock = "\(runtimeFolder)/\(name)"
             let descriptor = open(lock, O_RDWR | O_CLOEXEC)
             guard descriptor >= 0 else { continue }
@@ -93,6 +99,25 @@ struct ClusterRecord {
             close(descriptor)
         }
         return held
+    }
+
+    /// Whether a process listens at the socket.
+    private static func isListening(_ path: String) -> Bool {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return true }
+        defer { close(descriptor) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let fits = withUnsafeMutableBytes(of: &address.sun_path) { bytes in
+            guard path.utf8.count < bytes.count else { return false }
+            bytes.copyBytes(from: path.utf8)
+            return true
+        }
+        guard fits else { return true }
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+        }
+        return result == 0 || errno != ECONNREFUSED
     }
 
     /// Forgets that it is the current one.

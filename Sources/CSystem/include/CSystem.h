@@ -65,5 +65,8 @@ pid_t manta_spawn(const struct manta_spawn_options *options);
 // Opens (0600) and locks the file. -EWOULDBLOCK: another process holds it. The lock lasts until the descriptor is closed.
 int manta_lock_file(const char *path);
 
+// Lets the kernel end this process, and what it forks, before others of the machine when memory runs out. Without effect where that is not permitted.
+void manta_offer_to_oom_killer(void);
+
 // Lines that this process prints leave at once, also into a file.
 void manta_line_buffer_output(void);

@@ -114,7 +114,9 @@ extension RemoteActor {
 
     nonisolated static var _entry: ActorEntry {
         let type = _type
-        return ActorEntry(name: type.name, initializers: type.initializers, methods: type.methods, runsOneByOne: type.runsOneByOne) { initializer, arguments in
+        return ActorEntry(
+            name: type.name, initializers: type.initializers, methods: type.methods, runsOneByOne: type.runsOneByOne, rehearse: { Hosted<Self>.rehearse() }
+        ) { initializer, arguments in
             guard Int(initializer) < type.initializers.count else {
                 throw MantaError(.unknownFunction, "\(type.name) has no initializer \(initializer); caller and worker run different programs")
             }
@@ -143,6 +145,12 @@ private final class Hosted<Instance: RemoteActor>: ActorInstance, @unchecked Sen
     private let instance: Instance
     private let type: _ActorType
     init(_ instance: Instance, type: _ActorType) { (self.instance, self.type) = (instance, type) }
+
+    /// What is asked of every new instance.
+    static func rehearse() {
+        _ = Instance.self is any Actor.Type
+        _ = Instance.self is any Restorable.Type
+    }
 
     var isolation: (any Actor)? { instance as? any Actor }
 

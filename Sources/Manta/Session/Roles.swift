@@ -15,13 +15,19 @@ import MantaTransport
 import MantaWire
 import MantaWorker
 
-/// The roles by the names that `MANTA_ROLE` has for them.
-let roles: [String: @Sendable () -> Never] = [
-    "head": { runService("head", startHead) },
-    "node": { runService("node", startNode) },
-    "proxy": { runService("proxy", startProxy) },
-    "worker": runWorker,
-]
+/// The names that `MANTA_ROLE` has for the roles.
+let roleNames = ["head", "node", "proxy", "worker"]
+
+/// Plays a role; returns when there is none of this name.
+func play(role: String) {
+    switch role {
+    case "head": runService(role, startHead)
+    case "node": runService(role, startNode)
+    case "proxy": runService(role, startProxy)
+    case "worker": runWorker()
+    default: return
+    }
+}
 
 /// Starts a part on a loop on this thread, reports its endpoint, and runs until SIGTERM or SIGINT.
 private func runService(_ role: String, _ start: @escaping (EventLoop, Logger) throws -> (endpoint: String, stop: () -> Void)) -> Never {
@@ -105,9 +111,11 @@ private func startProxy(_ loop: EventLoop, _ logger: Logger) throws -> (String, 
 }
 
 /// A worker: its loop on a thread of its own, the main thread left to `@MainActor` code.
-@Sendable private func runWorker() -> Never {
+private func runWorker() -> Never {
     signal(SIGPIPE, SIG_IGN)
     manta_line_buffer_output()
+    // Rather a worker than its node or the head: what a worker loses is tried again.
+    manta_offer_to_oom_killer()
     manta_raise_descriptor_limit()
     do {
         let head = try headEndpoint(required(Variable.address))
@@ -127,13 +135,9 @@ private func startProxy(_ loop: EventLoop, _ logger: Logger) throws -> (String, 
         loop.start()
         let runtime = Runtime(configuration: configuration, program: try Records.program.get(), loop: loop)
         try CurrentRuntime.install(runtime)
-        Task {
-            do {
-                try await runtime.start()
-            } catch {
-                complain("the worker could not start: \(error)")
-                exit(1)
-            }
+        runtime.startWorker { error in
+            complain("the worker could not start: \(error)")
+            exit(1)
         }
         dispatchMain()
     } catch {

@@ -120,12 +120,24 @@ package struct LeaseResumed: CodedMessage, Hashable {
 }
 
 /// Worker → node, once it listens.
-package struct RegisterWorker: WireRequest, CodedMessage, Hashable {
+package struct RegisterWorker: WireRequest, Hashable {
     package static var kind: MessageKind { .registerWorker }
     package typealias Reply = Acknowledged
     package var address: ProcessAddress
     package var pid: Int32
     package init(address: ProcessAddress, pid: Int32) { (self.address, self.pid) = (address, pid) }
+    package func encode(into writer: inout MessagePackWriter) throws(MantaError) {
+        writer.writeArrayHeader(2)
+        writer.write(address)
+        writer.write(Int64(pid))
+    }
+    package init(from reader: inout MessagePackReader) throws(MantaError) {
+        let count = try reader.readArrayHeader(atLeast: 2)
+        address = try reader.readProcessAddress()
+        guard let pid = Int32(exactly: try reader.readInt64()) else { throw reader.unexpected("a process's number") }
+        self.pid = pid
+        try reader.skipFields(from: 2, to: count)
+    }
 }
 
 /// Node → worker: host this actor: for good, or, of those that share a process, until `EndHostedActor`.

@@ -140,6 +140,17 @@ final class CallLane: Sendable {
     /// Nothing waits and nothing runs.
     var isIdle: Bool { mailbox.withLock { $0.queue.isEmpty && $0.running == 0 } }
 
+    /// Lets a call wait and be taken, and runs nothing: see Rehearsal.
+    func rehearse(_ call: Item) {
+        mailbox.withLock { mailbox in
+            mailbox.queue.append(contentsOf: [call])
+            mailbox.runners.append(Runner())
+            mailbox.running = 1
+            _ = mailbox.take(0)
+            mailbox.end(0)
+        }
+    }
+
     /// Runs calls until none is left. An answer with another call behind it may wait for that one's: `rescue` is due then, which lets it go.
     private func drain(_ slot: Int, of host: ActorHost, on runtime: Runtime, isolation: isolated (any Actor)?) async {
         var waiting = 0

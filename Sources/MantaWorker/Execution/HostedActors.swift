@@ -118,6 +118,15 @@ final class HostedActors {
         }
     }
 
+    /// Puts an actor with a call in, and takes it out again: see Rehearsal.
+    func rehearse(_ specification: ActorSpecification, _ call: CallActor, _ route: ReplyRoute) {
+        places[specification.id] = Place(specification: specification)
+        places[specification.id]!.nextSequence[specification.owner.process, default: 0] += 1
+        places[specification.id]!.early.append((call, route))
+        CallLane(limit: 1).rehearse((call, route))
+        places[specification.id] = nil
+    }
+
     /// Takes a call that has not begun out of its queue and returns it, or cancels the code that runs it. Without an actor, the call may be any one's.
     func cancel(_ task: TaskID, of actor: ActorID?) -> CallLane.Item? {
         for id in actor.map({ [$0] }) ?? Array(places.keys) {

@@ -17,7 +17,7 @@ final class Owner: @unchecked Sendable {
     /// Its owner, which outlives it. Unsafe, since every command and message reads it and it needs no check.
     unowned(unsafe) var runtime: Runtime!
     var transport: Transport!
-    var headLink: Link!
+    private var linkToHead: Link?
     /// The node this process asks for leases; a driver learns it from the head.
     var nodeLink: Link?
     /// What a driver registered as; nil until it has a node.
@@ -100,8 +100,9 @@ final class Owner: @unchecked Sendable {
         let hello = Hello(cluster: nil, role: configuration.role, process: address.process, pid: pid, endpoint: address.endpoint, host: Machine.name)
         lineage.limit = configuration.lineageBytes
         transport = Transport(loop: loop, identity: hello, delegate: self)
-        try transport.listen(at: runtime.listening)
-        headLink = transport.connect(to: configuration.head, grace: .some(nil))
+        // A worker's path is made of its own identifier, in its node's folder.
+        try transport.listen(at: runtime.listening, isGuarded: configuration.role != .worker)
+        if configuration.role != .worker { _ = headLink }
         if let node = configuration.node, let id = configuration.nodeID { use(NodeAddress(node: id, endpoint: node)) }
         if configuration.role == .worker {
             nodeLink?.request(RegisterWorker(address: address, pid: pid), deadline: Limits.workerStartDeadline) { result in
@@ -114,6 +115,15 @@ final class Owner: @unchecked Sendable {
             loop.schedule(after: Limits.tickPeriod, repeating: Limits.tickPeriod) { [unowned self] in tick() },
             loop.schedule(after: .milliseconds(500), repeating: .milliseconds(500)) { [unowned self] in sendReports() },
         ]
+    }
+
+    /// To the head. A worker looks for the head when it needs it, and when it tells what it did, half a second after its start: many an actor does not
+    /// live as long.
+    var headLink: Link {
+        if let linkToHead { return linkToHead }
+        let link = transport.connect(to: runtime.configuration.head, grace: .some(nil))
+        linkToHead = link
+        return link
     }
 
     /// The head named the node to work with.
@@ -265,11 +275,11 @@ final class Owner: @unchecked Sendable {
 extension Owner: TransportDelegate {
     func linkOpened(_ link: Link, hello: Hello) {
         if !goneProcesses.isEmpty { goneProcesses.remove(hello.process) }
-        if link === headLink { headIsThere() }
+        if link === linkToHead { headIsThere() }
     }
 
     func linkReopened(_ link: Link, hello: Hello, restarted: Bool) {
-        if link === headLink { headIsThere() }
+        if link === linkToHead { headIsThere() }
     }
 
     func linkClosed(_ link: Link, error: MantaError) {
