@@ -62,7 +62,8 @@ extension Node {
             do throws(MantaError) {
                 if now.specification.isolation == .shared { return try share(id, now.specification, from: try result.get()) }
                 let worker = try processes.start(
-                    program, from: try result.get(), for: .actor(id), title: actor.specification.type, environment: environmentOfGPUs(heldBy: id))
+                    program, from: try result.get(), for: .actor(id), title: actor.specification.type, holding: actor.specification.resources.asAsked,
+                    environment: environmentOfGPUs(heldBy: id))
                 actors[id]?.phase = .starting(worker.id)
                 outputs.follow(worker)
             } catch {

@@ -103,6 +103,7 @@ package final class Node: @unchecked Sendable {
     package func stop() {
         for pid in entrypoints.values.compactMap(\.pid) { kill(pid, SIGTERM) }
         for id in processes.processes.keys { processes.end(id, because: DeathCause(.killed, "its node was stopped")) }
+        processes.clearFiles()
         store.close()
         transport.close()
     }
@@ -208,6 +209,7 @@ package final class Node: @unchecked Sendable {
         links[worker.id] = nil
         ending = worker
         outputs.ended(worker)
+        if !processes.give(back: worker.files) { outputs.forget(worker.files) }
         ending = nil
         announce(cause, of: worker)
         logger.info(

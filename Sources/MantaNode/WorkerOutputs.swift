@@ -21,10 +21,11 @@ final class WorkerOutputs {
     }
 
     private struct File {
-        let path: String
-        let worker: ProcessID
+        let file: OutputFile
         let isError: Bool
-        let descriptor: Int32
+        var worker: ProcessID
+        /// To name the file after its worker.
+        var files: WorkerFiles
         var offset: Int64 = 0
         /// A last line without its end.
         var rest: [UInt8] = []
@@ -35,8 +36,9 @@ final class WorkerOutputs {
 
     private let loop: EventLoop
     private let notifier: Int32
-    private var files: [String: File] = [:]
-    private var watches: [Int32: String] = [:]
+    /// By their descriptors.
+    private var files: [Int32: File] = [:]
+    private var watches: [Int32: Int32] = [:]
     private var isReadScheduled = false
     /// What a worker runs now, for people.
     var running: (ProcessID) -> String? = { _ in nil }
@@ -61,30 +63,38 @@ final class WorkerOutputs {
     }
 
     func follow(_ worker: WorkerProcess) {
-        for (path, isError) in [(worker.files.output, false), (worker.files.errors, true)] {
-            let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-            guard descriptor >= 0 else { continue }
-            files[path] = File(path: path, worker: worker.id, isError: isError, descriptor: descriptor)
-            watch(path)
+        for (file, isError) in [(worker.files.output, false), (worker.files.errors, true)] {
+            if files[file.descriptor]?.file === file {
+                // Of a worker that printed nothing: it is watched.
+                files[file.descriptor]!.worker = worker.id
+                files[file.descriptor]!.files = worker.files
+                continue
+            }
+            files[file.descriptor] = File(file: file, isError: isError, worker: worker.id, files: worker.files)
+            watch(file.descriptor)
         }
     }
 
-    /// The worker has ended: takes what is left, and lets go of its files.
+    /// The worker has ended: takes what is left.
     func ended(_ worker: WorkerProcess) {
-        for path in [worker.files.output, worker.files.errors] {
-            read(path, isLast: true)
-            guard let file = files.removeValue(forKey: path) else { continue }
+        read(worker.files.output.descriptor, isLast: true)
+        read(worker.files.errors.descriptor, isLast: true)
+    }
+
+    /// Lets go of files that no worker writes to any more.
+    func forget(_ gone: WorkerFiles) {
+        for descriptor in [gone.output.descriptor, gone.errors.descriptor] {
+            guard let file = files.removeValue(forKey: descriptor) else { continue }
             if watches.removeValue(forKey: file.watch) != nil { inotify_rm_watch(notifier, file.watch) }
-            close(file.descriptor)
         }
     }
 
-    private func watch(_ path: String) {
-        guard notifier >= 0 else { return }
+    private func watch(_ descriptor: Int32) {
+        guard notifier >= 0, let path = files[descriptor]?.file.path else { return }
         let watch = inotify_add_watch(notifier, path, UInt32(IN_MODIFY) | UInt32(IN_ONESHOT))
         guard watch >= 0 else { return }
-        files[path]?.watch = watch
-        watches[watch] = path
+        files[descriptor]?.watch = watch
+        watches[watch] = descriptor
     }
 
     private func notified() {
@@ -96,9 +106,11 @@ final class WorkerOutputs {
             while offset + MemoryLayout<inotify_event>.size <= count {
                 let event = buffer.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: inotify_event.self) }
                 offset += MemoryLayout<inotify_event>.size + Int(event.len)
-                guard event.mask & UInt32(IN_MODIFY) != 0, let path = watches.removeValue(forKey: event.wd) else { continue }
-                files[path]?.isDue = true
-                if let worker = files[path]?.worker { files[path]?.source = running(worker) }
+                guard event.mask & UInt32(IN_MODIFY) != 0, let descriptor = watches.removeValue(forKey: event.wd) else { continue }
+                guard let file = files[descriptor] else { continue }
+                file.files.settle()
+                files[descriptor]!.isDue = true
+                files[descriptor]!.source = running(file.worker)
             }
         }
         guard !isReadScheduled else { return }
@@ -108,22 +120,24 @@ final class WorkerOutputs {
 
     private func readDue() {
         isReadScheduled = false
-        for path in files.filter({ $0.value.isDue }).keys.sorted() {
-            files[path]?.isDue = false
+        for descriptor in files.filter({ $0.value.isDue }).keys.sorted() {
+            files[descriptor]?.isDue = false
             // Watched first: what is written behind the reading is told of.
-            watch(path)
-            read(path, isLast: false)
+            watch(descriptor)
+            read(descriptor, isLast: false)
         }
     }
 
-    private func read(_ path: String, isLast: Bool) {
-        guard var file = files[path] else { return }
-        let end = lseek(file.descriptor, 0, SEEK_END)
+    private func read(_ descriptor: Int32, isLast: Bool) {
+        guard var file = files[descriptor] else { return }
+        let end = file.file.size
+        // Nothing was ever written.
+        if end == 0 { return }
         let start = max(file.offset, Int64(end) - Int64(Self.share))
         let skipped = Int(start - file.offset)
         if skipped > 0 { file.rest = [] }
         var bytes = [UInt8](repeating: 0, count: Int(max(0, Int64(end) - start)))
-        let count = bytes.isEmpty ? 0 : pread(file.descriptor, &bytes, bytes.count, off_t(start))
+        let count = bytes.isEmpty ? 0 : pread(descriptor, &bytes, bytes.count, off_t(start))
         file.offset = start + Int64(max(0, count))
         file.rest += bytes.prefix(max(0, count))
         var pieces = file.rest.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
@@ -134,7 +148,7 @@ final class WorkerOutputs {
         } else {
             file.rest = Array(tail)
         }
-        files[path] = file
+        files[descriptor] = file
         let lines = pieces.map { String(decoding: $0.prefix(Self.lineBytes), as: UTF8.self) }
         if !lines.isEmpty || skipped > 0 { gained(Gain(worker: file.worker, source: file.source, isError: file.isError, lines: lines, skipped: skipped)) }
     }

@@ -38,33 +38,28 @@ struct WorkerProcess {
     var task: TaskID? { note?.latest?.task }
 }
 
-/// Where a worker's output goes.
-struct WorkerFiles: Hashable {
-    let output: String
-    let errors: String
-    init(_ id: ProcessID, in directory: String) {
-        (output, errors) = ("\(directory)/worker-\(id.short).out", "\(directory)/worker-\(id.short).err")
-    }
-}
-
 /// Confined to the node's loop.
 final class WorkerProcesses {
     private let configuration: NodeConfiguration
     private let loop: EventLoop
     private let memoryLimit = MemoryLimit.ofThisProcess()
     private let templates: WorkerTemplates?
+    private var spareFiles: SpareFiles
     private(set) var processes: [ProcessID: WorkerProcess] = [:]
     /// Called once for each process that ended.
     var ended: (WorkerProcess, DeathCause) -> Void = { _, _ in }
 
     init(configuration: NodeConfiguration, loop: EventLoop) {
         (self.configuration, self.loop) = (configuration, loop)
+        spareFiles = SpareFiles(directory: configuration.logDirectory)
         templates = configuration.forksWorkers ? WorkerTemplates(loop: loop) : nil
     }
 
     /// Starts a worker from the file that holds its program; throws when there are too many or it cannot be run.
+    /// - Parameter resources: What it holds for life, as it was asked for.
     func start(
-        _ program: Program, from executable: String, for purpose: WorkerProcess.Purpose, title: String? = nil, environment: [String: String]
+        _ program: Program, from executable: String, for purpose: WorkerProcess.Purpose, title: String? = nil, holding resources: Resources? = nil,
+        environment: [String: String]
     ) throws(MantaError) -> WorkerProcess {
         guard processes.count < Limits.workersPerNode else {
             throw MantaError(.overloaded, "this node runs \(processes.count) workers, its limit; end some actors or start another node")
@@ -73,9 +68,16 @@ final class WorkerProcesses {
             throw MantaError(.notFound, "the program \(executable) is not an executable file on this node (\(String(cString: strerror(errno))))")
         }
         let id = ProcessID.random()
-        let files = WorkerFiles(id, in: configuration.logDirectory)
+        let files = try spareFiles.take(for: id)
         let note = title == nil ? WorkerNote() : nil
-        let pid = try spawn(program, executable, id, files, note, environment)
+        // Libraries read them when they are loaded: a template has them, too.
+        var loaded = program
+        loaded.environment.merge(NumericThreads.environment(of: program, holding: resources)) { own, _ in own }
+        let pid: Int32
+        do throws(MantaError) { pid = try spawn(loaded, executable, id, files, note, environment) } catch {
+            _ = spareFiles.give(back: files)
+            throw error
+        }
         let worker = WorkerProcess(
             id: id, pid: pid, program: program, purpose: purpose, title: title, startedAt: loop.now, files: files, note: note)
         processes[id] = worker
@@ -104,22 +106,13 @@ final class WorkerProcesses {
         variables["MANTA_PROGRAM"] = program.path
         variables["MANTA_PROGRAM_HASH"] = program.hash ?? ""
         if note != nil { variables["MANTA_NOTE_FD"] = "3" }
-        let output = try Self.appending(files.output)
-        defer { close(output) }
-        let errors = try Self.appending(files.errors)
-        defer { close(errors) }
+        let (output, errors) = (files.output.descriptor, files.errors.descriptor)
         if let pid = templates?.fork(program, executable, adding: variables, output: output, error: errors, inherited: note?.descriptor) { return pid }
         let environment = program.environment.merging(variables) { _, added in added }
         return try ChildProcess(
             path: executable, arguments: [program.path], environment: ProcessEnvironment.current(adding: environment), output: output, error: errors,
             inherited: note?.descriptor
         ).spawn()
-    }
-
-    private static func appending(_ path: String) throws(MantaError) -> Int32 {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw MantaError(.system, "the file \(path) cannot be written: \(String(cString: strerror(errno)))") }
-        return descriptor
     }
 
     /// The worker said that it listens; nil when this node does not know it.
@@ -139,19 +132,28 @@ final class WorkerProcesses {
     func checkStarts(now: Instant) {
         templates?.endIdle(now: now)
         for (id, worker) in processes where !worker.isRegistered && now - worker.startedAt > Limits.workerStartDeadline {
-            end(id, because: DeathCause(.startFailed, "worker \(worker.pid) did not register within \(Limits.workerStartDeadline); see \(worker.files.errors)"))
+            worker.files.settle()
+            end(id, because: DeathCause(.startFailed, "worker \(worker.pid) did not register within \(Limits.workerStartDeadline); see \(worker.files.errors.path)"))
         }
     }
 
     private func exited(_ id: ProcessID) {
         guard let worker = processes.removeValue(forKey: id) else { return }
+        // A worker that was killed could not remove it.
+        unlink("\(configuration.runtimeDirectory)/\(id.short).sock")
         ended(worker, cause(of: worker, collect(worker.pid)))
     }
+
+    /// What an ended worker printed was read; returns whether its files are kept for another one.
+    func give(back files: WorkerFiles) -> Bool { spareFiles.give(back: files) }
+
+    /// Removes files that nobody wrote to.
+    func clearFiles() { spareFiles.clear() }
 
     private func cause(of worker: WorkerProcess, _ end: ChildEnd?) -> DeathCause {
         var facts = DeathCause.Facts(
             pid: worker.pid, uptimeMilliseconds: (loop.now - worker.startedAt).inMilliseconds, peakMemory: end?.peakMemory, function: worker.function,
-            lastErrors: LogTail.lastLines(of: worker.files.errors))
+            lastErrors: LogTail.lastLines(of: worker.files.errors.descriptor))
         switch end?.status {
         case .exited(let code): facts.exitCode = code
         case .signaled(let signal): facts.signal = signal
@@ -202,7 +204,12 @@ enum LogTail {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return [] }
         defer { close(descriptor) }
+        return lastLines(of: descriptor)
+    }
+
+    static func lastLines(of descriptor: Int32) -> [String] {
         let size = lseek(descriptor, 0, SEEK_END)
+        guard size > 0 else { return [] }
         let start = max(0, size - 64 * 1024)
         var bytes = [UInt8](repeating: 0, count: Int(size - start))
         let count = pread(descriptor, &bytes, bytes.count, start)

@@ -18,6 +18,19 @@ import Testing
     func process() -> Int32 { getpid() }
     func parent() -> Int32 { getppid() }
     func crash() { abort() }
+    /// What numeric libraries are told.
+    func threads() -> [String] {
+        ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"].map { (name: String) -> String in getenv(name).map { String(cString: $0) } ?? "" }
+    }
+    /// The higher, the sooner the kernel takes the process when memory runs out.
+    func readinessToEnd() -> String {
+        guard let file = fopen("/proc/self/oom_score_adj", "re") else { return "" }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 16)
+        let count = fread(&bytes, 1, bytes.count, file)
+        return String(decoding: bytes[..<count].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    }
+    func say(_ text: String) { print(text) }
     /// A process that lives on for a moment when whoever started it has ended.
     func leaveBehind() throws -> Int32 {
         guard let pipe = popen("sleep 0.2 >/dev/null & echo $!", "r") else { throw MantaError(.system, "no shell") }
@@ -76,6 +89,31 @@ extension SchedulingTests {
                 #expect(parent == nodes[0].pid)
                 let count = try await actor.increment().value
                 #expect(count == 1)
+            }
+        }
+
+        @Test func numericLibrariesUseTheCPUsThatAWorkerWasGiven() async throws {
+            try await TestCluster.run(nodes: [4]) { _, nodes in
+                let forked = try await untilForked(on: nodes[0])
+                let one = try await forked.threads().value
+                #expect(one == ["1", "1", "1"])
+                let two = try await Inspector.options(cpus: 2.5).remote().threads().value
+                #expect(two == ["2", "2", "2"])
+                let half = try await Inspector.options(cpus: 0.5).remote().threads().value
+                #expect(half == ["1", "1", "1"])
+            }
+            try await TestCluster.run(nodes: [1], environment: ["MKL_NUM_THREADS": "7"]) { _, _ in
+                let threads = try await Inspector.remote().threads().value
+                #expect(threads == ["", "7", ""], "the user knows better")
+            }
+        }
+
+        @Test func theKernelTakesAWorkerFirst() async throws {
+            try await TestCluster.run(nodes: [4]) { _, nodes in
+                let first = try await Inspector.remote().readinessToEnd().value
+                #expect(first == "1000")
+                let forked = try await untilForked(on: nodes[0]).readinessToEnd().value
+                #expect(forked == "1000")
             }
         }
 
