@@ -13,15 +13,22 @@ final class HostedActors {
     /// A class: every call looks at it, and nothing is copied then.
     private final class Place {
         let specification: ActorSpecification
+        let restarts: Int
         /// Nil while the constructor runs.
         var host: ActorHost?
+        /// Who waits for the constructor: more than one when the order was sent again.
+        var orders: [(correlation: Correlation, route: ReplyRoute)]
+        /// Why the constructor failed, for an order that is sent again before this process is ended.
+        var failure: String?
         /// Calls that came before the constructor returned.
         var early: [CallLane.Item] = []
         /// The next call expected of each caller.
         var nextSequence: [ProcessID: UInt64] = [:]
         var isRescueDue = false
 
-        init(_ specification: ActorSpecification) { self.specification = specification }
+        init(_ specification: ActorSpecification, restarts: Int, orders: [(correlation: Correlation, route: ReplyRoute)]) {
+            (self.specification, self.restarts, self.orders) = (specification, restarts, orders)
+        }
 
         var isShared: Bool { specification.isolation == .shared }
     }
@@ -39,48 +46,65 @@ final class HostedActors {
     func start(_ message: StartActor, correlation: Correlation, from link: Link, _ owner: Owner) {
         let specification = message.specification
         let id = specification.id
-        if places[id]?.host != nil {
-            link.reply(to: correlation, ActorStarted(actor: id, error: nil))
+        if let place = places[id] {
+            if place.host != nil || place.failure != nil {
+                link.reply(to: correlation, ActorStarted(actor: id, error: place.failure))
+                return
+            }
+            place.orders.append((correlation, ReplyRoute(link: link)))
             return
         }
-        guard places[id] == nil, places.isEmpty || specification.isolation == .shared && places.values.first?.isShared == true else {
+        guard places.isEmpty || specification.isolation == .shared && places.values.first?.isShared == true else {
             return link.fail(correlation, MantaError(.conflict, "this worker already hosts an actor"))
         }
-        places[id] = Place(specification)
+        places[id] = Place(specification, restarts: message.restarts, orders: [(correlation, ReplyRoute(link: link))])
         owner.runtime.serves(specification.job)
-        let (route, runtime) = (ReplyRoute(link: link), owner.runtime!)
+        let runtime = owner.runtime!
         Task {
             let result: Result<ActorHost, any Error>
             do { result = .success(try await ActorHost(message, on: runtime)) } catch { result = .failure(error) }
-            runtime.loop.execute { runtime.owner.execution.actors.constructed(result, id, correlation, route, runtime.owner) }
+            runtime.loop.execute { runtime.owner.execution.actors.constructed(result, message, runtime.owner) }
         }
     }
 
-    private func constructed(_ result: Result<ActorHost, any Error>, _ id: ActorID, _ correlation: Correlation, _ route: ReplyRoute, _ owner: Owner) {
+    private func constructed(_ result: Result<ActorHost, any Error>, _ message: StartActor, _ owner: Owner) {
+        let id = message.specification.id
+        guard let place = places[id], place.restarts == message.restarts else {
+            // It was taken out meanwhile, and its orders were answered then.
+            if case .success(let host) = result { host.close() }
+            return
+        }
+        let orders = place.orders
+        place.orders = []
         switch result {
         case .success(let host):
-            owner.afterRegistrations { route.link.reply(to: correlation, ActorStarted(actor: id, error: nil)) }
-            guard let place = places[id] else { return }
+            owner.afterRegistrations {
+                for order in orders { order.route.link.reply(to: order.correlation, ActorStarted(actor: id, error: nil)) }
+            }
             place.host = host
             let early = place.early
             place.early = []
             deliver(early, to: host, at: place, owner)
         case .failure(let error):
             // The node ends this process, or takes out the actor: one whose constructor threw is of no use.
-            if places[id]?.isShared == true { places[id] = nil }
             let text = (error as? MantaError)?.message ?? "\(String(reflecting: type(of: error))): \(error)"
-            route.link.reply(to: correlation, ActorStarted(actor: id, error: text))
+            if place.isShared { places[id] = nil } else { place.failure = text }
+            for order in orders { order.route.link.reply(to: order.correlation, ActorStarted(actor: id, error: text)) }
         }
     }
 
     /// Lets go of an actor that shares this process: what waits is dropped, what runs is cancelled.
     func end(_ message: EndHostedActor, correlation: Correlation, from link: Link) {
-        if let place = places.removeValue(forKey: message.actor) {
+        let place = places.removeValue(forKey: message.actor)
+        if let place {
             place.host?.close()
             if left.count >= Limits.actorsPerSharedProcess { left.removeAll() }
             left.insert(message.actor)
         }
         link.reply(to: correlation, Acknowledged())
+        for order in place?.orders ?? [] {
+            order.route.link.fail(order.correlation, MantaError(.actorDied, "actor \(message.actor.short) was ended while it was constructed"))
+        }
     }
 
     // MARK: Calls
@@ -120,9 +144,10 @@ final class HostedActors {
 
     /// Puts an actor with a call in, and takes it out again: see Rehearsal.
     func rehearse(_ specification: ActorSpecification, _ call: CallActor, _ route: ReplyRoute) {
-        places[specification.id] = Place(specification: specification)
-        places[specification.id]!.nextSequence[specification.owner.process, default: 0] += 1
-        places[specification.id]!.early.append((call, route))
+        let place = Place(specification, restarts: 0, orders: [])
+        place.nextSequence[specification.owner.process, default: 0] += 1
+        place.early.append((call, route))
+        places[specification.id] = place
         CallLane(limit: 1).rehearse((call, route))
         places[specification.id] = nil
     }
