@@ -155,7 +155,7 @@ package struct ActorReport: WireRequest, Hashable {
         switch event {
         case .alive(let address, let pid):
             writer.writeArrayHeader(2)
-            writer.write(address)
+            writer.writeField(address)
             writer.write(Int64(pid))
         case .died(let cause):
             writer.writeArrayHeader(1)
@@ -170,7 +170,7 @@ package struct ActorReport: WireRequest, Hashable {
         if try reader.readArrayHeader(atLeast: 1) == 1 {
             event = .died(try reader.readDeathCause())
         } else {
-            let address = try reader.readProcessAddress()
+            let address = try reader.readAddressField()
             guard let pid = Int32(exactly: try reader.readInt64()) else { throw reader.unexpected("a process's number") }
             event = .alive(address: address, pid: pid)
         }

@@ -183,7 +183,8 @@ package struct ReplicaDone: WireMessage {
     }
 
     package init(from reader: inout MessagePackReader) throws(MantaError) {
-        try reader.readArrayHeader(of: 5)
+        // The references inside the values, if any, are nothing to a proxy.
+        _ = try reader.readArrayHeader(atLeast: 5)
         task = try reader.readIdentifier()
         _ = try reader.readUInt32()
         _ = try reader.readInt64()

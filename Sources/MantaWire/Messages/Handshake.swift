@@ -119,9 +119,10 @@ extension MessagePackWriter {
 
 extension MessagePackReader {
     package mutating func readError() throws(MantaError) -> MantaError {
-        try readArrayHeader(of: 3)
+        let count = try readArrayHeader(atLeast: 3)
         var error = MantaError(MantaError.Code(rawValue: try readString()), try readString())
-        error.cause = readNilIfNext() ? nil : try readString()
+        error.cause = try readOptionalString()
+        try skipFields(from: 3, to: count)
         return error
     }
 }

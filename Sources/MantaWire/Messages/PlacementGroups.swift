@@ -192,7 +192,7 @@ extension MessagePackWriter {
         write(group.namespace)
         write(group.lifetime == .detached)
         write(group.job)
-        write(group.owner)
+        writeField(group.owner)
         write(group.isOwnedByActor)
     }
 
@@ -210,7 +210,7 @@ extension MessagePackReader {
         for _ in 0..<(try readArrayHeader()) { bundles.append(try readResources()) }
         guard let strategy = PlacementStrategy(rawValue: try readString()) else { throw unexpected("a placement strategy") }
         let (name, namespace, isDetached) = (try readOptionalString(), try readString(), try readBool())
-        let (job, owner, isOwnedByActor): (JobID, ProcessAddress, Bool) = (try readIdentifier(), try readProcessAddress(), try readBool())
+        let (job, owner, isOwnedByActor): (JobID, ProcessAddress, Bool) = (try readIdentifier(), try readAddressField(), try readBool())
         try skipFields(from: 9, to: count)
         return PlacementGroupSpecification(
             id: id, bundles: bundles, strategy: strategy, name: name, namespace: namespace, lifetime: isDetached ? .detached : .job, job: job, owner: owner,
