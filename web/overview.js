@@ -31,6 +31,12 @@ function panel(title, href, body, note) {
 
 const emptyLine = (text, line) => h("div", { class: "panel-empty" }, h("p", null, text), line ? h("pre", null, line) : null);
 
+// What requests wait for: `3 requests wait for CPU 64, which no node has`.
+function demand({ count, resources, infeasible }) {
+  const amounts = Object.entries(resources).map(([name, amount]) => `${name} ${name === "memory" ? bytes(amount) : decimal(amount)}`).join(", ");
+  return `${integer(count)} ${count === 1 ? "request waits" : "requests wait"} for ${amounts || "a worker"}${infeasible ? ", which no node has" : ""}`;
+}
+
 export class Overview {
   tables = ["nodes", "tasks", "actors", "errors", "endpoints"];
   title = "Overview";
@@ -78,11 +84,13 @@ export class Overview {
 
   #renderHealth(cluster) {
     const words = { healthy: "All systems work", degraded: "The cluster is degraded", empty: "No node has joined yet" };
-    const key = cluster.health + cluster.problems?.join();
+    const waits = (cluster.demands ?? []).slice(0, 3).map(demand);
+    const sentences = [...(cluster.problems ?? []), ...waits];
+    const key = cluster.health + sentences.join();
     if (this.shown.health === key) return;
     this.shown.health = key;
     this.health.className = `health is-${cluster.health}`;
-    this.health.replaceChildren(h("i", { "aria-hidden": "true" }), h("strong", null, words[cluster.health] ?? cluster.health), h("span", null, (cluster.problems ?? []).join("; ")));
+    this.health.replaceChildren(h("i", { "aria-hidden": "true" }), h("strong", null, words[cluster.health] ?? cluster.health), h("span", null, sentences.join("; ")));
   }
 
   #renderTiles(cluster) {

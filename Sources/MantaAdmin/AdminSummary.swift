@@ -19,6 +19,9 @@ extension AdminViews {
             "problems": .array(problems.map { .string($0) }),
             "nodes": counts(.nodes, state),
             "resources": ["total": resources(head.resources ?? Resources()), "available": resources(head.freeResources ?? Resources())],
+            "unfinishedTasks": counts(head.unfinishedTasks ?? [:]), "waitingRequests": JSONValue(head.waitingRequests ?? 0),
+            "demands": .array(
+                (head.demands ?? []).map { ["resources": resources($0.resources), "count": JSONValue($0.count), "infeasible": .bool($0.infeasible)] }),
             "totals": .object(JSONObject(uniqueMembers: AdminTable.allCases.map { ($0.rawValue, JSONValue(state.total(of: $0))) })),
             "jobs": counts(.jobs, state), "tasks": counts(.tasks, state), "actors": counts(.actors, state), "objects": counts(.objects, state),
             "backends": counts(.backends, state), "replicas": counts(.replicas, state),

@@ -125,6 +125,26 @@ package struct CallQueue {
     /// What the runtime keeps with a call that was sent.
     package func payload(of task: TaskID) -> Payload? { inFlight[task]?.call.payload }
 
+    /// The same of a call in any state. Looks through the line.
+    package func anyPayload(of task: TaskID) -> Payload? { payload(of: task) ?? waiting.first { $0.task == task }?.payload }
+
+    /// One sentence about a call: where it is and what it waits for. Nil when it has ended. Looks through the line.
+    package func explain(_ task: TaskID) -> String? {
+        if let sent = inFlight[task] { return "was sent to actor \(actor.short), which is \(state.rawValue), as attempt \(sent.call.attempt)" }
+        guard let position = waiting.firstIndex(where: { $0.task == task }) else { return nil }
+        let line = "waits in line for actor \(actor.short), which is \(state.rawValue), behind \(position) calls of this process"
+        if let count = missing[task] { return "\(line), and for \(count) of its arguments" }
+        guard state == .alive, let first = waiting.first, let count = missing[first.task] else { return line }
+        return "\(line): the first of them, task \(first.task), waits for \(count) of its arguments"
+    }
+
+    /// The first calls of the line, and whether each waits for arguments of its own.
+    package func longestWaiting(limit: Int) -> [(payload: Payload, waitsForArguments: Bool)] {
+        waiting.prefix(limit).map { ($0.payload, missing[$0.task] != nil) }
+    }
+    /// Calls that wait for arguments of their own.
+    package var unreadyCount: Int { missing.count }
+
     /// The calls whose payload is as asked, in no order. Looks at all of them.
     package func calls(where isWanted: (Payload) -> Bool) -> [TaskID] {
         waiting.filter { isWanted($0.payload) }.map(\.task) + inFlight.values.filter { isWanted($0.call.payload) }.map(\.call.task)

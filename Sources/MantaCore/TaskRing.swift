@@ -116,6 +116,7 @@ package struct TaskRing: Sendable {
         var row = first
         row.actor = first.actor ?? second.actor
         row.parent = first.parent ?? second.parent
+        row.name = first.name ?? second.name
         row.submittedAt = min(first.submittedAt, second.submittedAt)
         row.attempts = known.attempts
         if first.attempt == second.attempt {
@@ -124,6 +125,7 @@ package struct TaskRing: Sendable {
             row.startedAt = first.startedAt ?? second.startedAt
             row.endedAt = first.endedAt ?? second.endedAt
             row.error = first.error ?? second.error
+            row.placement = first.placement ?? second.placement
         }
         return row
     }

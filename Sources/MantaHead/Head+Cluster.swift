@@ -44,7 +44,7 @@ extension Head {
                 log.error("a node died", metadata: ["node": "\(id)", "reason": "\(reason)"])
                 note(ErrorRow(at: .now, code: MantaError.Code.nodeDied.rawValue, message: "node \(id.short) died: \(reason)", source: "node", node: id))
                 nodeLinks[id] = nil
-                storeUsages[id] = nil
+                (storeUsages[id], waiting[id]) = (nil, nil)
                 nodeWatches.removeValue(forKey: id)?.cancel()
                 actorEvent { $0.nodeDied(id, reason: reason, at: loop.now, $1) }
                 groupEvent { $0.nodeDied(id, at: loop.now, $1) }
@@ -144,6 +144,7 @@ extension Head {
             return
         }
         storeUsages[message.node] = message.store
+        waiting[message.node] = message.waiting == 0 ? nil : (message.waiting, message.demands ?? [])
         actorEvent { $0.nodeUpdated(message.node, available: message.available, total: message.total, at: loop.now, $1) }
         submissionEvent { $0.nodeUpdated(message.node, available: message.available, $1) }
         groupEvent { $0.nodeUpdated(message.node, available: message.available, reclaimable: message.reclaimable, at: loop.now, $1) }

@@ -8,9 +8,10 @@ import MantaWire
 
 extension Head {
     func explain(_ message: Explain, _ correlation: Correlation, on link: Link) throws(MantaError) {
+        if let object = ObjectID(message.id) { return try explain(Explain(id: object.task.description), correlation, on: link) }
         let text = message.id
         guard text.utf8.count >= 6, text.utf8.count <= 32, text.allSatisfy(\.isHexDigit) else {
-            throw MantaError(.invalidArgument, "\"\(text.prefix(64))\" is no identifier; expected 32 hexadecimal digits, or at least the first 6 of an actor's, placement group's, node's or job's")
+            throw MantaError(.invalidArgument, "\"\(text.prefix(64))\" is no identifier; expected 32 hexadecimal digits, or at least the first 6 of an actor's, placement group's, node's or job's; a task's or an object's as `manta list` shows it")
         }
         var lines: [String] = []
         for actor in matching(text, directory.rows(limit: .max).map(\.id)) { lines += directory.explain(actor) ?? [] }
@@ -27,6 +28,9 @@ extension Head {
 
     private func answer(_ lines: [String], _ text: String, _ correlation: Correlation, on link: Link) throws(MantaError) {
         guard !lines.isEmpty else {
+            guard text.utf8.count == 32 else {
+                throw MantaError(.notFound, "no actor, placement group, node or job has an identifier that begins with \(text); of a task all 32 digits are needed")
+            }
             throw MantaError(.notFound, "nothing is known of \(text): no actor, placement group, node or job has this identifier, and no task of the latest \(Limits.taskRecords)")
         }
         link.reply(to: correlation, Explanation(lines: lines))
@@ -52,7 +56,8 @@ extension Head {
     private static func sentence(_ row: TaskRow) -> String {
         let place = [row.worker.map { "worker \($0.short)" }, row.node.map { "node \($0.short)" }].compactMap { $0 }.joined(separator: " of ")
         let end = row.error.map { ": \($0)" } ?? ""
-        return "task \(row.id), \(row.title), attempt \(row.attempt) \(row.state.rawValue)\(place.isEmpty ? "" : " on \(place)")\(end)"
+        let why = place.isEmpty ? "" : row.placement.map { " (\($0.sentence))" } ?? ""
+        return "task \(row.id), \(row.title), attempt \(row.attempt) \(row.state.rawValue)\(place.isEmpty ? "" : " on \(place)\(why)")\(end)"
     }
 
     /// Every node asks the owners on its machine; one that does not answer in time is left out.

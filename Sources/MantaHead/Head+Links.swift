@@ -104,7 +104,7 @@ extension Head: TransportDelegate {
         case .tableGet: getRow(try message.decode(), try message.required(), on: link)
         case .watchTable: try watchTable(message.decode(), try message.required(), on: link)
         // What operators see
-        case .reportTasks: reportTasks(try message.decode())
+        case .reportTasks: reportTasks(try message.decode(), on: link)
         case .reportErrors: reportErrors(try message.decode())
         case .workerOutput: passOn(try message.decode())
         case .explain: try explain(message.decode(), try message.required(), on: link)

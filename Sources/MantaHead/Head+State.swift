@@ -7,7 +7,8 @@ import MantaTransport
 import MantaWire
 
 extension Head {
-    func reportTasks(_ message: ReportTasks) {
+    func reportTasks(_ message: ReportTasks, on link: Link) {
+        if let unfinished = message.unfinished { link.notes?.unfinished = unfinished }
         let rows = message.tasks.map { task in
             // A record can come behind the end of its job.
             guard jobs.hasEnded(task.job) else { return task }
@@ -58,11 +59,14 @@ extension Head {
             let living = nodes.lazy.filter { $0.state != .dead }
             answer.resources = living.reduce(into: Resources()) { $0 += $1.total }
             answer.freeResources = living.reduce(into: Resources()) { $0 += $1.available }
+            answer.waitingRequests = waiting.values.reduce(0) { $0 + $1.requests }
+            answer.demands = DemandRow.merged(waiting.values.lazy.flatMap(\.demands), limit: Limits.reportedDemands)
         case .jobs:
             guard selection.isPlain else { return answer.jobs = try answer.take(table, selection.select(jobs.rows(limit: .max))) }
             answer.jobs = jobs.rows(limit: selection.limit)
             answer.count(table, jobs.count, jobs.states)
         case .tasks:
+            answer.unfinishedTasks = peers.values.reduce(into: [:]) { $0.merge($1.unfinished, uniquingKeysWith: +) }
             guard selection.isPlain else { return answer.tasks = try answer.take(table, selection.select(tasks.rows(limit: .max))) }
             answer.tasks = tasks.rows(limit: selection.limit)
             answer.count(table, tasks.count, tasks.states)

@@ -41,6 +41,8 @@ package final class Head {
     var absent = AbsentProcesses()
     /// What each node said last of its object store.
     var storeUsages: [NodeID: StoreUsage] = [:]
+    /// What waits at each node, as it said last.
+    var waiting: [NodeID: (requests: Int, demands: [DemandRow])] = [:]
     /// Watches of processes of this machine.
     var nodeWatches: [NodeID: ProcessWatch] = [:]
     var jobWatches: [JobID: ProcessWatch] = [:]
@@ -67,6 +69,7 @@ package final class Head {
         (self.configuration, self.loop, self.storage) = (configuration, loop, storage)
         membership = Membership(timing: configuration.timing)
         jobs = JobBook(grace: configuration.timing.deadAfter)
+        directory.failsInfeasible = configuration.failsInfeasible
     }
 
     /// Where it listens, with the port it really got.
@@ -198,6 +201,8 @@ final class Peer {
     var node: NodeID?
     /// The jobs that were registered on it.
     var jobs: Set<JobID> = []
+    /// Tasks and calls of it that have not ended, by state.
+    var unfinished: [String: Int] = [:]
     init(watcher: WatcherID, link: Link, hello: Hello) { (self.watcher, self.link, self.hello) = (watcher, link, hello) }
 }
 

@@ -13,6 +13,8 @@ package struct HeadConfiguration: Sendable {
     package var clusterName: String?
     /// When silent nodes are suspect and dead.
     package var timing = Membership.Timing()
+    /// Actors that need more than any node has fail after a while, instead of waiting for such a node.
+    package var failsInfeasible = false
 
     package init(endpoint: String = "tcp://127.0.0.1:6380", directory: String, clusterName: String? = nil) {
         (self.endpoint, self.directory, self.clusterName) = (endpoint, directory, clusterName)

@@ -72,6 +72,11 @@ package enum Limits {
     package static let rememberedAttempts = 10
     /// Task records one process sends to the head in a second; it counts the rest.
     package static let taskRecordsPerSecond = 2_000
+    /// A task or call that has waited for so long is told of, though it has not begun; so many at once, of each kind of wait.
+    package static let longWait: Duration = .seconds(1)
+    package static let waitsPerReport = 100
+    /// Tasks that wait for arguments and are looked at again; there may be many more.
+    package static let unreadyTasks = 1_000
     /// Bytes of an object that travel together: copied in well under a millisecond, so that a loop that carries them stays quick.
     package static let partBytes = 1 << 20
     /// Rows of one listing.

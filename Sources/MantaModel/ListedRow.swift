@@ -56,7 +56,8 @@ extension JobRow: ListedRow {
 
 extension TaskRow: ListedRow {
     package static let members: [RowMember<Self>] = [
-        RowMember("id") { $0.id.description }, RowMember("job") { $0.job.description }, RowMember("function") { $0.function }, RowMember("state") { $0.state.rawValue },
+        RowMember("id") { $0.id.description }, RowMember("job") { $0.job.description }, RowMember("function") { $0.function },
+        RowMember("name") { $0.name }, RowMember("placement") { $0.placement?.rawValue }, RowMember("state") { $0.state.rawValue },
         RowMember("actor") { $0.actor?.description }, RowMember("node") { $0.node?.description }, RowMember("worker") { $0.worker?.description },
         RowMember("parent") { $0.parent?.description }, RowMember("attempt") { "\($0.attempt)" }, RowMember("submittedAt") { "\($0.submittedAt.milliseconds)" },
         RowMember("startedAt") { $0.startedAt.map { "\($0.milliseconds)" } }, RowMember("endedAt") { $0.endedAt.map { "\($0.milliseconds)" } },

@@ -26,6 +26,28 @@ public struct NodeRow: Codable, Sendable, Hashable {
     }
 }
 
+/// What tasks wait for: requests for workers with these resources, of all owners together.
+public struct DemandRow: Codable, Sendable, Hashable {
+    public var resources: Resources
+    /// Requests that wait. An owner makes no more than are worth it, so more tasks may wait than that.
+    public var count: Int
+    /// No node of the cluster has so much at all.
+    public var infeasible: Bool
+    public init(resources: Resources, count: Int, infeasible: Bool) { (self.resources, self.count, self.infeasible) = (resources, count, infeasible) }
+
+    /// Several nodes' demands together: what cannot be met first, then what most wait for; at most `limit`.
+    package static func merged(_ rows: some Sequence<DemandRow>, limit: Int) -> [DemandRow] {
+        var sums: [Resources: DemandRow] = [:]
+        for row in rows {
+            sums[row.resources, default: DemandRow(resources: row.resources, count: 0, infeasible: false)].count += row.count
+            // What one node takes for impossible may be possible by what another one has just heard of, for a moment only.
+            if row.infeasible { sums[row.resources]!.infeasible = true }
+        }
+        let sorted = sums.values.sorted { ($0.infeasible ? 0 : 1, -$0.count, $0.resources.description) < ($1.infeasible ? 0 : 1, -$1.count, $1.resources.description) }
+        return Array(sorted.prefix(limit))
+    }
+}
+
 /// A node's object store: what is in it, in bytes and objects, and what it has done since its start.
 public struct StoreUsage: Codable, Sendable, Hashable {
     public var capacity: Int
@@ -87,6 +109,8 @@ public struct TaskRow: Codable, Sendable, Hashable {
     public var startedAt: WallTime?
     public var endedAt: WallTime?
     public var error: String?
+    /// Why it runs, or ran, where it does; nil while that is not known.
+    public var placement: PlacementReason?
     /// The attempts before this one, the earliest first; nil when this is the first.
     public var attempts: [TaskAttempt]?
     public init(id: TaskID, job: JobID, function: String, name: String? = nil, state: TaskState, actor: ActorID? = nil, node: NodeID? = nil, worker: ProcessID? = nil, parent: TaskID? = nil, attempt: Int, submittedAt: WallTime, startedAt: WallTime? = nil, endedAt: WallTime? = nil, error: String? = nil) {
@@ -96,6 +120,33 @@ public struct TaskRow: Codable, Sendable, Hashable {
 
     /// What people know it by: its function, behind its name when it has one.
     public var title: String { name.map { "\"\($0)\" (\(function))" } ?? function }
+}
+
+/// Why the tasks of a lease run on their node.
+public enum PlacementReason: String, Codable, Sendable, CaseIterable {
+    /// It is the node of the process that submitted them, where they are asked for first.
+    case home
+    /// The node that was asked first had no room, or too little for ever.
+    case room
+    /// It holds most of their large arguments, or has room for them.
+    case locality
+    /// Their scheduling names the node, its labels, or all nodes in turn.
+    case affinity, labels, spread
+    /// Memory ran out under an earlier attempt on another node.
+    case memory
+
+    /// For people: `it was put there because …`.
+    package var sentence: String {
+        switch self {
+        case .home: "it is the node of the process that submitted it, which is asked first and had room"
+        case .room: "the node that was asked first had no room for it"
+        case .locality: "it holds most of its large arguments, or has room for them"
+        case .affinity: "its scheduling names this node"
+        case .labels: "its scheduling asks for this node's labels"
+        case .spread: "its scheduling spreads such tasks over the nodes in turn"
+        case .memory: "memory ran out under an earlier attempt on another node"
+        }
+    }
 }
 
 /// An earlier attempt of a task.

@@ -62,6 +62,7 @@ package final class Node: @unchecked Sendable {
         memory = MemoryMonitor(node: configuration.node, workerLimit: configuration.workerMemory)
         arguments = ArgumentBook(capacity: configuration.storeBytes)
         book = LeaseBook(node: configuration.node, total: configuration.total, labels: configuration.labels)
+        book.failsInfeasible = configuration.failsInfeasible
         environmentOfTasks = VisibleGPUs.environment(of: nil, on: configuration.total)
         address = ProcessAddress(process: configuration.node.process, endpoint: configuration.place.endpoint.text)
         processes.ended = { [unowned self] worker, cause in workerEnded(worker, cause) }
@@ -131,7 +132,7 @@ package final class Node: @unchecked Sendable {
         let now = Heartbeat(
             node: configuration.node, available: book.available, workers: processes.processes.count, waiting: book.counts.waiting,
             total: book.total == configuration.total ? nil : book.total, store: store.book.usage,
-            reclaimable: book.reclaimable == book.available ? nil : book.reclaimable)
+            reclaimable: book.reclaimable == book.available ? nil : book.reclaimable, demands: book.counts.waiting == 0 ? nil : book.demands())
         head.send(now)
         lastHeartbeat = now
     }
@@ -156,9 +157,9 @@ package final class Node: @unchecked Sendable {
         case .killWorker(let worker, let cause): processes.end(worker, because: cause)
         case .grant(let lease, let worker, let gpus, let owner):
             send(LeaseAnswer(lease: lease, decision: .granted(worker: worker, node: configuration.node, gpus: names(ofGPUs: gpus))), to: owner)
-        case .move(let lease, let node, let owner):
+        case .move(let lease, let node, let reason, let owner):
             sentElsewhere.insert(owner.process)
-            send(LeaseAnswer(lease: lease, decision: .move(to: node.node, endpoint: node.endpoint)), to: owner)
+            send(LeaseAnswer(lease: lease, decision: .move(to: node.node, endpoint: node.endpoint, reason: reason)), to: owner)
         case .refuse(let lease, let error, let owner): send(LeaseAnswer(lease: lease, decision: .refused(error)), to: owner)
         case .reclaim(let lease, let owner): send(ReclaimLease(lease: lease), to: owner)
         case .lost(let lease, let cause, let owner): send(LeaseLost(lease: lease, cause: cause), to: owner)
@@ -368,7 +369,7 @@ extension Node: TransportDelegate {
             let lease = LeaseRequest(
                 lease: request.lease, owner: request.owner, job: request.job, program: request.program, resources: request.resources,
                 mayMove: request.mayMove, rule: request.rule ?? .standard, home: request.home, arguments: request.arguments ?? [],
-                runsAgain: request.runsOnce != true)
+                runsAgain: request.runsOnce != true, avoiding: request.avoiding)
             if lease.arguments.isEmpty { book.requestLease(lease, at: now) { perform($0) } } else { requestWithArguments(lease) }
         case .returnLease:
             let lease = try ReturnLease(from: &message.body).lease
@@ -380,10 +381,10 @@ extension Node: TransportDelegate {
             argumentsAreFree(lease)
         case .confirmLease:
             guard let owner = link.peer?.address else { return }
-            book.confirmLease(try ConfirmLease(from: &message.body).lease, owner: owner, at: now) { perform($0) }
+            for lease in try ConfirmLease(from: &message.body).leases { book.confirmLease(lease, owner: owner, at: now) { perform($0) } }
         case .leaseBlocked:
             let blocked = try LeaseBlocked(from: &message.body)
-            book.blocked(blocked.lease, turn: blocked.turn, at: now) { perform($0) }
+            for block in blocked.blocks { book.blocked(block.lease, turn: block.turn, at: now) { perform($0) } }
         case .resumeLease:
             let resume = try ResumeLease(from: &message.body)
             guard let worker = link.peer?.address else { return }

@@ -33,6 +33,8 @@ package struct NodeConfiguration: Sendable {
     package var prestart: Int?
     /// Whether workers are forked from templates of their programs: this process then adopts the orphans below it.
     package var forksWorkers = false
+    /// Tasks that need more than any node has fail after a while, instead of waiting for such a node.
+    package var failsInfeasible = false
     /// What `CUDA_VISIBLE_DEVICES` calls this node's GPUs, in their order; those beyond are called by their number.
     package var gpuNames: [String] = VisibleGPUs.inherited
 

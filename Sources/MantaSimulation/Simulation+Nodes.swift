@@ -50,7 +50,7 @@ extension Simulation {
         case .grant(let lease, let worker, _, let owner):
             ledger.granted(lease, on: worker.process, node: index)
             send(.granted(lease, worker: worker, node: nodes[index].address), from: party, to: owner)
-        case .move(let lease, let node, let owner): send(.moved(lease, node), from: party, to: owner)
+        case .move(let lease, let node, _, let owner): send(.moved(lease, node), from: party, to: owner)
         case .refuse(let lease, let error, let owner): send(.refused(lease, error), from: party, to: owner)
         case .reclaim(let lease, let owner): send(.reclaim(lease, nodes[index].address), from: party, to: owner)
         case .lost(let lease, let cause, let owner): send(.lost(lease, cause), from: party, to: owner)

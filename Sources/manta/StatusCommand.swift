@@ -39,8 +39,13 @@ struct StatusCommand: AsyncParsableCommand {
             let free = value["resources"]["available"][member.key]
             lines.append((member.key, "\(amount(free.isNull ? 0 : free, of: member.key)) of \(amount(member.value, of: member.key)) free"))
         }
+        for demand in value["demands"].array ?? [] {
+            let amounts = (demand["resources"].object ?? JSONObject()).map { "\($0.key) \(amount($0.value, of: $0.key))" }.joined(separator: ", ")
+            lines.append(("waiting", "\(demand["count"]) for \(amounts.isEmpty ? "a worker" : amounts)\(demand["infeasible"] == .bool(true) ? ", which no node has" : "")"))
+        }
         lines.append(("jobs", counts(value["jobs"])))
         lines.append(("tasks", counts(value["tasks"])))
+        lines.append(("unfinished", counts(value["unfinishedTasks"])))
         lines.append(("actors", counts(value["actors"])))
         lines.append(("objects", counts(value["objects"])))
         lines.append(("endpoints", "\(value["totals"]["endpoints"])"))

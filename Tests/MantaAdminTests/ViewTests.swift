@@ -28,9 +28,10 @@ struct ViewTests {
         state.head.jobs = [JobRow(id: job, state: .failed, program: "/bin/p", namespace: "shop", pid: 6, startedAt: time, endedAt: time)]
         state.head.tasks = [
             TaskRow(
-                id: task, job: job, function: "f(x:)", state: .failed, actor: actor, node: node, worker: process, parent: task, attempt: 2, submittedAt: time,
+                id: task, job: job, function: "f(x:)", name: "nightly report", state: .failed, actor: actor, node: node, worker: process, parent: task, attempt: 2, submittedAt: time,
                 startedAt: time, endedAt: time, error: "broken")
         ]
+        state.head.tasks[0].placement = .room
         state.head.tasks[0].attempts = [TaskAttempt(attempt: 1, state: .failed, worker: process, error: "crashed")]
         var row = actorRow(actor, name: "hits", state: .dead)
         (row.node, row.death, row.reason) = (node, DeathCause(.signaled, "signal 9"), "waits")
@@ -127,6 +128,7 @@ struct ViewTests {
         state.head.states = ["nodes": ["alive": 1], "tasks": ["failed": 99, "running": 1]]
         (state.head.resources, state.head.objectBytes) = (Resources(["CPU": 2]), 2048)
         state.head.droppedTasks = 5
+        (state.head.waitingRequests, state.head.demands) = (3, [DemandRow(resources: Resources(["CPU": 64]), count: 3, infeasible: true)])
         let summary = AdminViews.cluster(state, version: "1", now: WallTime(milliseconds: 1_772_366_401_000))
         #expect(summary["health"] == "healthy")
         #expect(summary["tasksSeen"] == 105)
@@ -134,6 +136,8 @@ struct ViewTests {
         #expect(summary["totals"]["endpoints"] == 1)
         #expect(summary["resources"]["total"]["CPU"] == 2)
         #expect(summary["objectBytes"] == 2048)
+        #expect(summary["waitingRequests"] == 3)
+        #expect(summary["demands"] == [["resources": ["CPU": 64], "count": 3, "infeasible": true]])
         #expect(summary["tasks"] == ["failed": 99, "running": 1])
         #expect(summary["backends"] == ["updating": 1])
         state.head.nodes[0].state = .suspect

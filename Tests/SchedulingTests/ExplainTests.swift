@@ -31,6 +31,49 @@ extension SchedulingTests {
             }
         }
 
+        @Test func whatWaitsForLongIsListedAndSaysWhichArgumentsAreMissing() async throws {
+            try await TestCluster.run(nodes: [2]) { cluster, nodes in
+                let folder = TemporaryDirectory()
+                let gate = folder.file("gate")
+                let gatekeeper = Gatekeeper.remote()
+                let maker = untilThere.remote(gate)
+                let waitingTask = twiceAs.remote(maker)
+                let waitingCall = gatekeeper.twiceAs(maker)
+                let behind = gatekeeper.untilThere(gate)
+                let rows = { try await cluster.state(.tasks).tasks.filter { $0.endedAt == nil } }
+                try await eventually("rows of all of them", within: .seconds(30)) { try await rows().count == 4 }
+                func row(_ task: TaskID) async throws -> TaskRow { try #require(try await rows().first { $0.id == task }) }
+                let running = try await row(maker.id.task)
+                #expect(running.state == .running && running.node == nodes[0].id && running.worker != nil && running.placement == .home)
+                #expect(try await row(waitingTask.id.task).state == .waitingForArguments)
+                #expect(try await row(waitingCall.id.task).state == .waitingForArguments)
+                #expect(try await row(behind.id.task).state == .waitingForLease)
+                try await eventually("the numbers", within: .seconds(30)) {
+                    try await cluster.state(.tasks).unfinishedTasks == ["waitingForArguments": 2, "waitingForLease": 1, "running": 1]
+                }
+                let ofTask = try await explain(waitingTask.id.task, cluster)
+                #expect(ofTask.contains("argument 1, object \(maker.id), is not there: SchedulingTests.untilThere(_:)") && ofTask.contains("sent to worker"), "\(ofTask)")
+                let ofCall = try await explain(waitingCall.id, cluster)
+                #expect(ofCall.contains("waits in line for actor") && ofCall.contains("behind 0 calls") && ofCall.contains("is not there"), "\(ofCall)")
+                let ofNext = try await explain(behind.id.task, cluster)
+                #expect(ofNext.contains("behind 1 calls") && ofNext.contains("waits for 1 of its arguments"), "\(ofNext)")
+                let ofMaker = try await explain(maker.id.task, cluster)
+                #expect(ofMaker.contains("runs there") && ofMaker.contains("it is the node of the process that submitted it"), "\(ofMaker)")
+                _ = fopen(gate, "we").map { fclose($0) }
+                #expect(try await [waitingTask.value, waitingCall.value, behind.value] == [2, 2, 1])
+                let second = folder.file("second")
+                let call = gatekeeper.untilThere(second)
+                try await eventually("the call's row", within: .seconds(30)) {
+                    let row = try await rows().first { $0.id == call.id.task }
+                    return row?.state == .running && row?.node == nodes[0].id && row?.worker != nil
+                }
+                #expect(try await explain(call.id.task, cluster).contains("runs there"))
+                _ = fopen(second, "we").map { fclose($0) }
+                #expect(try await call.value == 1)
+                await #expect(throws: MantaError.self) { try await explain("0123456789", cluster) }
+            }
+        }
+
         @Test func aTasksNameIsWhatPeopleSee() async throws {
             try await TestCluster.run(nodes: [1]) { cluster, _ in
                 let named = whatItIs.options(name: "nightly report")
@@ -70,6 +113,23 @@ extension SchedulingTests {
                 #expect(text.contains("attempt 3 failed") && text.contains("attempt 4 finished"), "\(text)")
             }
         }
+    }
+}
+
+/// Ends when the file is there.
+@Remote func untilThere(_ path: String) async throws -> Int {
+    while access(path, F_OK) != 0 { try await Task.sleep(for: .milliseconds(10)) }  // the work itself
+    return 1
+}
+
+@Remote func twiceAs(_ number: Int) -> Int { 2 * number }
+
+@RemoteActor actor Gatekeeper {
+    init() {}
+    func twiceAs(_ number: Int) -> Int { 2 * number }
+    func untilThere(_ path: String) async throws -> Int {
+        while access(path, F_OK) != 0 { try await Task.sleep(for: .milliseconds(10)) }  // the work itself
+        return 1
     }
 }
 

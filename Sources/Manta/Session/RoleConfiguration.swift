@@ -36,6 +36,9 @@ package enum Variable {
     package static let taskRetries = "MANTA_TASK_RETRIES"
     /// How often tasks that may run again do so after memory ran out under them, apart from `taskRetries`; 3 without it, -1 without end.
     package static let memoryRetries = "MANTA_MEMORY_RETRIES"
+    /// What becomes of tasks and actors that need more than any node of the cluster has: `wait`, since a node that has it may come, or `fail`, with
+    /// `unschedulable`, after a while. A cluster that a program starts for itself lets them fail unless this says otherwise, any other has them wait.
+    package static let infeasible = "MANTA_INFEASIBLE"
     /// Items that one stream may have; 100 million without it.
     package static let streamItems = "MANTA_STREAM_ITEMS"
     /// What a process may use to remember the tasks whose results lie in stores, in bytes; 1 GiB without it.
@@ -92,6 +95,15 @@ func lineageBytes() -> Int { ProcessEnvironment[Variable.lineageBytes].flatMap {
 
 /// How often tasks of this process are tried again after memory ran out under them; nil when nothing was said.
 func memoryRetries() -> Int? { ProcessEnvironment[Variable.memoryRetries].flatMap { Int($0) }.map { max(-1, $0) } }
+
+/// Whether what no node can ever run fails; throws `invalidArgument` when the variable says something else than `wait` or `fail`.
+func failsInfeasible() throws(MantaError) -> Bool {
+    switch ProcessEnvironment[Variable.infeasible] {
+    case nil, "wait": return false
+    case "fail": return true
+    case let text?: throw MantaError(.invalidArgument, "\(Variable.infeasible)=\(text.prefix(64)) is not understood; expected wait or fail")
+    }
+}
 
 /// Items that a stream made in this process may have.
 func streamItems() -> Int { ProcessEnvironment[Variable.streamItems].flatMap { Int($0) }.map { min(max(1, $0), Limits.streamItems) } ?? Limits.streamItems }

@@ -60,7 +60,9 @@ private func runService(_ role: String, _ start: @escaping (EventLoop, Logger) t
 private func startHead(_ loop: EventLoop, _ logger: Logger) throws -> (String, () -> Void) {
     let endpoint = try headEndpoint(required(Variable.address))
     let directory = try folder(Variable.directory, default: durableFolder())
-    let head = Head(configuration: HeadConfiguration(endpoint: endpoint, directory: directory), loop: loop)
+    var configuration = HeadConfiguration(endpoint: endpoint, directory: directory)
+    configuration.failsInfeasible = try failsInfeasible()
+    let head = Head(configuration: configuration, loop: loop)
     try head.start()
     return (head.endpoint, { head.stop() })
 }
@@ -82,6 +84,7 @@ private func startNode(_ loop: EventLoop, _ logger: Logger) throws -> (String, (
         labels: try parseLabels(ProcessEnvironment[Variable.labels] ?? ""), workerMemory: try number(Variable.workerMemory).map { Int64($0) },
         storeBytes: try storeBytes(), spillDirectory: spills ? ProcessEnvironment[Variable.spillDirectory].map { "\($0)/manta-\(id.short)" } : nil,
         spills: spills)
+    configuration.failsInfeasible = try failsInfeasible()
     if ProcessEnvironment[Variable.templates] != "0" {
         try ProcessTemplate.adoptOrphans()
         configuration.forksWorkers = true

@@ -134,6 +134,8 @@ public final class Session: Sendable {
         var variables = [
             Variable.address: "tcp://127.0.0.1:0", Variable.directory: folder, Variable.runtimeDirectory: folder, Variable.logDirectory: "\(folder)/logs",
             Variable.adminPort: ProcessEnvironment[Variable.adminPort] ?? "0", Variable.httpPort: ProcessEnvironment[Variable.httpPort] ?? "0",
+            // Nothing is added to this cluster: what it cannot run now it never can.
+            Variable.infeasible: ProcessEnvironment[Variable.infeasible] ?? "fail",
         ]
         let launcher = ClusterLauncher(program: try Self.executable(), detached: false, loop: loop)
         let head = try await start(launcher, "head", variables)

@@ -171,12 +171,16 @@ extension ActorDirectory {
         entries[id]?.infeasibleSince = since
     }
 
-    /// Tells the owners of actors that have waited for a while for what no node has.
+    /// Tells the owners of actors that have waited for a while for what no node has; or those fail.
     mutating func tellInfeasible(at now: Instant, _ sink: (Action) -> Void) {
         for id in waiting {
             guard let entry = entries[id], !entry.isToldInfeasible, let since = entry.infeasibleSince, since + Limits.doubtPatience <= now, let reason = entry.reason
             else { continue }
             entries[id]?.isToldInfeasible = true
+            if failsInfeasible, entry.specification.lifetime == .job {
+                lost(id, DeathCause(.unschedulable, reason), at: now, sink)
+                continue
+            }
             sink(.infeasible(id, reason, owner: entry.specification.owner.process))
         }
     }

@@ -14,6 +14,9 @@ package struct ActorDirectory: Sendable {
     /// Names a question; its answer carries it.
     package typealias Token = UInt64
 
+    /// Whether actors that need more than any node has fail after a while, as those of a cluster that nothing can be added to.
+    package var failsInfeasible = false
+
     /// An actor, as its callers see it.
     package struct Status: Hashable, Sendable {
         package var id: ActorID

@@ -10,7 +10,7 @@ extension LeaseBook {
             return switch endings[id] {
             case .returned: "ended: its owner gave it back"
             case .refused(let error): "refused: \(error.message)"
-            case .moved(let address): "moved to node \(address.node.short)"
+            case .moved(let address, _): "moved to node \(address.node.short)"
             case .lost(let cause): "lost: \(cause.detail)"
             case nil: nil
             }
@@ -33,7 +33,7 @@ extension LeaseBook {
             return "placement group \(group.short) has no bundle on this node that can hold it; it waits until the group is created"
         }
         if !total.covers(demand) {
-            let others = views.filter { $0.canHold(demand) }
+            let others = views.filter { $0.mayHold(demand) }
             if others.isEmpty {
                 return "no node can ever serve it: " + Placement.shortfall(of: demand, among: views + [ownView])
             }
@@ -53,11 +53,14 @@ extension LeaseBook {
         return (waitingCount, active, leases.count - waitingCount - active)
     }
 
-    /// What waiting requests need, by demand, for reports to the head.
-    package var demands: [Resources: Int] {
-        (Array(waitingGroups) + Array(foreignGroups)).reduce(into: [:]) { demands, index in
-            if let group = groups[index] { demands[group.key.resources, default: 0] += group.waiting }
-        }
+    /// What waiting requests need, for people to see: as it was asked for, also of bundles.
+    package func demands(limit: Int = Limits.reportedDemands) -> [DemandRow] {
+        let waiting = (Array(waitingGroups) + Array(foreignGroups)).compactMap { groups[$0] }
+        return DemandRow.merged(
+            waiting.lazy.map { group in
+                let isInfeasible = group.placementGroup == nil && shortfall(of: group.key) != nil
+                return DemandRow(resources: group.key.resources.asAsked, count: group.waiting, infeasible: isInfeasible)
+            }, limit: limit)
     }
 
     /// Known workers, in order of their arrival.

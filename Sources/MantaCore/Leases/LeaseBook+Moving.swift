@@ -78,8 +78,9 @@ extension LeaseBook {
         case .here: return false
         case .node(let view):
             reserve(key.resources, on: view.id)
-            end(id, .moved(view.address), at: lease.since)
-            perform(.move(id, to: view.address, owner: lease.owner))
+            let reason = key.rule.reason(for: view.id)
+            end(id, .moved(view.address, reason), at: lease.since)
+            perform(.move(id, to: view.address, reason, owner: lease.owner))
         case .nowhere(let error):
             end(id, .refused(error), at: lease.since)
             perform(.refuse(id, error, owner: lease.owner))
@@ -89,8 +90,16 @@ extension LeaseBook {
 
     /// Answers a new request that does not belong here; false when it does.
     mutating func passOn(_ request: LeaseRequest, _ perform: (Action) -> Void) -> Bool {
-        guard request.mayMove, request.rule != .standard else { return false }
+        guard request.mayMove else { return false }
+        if request.rule == .standard { return request.avoiding == node && avoid(request, perform) }
         return answer(request, perform)
+    }
+
+    /// Memory ran out here under the request's tasks: another node that has room is better.
+    private mutating func avoid(_ request: LeaseRequest, _ perform: (Action) -> Void) -> Bool {
+        guard case .room(let view) = Placement.hybrid(preferring: nil).choose(for: request.resources, among: views) else { return false }
+        sendTo(view, .memory, request, perform)
+        return true
     }
 
     /// Sends a new request where it would be served now, before anything is done for it here; false when that is nowhere else.
@@ -106,7 +115,7 @@ extension LeaseBook {
         guard let view = Placement.hybrid(preferring: nil).choose(for: request.resources, among: candidates).node else {
             return perform(.refuse(request.lease, refusal, owner: request.owner))
         }
-        sendTo(view, request, perform)
+        sendTo(view, .locality, request, perform)
     }
 
     /// Whether the request is known here, or has been answered.
@@ -114,16 +123,16 @@ extension LeaseBook {
     /// Whether the request waits here or the lease is held.
     package func holds(_ lease: LeaseID) -> Bool { leases[lease] != nil }
 
-    private mutating func sendTo(_ view: NodeView, _ request: LeaseRequest, _ perform: (Action) -> Void) {
+    private mutating func sendTo(_ view: NodeView, _ reason: PlacementReason, _ request: LeaseRequest, _ perform: (Action) -> Void) {
         reserve(request.resources, on: view.id)
-        endings.remember(request.lease, .moved(view.address))
-        perform(.move(request.lease, to: view.address, owner: request.owner))
+        endings.remember(request.lease, .moved(view.address, reason))
+        perform(.move(request.lease, to: view.address, reason, owner: request.owner))
     }
 
     private mutating func answer(_ request: LeaseRequest, _ perform: (Action) -> Void) -> Bool {
         switch destination(of: request.resources, request.rule, waited: .zero) {
         case .here: return false
-        case .node(let view): sendTo(view, request, perform)
+        case .node(let view): sendTo(view, request.rule.reason(for: view.id), request, perform)
         case .nowhere(let error):
             endings.remember(request.lease, .refused(error))
             perform(.refuse(request.lease, error, owner: request.owner))
@@ -143,6 +152,18 @@ extension LeaseBook {
             for entry in group.queue where leases[entry.lease]?.state == .waiting {
                 guard move(entry.lease, at: now, perform) else { break }
             }
+        }
+    }
+}
+
+extension PlacementRule {
+    /// Why a request goes to the node that the rule sends it to.
+    fileprivate func reason(for node: NodeID) -> PlacementReason {
+        switch self {
+        case .standard: .room
+        case .spread: .spread
+        case .labels: .labels
+        case .node(let wanted, _): wanted == node ? .affinity : .room
         }
     }
 }

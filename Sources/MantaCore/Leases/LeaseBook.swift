@@ -25,6 +25,8 @@ internal import OrderedCollections
 package struct LeaseBook: Sendable {
     package let node: NodeID
     package let labels: [String: String]
+    /// Whether requests for more than any node has are refused after a while, as those of a cluster that nothing can be added to.
+    package var failsInfeasible = false
     package internal(set) var total: Resources
     /// What is not held by active leases and actors.
     package internal(set) var available: Resources
@@ -129,7 +131,7 @@ package struct LeaseBook: Sendable {
         }
         switch endings[request.lease] {
         case .returned: return
-        case .moved(let address): return perform(.move(request.lease, to: address, owner: request.owner))
+        case .moved(let address, let reason): return perform(.move(request.lease, to: address, reason, owner: request.owner))
         case .refused(let error): return perform(.refuse(request.lease, error, owner: request.owner))
         case .lost(let cause): return perform(.lost(request.lease, cause, owner: request.owner))
         case nil: break

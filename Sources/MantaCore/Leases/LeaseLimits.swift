@@ -26,6 +26,8 @@ extension Limits {
     package static let rememberedLeases = 16_384
     /// A node remembers so many dead processes, to drop their late messages.
     package static let rememberedProcesses = 4_096
+    /// Kinds of demands that a node tells the head of, and the head people.
+    package static let reportedDemands = 20
     /// Lease requests that wait at one node; more are refused with `overloaded`.
     package static let queuedLeaseRequests = 100_000
     /// Worker starts of one program that may fail in a row before its waiting requests are refused.

@@ -142,7 +142,7 @@ extension LeaseBook {
     /// How a lease ended, for answering late messages.
     enum Ending: Sendable {
         case returned
-        case moved(NodeAddress)
+        case moved(NodeAddress, PlacementReason)
         case refused(MantaError)
         case lost(DeathCause)
     }

@@ -20,12 +20,14 @@ package struct LeaseRequest: Hashable, Sendable {
     package var arguments: [ArgumentLocation]
     /// Whether the tasks are tried again when their worker dies.
     package var runsAgain: Bool
+    /// The node where memory ran out under the tasks: another one is to be preferred.
+    package var avoiding: NodeID?
 
     package init(
         lease: LeaseID, owner: ProcessAddress, job: JobID, program: Program, resources: Resources, mayMove: Bool, rule: PlacementRule = .standard,
-        home: NodeID? = nil, arguments: [ArgumentLocation] = [], runsAgain: Bool = true
+        home: NodeID? = nil, arguments: [ArgumentLocation] = [], runsAgain: Bool = true, avoiding: NodeID? = nil
     ) {
-        (self.arguments, self.runsAgain) = (arguments, runsAgain)
+        (self.arguments, self.runsAgain, self.avoiding) = (arguments, runsAgain, avoiding)
         (self.lease, self.owner, self.job, self.program, self.resources, self.mayMove) = (lease, owner, job, program, resources, mayMove)
         (self.rule, self.home) = (rule, home)
     }
@@ -43,7 +45,7 @@ extension LeaseBook {
         /// Tell the owner that the lease is granted, on this worker, which may use these GPUs. Repeated when the owner asks again.
         case grant(LeaseID, worker: ProcessAddress, gpus: [Int], owner: ProcessAddress)
         /// Tell the owner to ask that node instead, with the same lease and `mayMove` false.
-        case move(LeaseID, to: NodeAddress, owner: ProcessAddress)
+        case move(LeaseID, to: NodeAddress, PlacementReason, owner: ProcessAddress)
         /// Tell the owner that the request cannot be served.
         case refuse(LeaseID, MantaError, owner: ProcessAddress)
         /// Ask the owner to give the lease back as soon as what is in flight has ended.

@@ -33,6 +33,8 @@ package struct NodeView: Hashable, Sendable {
     package func hasRoom(for demand: Resources) -> Bool { state == .alive && available.covers(demand) }
     /// Whether the demand could ever fit.
     package func canHold(_ demand: Resources) -> Bool { state == .alive && total.covers(demand) }
+    /// The same of a node that is silent at the moment too: it may speak again.
+    package func mayHold(_ demand: Resources) -> Bool { state != .dead && total.covers(demand) }
 }
 
 /// A rule that chooses a node.
@@ -106,7 +108,7 @@ package enum Placement: Hashable, Sendable {
 
     /// Why no node can ever hold the demand, as a sentence.
     package static func shortfall(of demand: Resources, among views: [NodeView]) -> String {
-        let alive = views.filter { $0.state == .alive }
+        let alive = views.filter { $0.state != .dead }
         if alive.isEmpty { return "no node is alive" }
         for (name, amount) in demand.amounts.sorted(by: { $0.key < $1.key }) where amount.units > 0 {
             guard let largest = alive.map({ $0.total[name] }).max(), largest < amount else { continue }

@@ -147,9 +147,10 @@ extension TaskBook {
     /// Ends a task, once.
     mutating func end(_ task: TaskID, _ how: TaskEnd, at now: Instant, _ perform: (Action) -> Void) {
         guard let record = tasks.removeValue(forKey: task) else { return }
-        if !memoryDeaths.isEmpty { memoryDeaths[task] = nil }
+        if !memoryDeaths.isEmpty { (memoryDeaths[task], resting[task]) = (nil, nil) }
         let shape = Int(record.shape)
         shapes[shape]!.tasks -= 1
+        if record.stage == .waitingForArguments { unready -= 1 }
         if record.stage == .waitingForLease {
             shapes[shape]!.waiting -= 1
             waitingTotal -= 1
@@ -171,6 +172,28 @@ extension TaskBook {
         enqueue(task, in: record.shape, first: true)
     }
 
+    private mutating func rest(_ task: TaskID, _ rest: Rest) {
+        tasks[task]!.stage = .resting
+        tasks[task]!.lease = 0
+        tasks[task]!.attempt += 1
+        resting[task] = rest.until
+        var key = shapes[Int(tasks[task]!.shape)]!.key
+        key.avoiding = rest.avoiding
+        _ = reshape(task, to: key)
+    }
+
+    /// Queues those that have rested for long enough.
+    mutating func wakeResting(at now: Instant, _ perform: (Action) -> Void) {
+        guard !resting.isEmpty else { return }
+        for task in resting.filter({ $0.value <= now }).keys.sorted() {
+            resting[task] = nil
+            guard let record = tasks[task], record.stage == .resting else { continue }
+            tasks[task]!.stage = .waitingForLease
+            enqueue(task, in: record.shape)
+            dispatch(record.shape, at: now, perform)
+        }
+    }
+
     /// The attempt that runs ended through no fault of the task: it counts as none.
     mutating func forgive(_ task: TaskID, attempt: Int32) {
         guard let record = tasks[task], record.stage == .running, record.attempt == attempt else { return }
@@ -178,10 +201,13 @@ extension TaskBook {
     }
 
     /// The task may have run in vain: once more, or the end when no retry is left. `error` gets the number of attempts when it is the end.
-    mutating func retry(_ task: TaskID, attempt: Int32, at now: Instant, _ perform: (Action) -> Void, error: (Int?) -> MantaError) {
+    /// - Parameter resting: before it is queued again, elsewhere if it can be.
+    mutating func retry(
+        _ task: TaskID, attempt: Int32, at now: Instant, resting: Rest? = nil, _ perform: (Action) -> Void, error: (Int?) -> MantaError
+    ) {
         guard let record = tasks[task], record.stage == .running, record.attempt == attempt else { return }
         if record.hasRetry {
-            requeue(task, attempt: attempt, counting: true)
+            if let resting { rest(task, resting) } else { requeue(task, attempt: attempt, counting: true) }
             perform(.retried(task, attempt: Int(attempt) + 1, error(nil), payload: record.payload))
         } else {
             end(task, .failed(error(Int(attempt))), at: now, perform)

@@ -1,5 +1,6 @@
 // What a TaskBook tells people and other modules: the states of tasks, and why one waits.
 
+internal import DequeModule
 package import MantaModel
 
 extension TaskBook {
@@ -8,7 +9,7 @@ extension TaskBook {
         tasks[task].map { record in
             switch record.stage {
             case .waitingForArguments: .waitingForArguments
-            case .waitingForLease: .waitingForLease
+            case .waitingForLease, .resting: .waitingForLease
             case .running: .running
             }
         }
@@ -50,11 +51,29 @@ extension TaskBook {
         let shape = shapes[Int(record.shape)]!
         switch record.stage {
         case .waitingForArguments: return "waits for \(record.missing) of its arguments"
+        case .resting: return "rests before attempt \(record.attempt), because memory ran out under the one before"
         case .running: return "sent to worker \(leases[record.lease]?.worker?.process.short ?? "?"), attempt \(record.attempt)"
         case .waitingForLease:
             let held = shape.leases.count - shape.requested
             return "waits with \(shape.waiting - 1) others for a worker with \(shape.key.resources): \(held) leases held, \(shape.requested) requested"
         }
+    }
+
+    /// What the runtime keeps with tasks that wait for a lease: of each shape those that have waited longest, at most so many of all.
+    package func longestWaiting(limit: Int) -> [Payload] {
+        var found: [Payload] = []
+        for case let shape? in shapes where found.count < limit && shape.waiting > 0 {
+            for task in shape.queue.prefix(limit - found.count) {
+                if let record = tasks[task], record.stage == .waitingForLease { found.append(record.payload) }
+            }
+        }
+        return found
+    }
+
+    /// How many tasks have not ended, by their states; states without any are left out.
+    package var unfinished: [TaskState: Int] {
+        let waiting = waitingTotal + resting.count
+        return [.waitingForArguments: unready, .waitingForLease: waiting, .running: tasks.count - unready - waiting].filter { $0.value > 0 }
     }
 
     /// Tasks that have not ended, those of them that wait for a lease, leases granted and requested.

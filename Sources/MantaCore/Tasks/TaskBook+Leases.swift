@@ -115,7 +115,8 @@ extension TaskBook {
                 end(flight.task, .failed(error), at: now, perform)
                 continue
             }
-            retry(flight.task, attempt: flight.attempt, at: now, perform) { count in
+            let rest = cause.kind == .outOfMemory ? Rest(until: memoryRetry(of: flight.task, at: now), avoiding: lease.node.node) : nil
+            retry(flight.task, attempt: flight.attempt, at: now, resting: rest, perform) { count in
                 let code: MantaError.Code =
                     switch cause.kind {
                     case .nodeDied: .nodeDied
@@ -141,10 +142,17 @@ extension TaskBook {
         return nil
     }
 
+    /// When a task under which memory ran out is tried again: later each time.
+    private func memoryRetry(of task: TaskID, at now: Instant) -> Instant {
+        let deaths = max(1, memoryDeaths[task] ?? 1)
+        return now + min(Limits.memoryRetryAfter * (1 << min(deaths - 1, 16)), Limits.memoryRetryLimit)
+    }
+
     // MARK: Time
 
     /// Time passes: idle leases go back, requests are repeated, leases confirmed, silent workers asked. Call it every `Limits.tickPeriod`.
     package mutating func tick(at now: Instant, perform: (Action) -> Void) {
+        wakeResting(at: now, perform)
         for index in shapes.indices {
             guard shapes[index] != nil else { continue }
             if let pause = shapes[index]!.pausedUntil, pause <= now { shapes[index]!.pausedUntil = nil }
@@ -238,16 +246,23 @@ extension TaskBook {
         leases[number]!.saidAt = now
         let request = LeaseRequest(
             lease: id(of: number), owner: owner, job: key.job, program: key.program, resources: key.resources, mayMove: !lease.isMoved,
-            rule: key.rule, home: endsWithHome ? home.node : nil, arguments: key.arguments, runsAgain: key.runsAgain)
+            rule: key.rule, home: endsWithHome ? home.node : nil, arguments: key.arguments, runsAgain: key.runsAgain, avoiding: key.avoiding)
         perform(.requestLease(request, node: lease.node))
     }
 
     /// Nothing waits any more: withdraws the requests.
     mutating func withdraw(_ index: Int32, _ perform: (Action) -> Void) {
         guard shapes[Int(index)]!.waiting == 0, shapes[Int(index)]!.requested > 0 else { return }
-        for number in shapes[Int(index)]!.leases {
-            guard let lease = leases[number], lease.worker == nil else { continue }
-            perform(.cancelRequest(id(of: number), node: lease.node))
+        // Requests are the latest of its leases, of which there may be very many.
+        var requests: [(number: UInt64, node: NodeAddress)] = []
+        var position = shapes[Int(index)]!.leases.count
+        while requests.count < shapes[Int(index)]!.requested, position > 0 {
+            position -= 1
+            let number = shapes[Int(index)]!.leases[position]
+            if let lease = leases[number], lease.worker == nil { requests.append((number, lease.node)) }
+        }
+        for (number, node) in requests.reversed() {
+            perform(.cancelRequest(id(of: number), node: node))
             forget(number)
         }
     }

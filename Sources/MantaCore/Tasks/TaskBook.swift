@@ -50,10 +50,14 @@ package struct TaskBook {
     /// Moving averages of run times by function, in nanoseconds.
     var estimates: [UInt64: Int64] = [:]
     var waitingTotal = 0
+    /// Tasks whose arguments are not all there.
+    var unready = 0
     /// How often a task is tried again after memory ran out under it, -1 without end; its other retries are not touched by that.
     package var memoryRetries = Limits.memoryRetries
     /// How often memory ran out under tasks that have not ended.
     var memoryDeaths: [TaskID: Int] = [:]
+    /// Tasks that run again only then.
+    var resting: [TaskID: Instant] = [:]
 
     package init(owner: ProcessAddress, home: NodeAddress, endsWithHome: Bool = true, clusterCPUs: Int? = nil) {
         (self.owner, self.home, self.endsWithHome, self.clusterCPUs) = (owner, home, endsWithHome, clusterCPUs)
@@ -85,7 +89,7 @@ package struct TaskBook {
         let previous = tasks.updateValue(record, forKey: task)
         precondition(previous == nil, "a task is submitted once")
         shapes[Int(shape)]!.tasks += 1
-        guard missingArguments <= 0 else { return }
+        guard missingArguments <= 0 else { return unready += 1 }
         enqueue(task, in: shape)
         dispatch(shape, at: now, perform)
     }
@@ -98,6 +102,7 @@ package struct TaskBook {
         tasks[task]!.missing -= 1
         guard record.missing == 1 else { return }
         tasks[task]!.stage = .waitingForLease
+        unready -= 1
         let shape = reshape(task, to: shaped(shapes[Int(record.shape)]!.key, record.payload))
         enqueue(task, in: shape)
         dispatch(shape, at: now, perform)

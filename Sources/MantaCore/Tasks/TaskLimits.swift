@@ -28,6 +28,9 @@ extension Limits {
     package static let estimatedFunctions = 16_384
     /// Retries of a task after memory ran out under it, apart from those after other losses.
     package static let memoryRetries = 3
+    /// A task under which memory ran out is tried again after so long, then after twice as long each time, up to the limit.
+    package static let memoryRetryAfter: Duration = .seconds(1)
+    package static let memoryRetryLimit: Duration = .seconds(60)
     /// Retries of a task unless it says otherwise.
     package static let taskRetries = 3
 }

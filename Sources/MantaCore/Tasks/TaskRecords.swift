@@ -6,7 +6,8 @@ internal import MantaModel
 extension TaskBook {
     struct Record {
         enum Stage: UInt8 {
-            case waitingForArguments, waitingForLease, running
+            /// `resting`: it is to run again, but not yet; in no queue.
+            case waitingForArguments, waitingForLease, resting, running
         }
         let payload: Payload
         let function: UInt64
@@ -29,6 +30,13 @@ extension TaskBook {
             stage = .running
             lease = number
         }
+    }
+
+    /// How a task rests before it is tried again.
+    struct Rest {
+        let until: Instant
+        /// The node that it ran on.
+        let avoiding: NodeID
     }
 
     /// A task that was sent and has not been answered. Its record may have ended before: it was cancelled.

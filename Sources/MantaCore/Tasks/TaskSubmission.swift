@@ -14,11 +14,13 @@ package struct TaskShape: Hashable, Sendable {
     package var arguments: [ArgumentLocation]
     /// Whether they are tried again when their worker dies.
     package var runsAgain: Bool
+    /// The node where memory ran out under them: another one is preferred.
+    package var avoiding: NodeID?
     package init(
         job: JobID, program: Program, resources: Resources, rule: PlacementRule = .standard, near: NodeAddress? = nil, arguments: [ArgumentLocation] = [],
-        runsAgain: Bool = true
+        runsAgain: Bool = true, avoiding: NodeID? = nil
     ) {
-        self.runsAgain = runsAgain
+        (self.runsAgain, self.avoiding) = (runsAgain, avoiding)
         (self.job, self.program, self.resources, self.rule) = (job, program, resources, rule)
         (self.near, self.arguments) = (near, arguments)
     }

@@ -75,18 +75,21 @@ package struct Heartbeat: CodedMessage, Hashable {
     package var node: NodeID
     package var available: Resources
     package var workers: Int
-    /// Demands that no free resource of this node meets now, by shape.
+    /// Requests for workers that wait there.
     package var waiting: Int
     /// What the node has, when that is not what it registered with: bundles of placement groups come and go.
     package var total: Resources?
     package var store: StoreUsage?
     /// What would be free if no lease were active, when that is not what is available.
     package var reclaimable: Resources?
+    /// What waits there, the most important ones; nil when nothing does.
+    package var demands: [DemandRow]?
     package init(
-        node: NodeID, available: Resources, workers: Int, waiting: Int, total: Resources? = nil, store: StoreUsage? = nil, reclaimable: Resources? = nil
+        node: NodeID, available: Resources, workers: Int, waiting: Int, total: Resources? = nil, store: StoreUsage? = nil, reclaimable: Resources? = nil,
+        demands: [DemandRow]? = nil
     ) {
         (self.node, self.available, self.workers, self.waiting, self.total, self.store) = (node, available, workers, waiting, total, store)
-        self.reclaimable = reclaimable
+        (self.reclaimable, self.demands) = (reclaimable, demands)
     }
 }
 

@@ -23,11 +23,13 @@ package struct RequestLease: CodedMessage, Hashable {
     package var arguments: [ArgumentLocation]?
     /// The tasks are not tried again when their worker dies; nil is no.
     package var runsOnce: Bool?
+    /// The node where memory ran out under the tasks, which others are preferred to; nil is none.
+    package var avoiding: NodeID?
     package init(
         lease: LeaseID, owner: ProcessAddress, job: JobID, program: Program, resources: Resources, mayMove: Bool, rule: PlacementRule? = nil,
-        home: NodeID? = nil, arguments: [ArgumentLocation]? = nil, runsOnce: Bool? = nil
+        home: NodeID? = nil, arguments: [ArgumentLocation]? = nil, runsOnce: Bool? = nil, avoiding: NodeID? = nil
     ) {
-        (self.arguments, self.runsOnce) = (arguments, runsOnce)
+        (self.arguments, self.runsOnce, self.avoiding) = (arguments, runsOnce, avoiding)
         (self.lease, self.owner, self.job, self.program, self.resources, self.mayMove) = (lease, owner, job, program, resources, mayMove)
         (self.rule, self.home) = (rule, home)
     }
@@ -39,8 +41,8 @@ package struct LeaseAnswer: CodedMessage, Hashable {
     package enum Decision: Hashable, Sendable, Codable {
         /// `gpus` are those it may use, as `CUDA_VISIBLE_DEVICES` names them; nil when it asked for none.
         case granted(worker: ProcessAddress, node: NodeID, gpus: [String]? = nil)
-        /// Ask that node instead.
-        case move(to: NodeID, endpoint: String)
+        /// Ask that node instead, for this reason.
+        case move(to: NodeID, endpoint: String, reason: PlacementReason? = nil)
         /// It cannot be served.
         case refused(MantaError)
     }
@@ -49,11 +51,19 @@ package struct LeaseAnswer: CodedMessage, Hashable {
     package init(lease: LeaseID, decision: Decision) { (self.lease, self.decision) = (lease, decision) }
 }
 
-/// Owner → node, now and then: I hold this lease. Answered, by `LeaseLost`, only when that is wrong.
+/// Owner → node, now and then: I hold these leases, of which there may be very many. Answered, by `LeaseLost`, only for those where that is wrong.
 package struct ConfirmLease: CodedMessage, Hashable {
     package static var kind: MessageKind { .confirmLease }
     package var lease: LeaseID
-    package init(lease: LeaseID) { self.lease = lease }
+    /// More of them; nil is none.
+    package var others: [LeaseID]?
+    package init(lease: LeaseID, others: [LeaseID]? = nil) { (self.lease, self.others) = (lease, others) }
+    /// Nil when there are none.
+    package init?(_ leases: some Collection<LeaseID>) {
+        guard let first = leases.first else { return nil }
+        self.init(lease: first, others: leases.count > 1 ? Array(leases.dropFirst()) : nil)
+    }
+    package var leases: [LeaseID] { [lease] + (others ?? []) }
 }
 
 /// Owner → node: the lease is free again.
@@ -95,11 +105,25 @@ package struct EndWorker: CodedMessage, Hashable {
 }
 
 /// Worker → node: the lease's task awaits a reference; its resources are free meanwhile. `turn` numbers the waits of a worker.
+/// Said again while it lasts, of all such leases together: it may be lost.
 package struct LeaseBlocked: CodedMessage, Hashable {
     package static var kind: MessageKind { .leaseBlocked }
+    package struct Block: Hashable, Sendable, Codable {
+        package var lease: LeaseID
+        package var turn: UInt64
+        package init(lease: LeaseID, turn: UInt64) { (self.lease, self.turn) = (lease, turn) }
+    }
     package var lease: LeaseID
     package var turn: UInt64
-    package init(lease: LeaseID, turn: UInt64) { (self.lease, self.turn) = (lease, turn) }
+    /// More of them; nil is none.
+    package var others: [Block]?
+    package init(lease: LeaseID, turn: UInt64, others: [Block]? = nil) { (self.lease, self.turn, self.others) = (lease, turn, others) }
+    /// Nil when there are none.
+    package init?(_ blocks: some Collection<Block>) {
+        guard let first = blocks.first else { return nil }
+        self.init(lease: first.lease, turn: first.turn, others: blocks.count > 1 ? Array(blocks.dropFirst()) : nil)
+    }
+    package var blocks: [Block] { [Block(lease: lease, turn: turn)] + (others ?? []) }
 }
 
 /// Worker → node: the wait is over. `LeaseResumed` comes when the resources are its again; sent again until it does.

@@ -8,25 +8,30 @@ package struct ReportTasks: WireMessage, Hashable {
     package var tasks: [TaskRow]
     /// Records left out because there were too many.
     package var dropped: Int
-    package init(tasks: [TaskRow], dropped: Int) { (self.tasks, self.dropped) = (tasks, dropped) }
+    /// How many tasks and calls of the process have not ended, by state, when that has changed; most often not written.
+    package var unfinished: [String: Int]?
+    package init(tasks: [TaskRow], dropped: Int, unfinished: [String: Int]? = nil) { (self.tasks, self.dropped, self.unfinished) = (tasks, dropped, unfinished) }
     package func encode(into writer: inout MessagePackWriter) throws(MantaError) {
-        writer.writeArrayHeader(2)
+        writer.writeArrayHeader(unfinished == nil ? 2 : 3)
         writer.writeArrayHeader(tasks.count)
         for row in tasks { try writer.write(row) }
         writer.write(dropped)
+        if let unfinished { try ValueEncoder.encode(unfinished, into: &writer) }
     }
     package init(from reader: inout MessagePackReader) throws(MantaError) {
         let count = try reader.readArrayHeader(atLeast: 2)
         tasks = []
         for _ in 0..<(try reader.readArrayHeader()) { tasks.append(try reader.readTaskRow()) }
         dropped = try reader.readInt()
-        try reader.skipFields(from: 2, to: count)
+        if count > 2 { unfinished = try reader.readCodable() }
+        try reader.skipFields(from: 3, to: count)
     }
 }
 
 extension MessagePackWriter {
     fileprivate mutating func write(_ row: TaskRow) throws(MantaError) {
-        writeArrayHeader(row.name == nil ? 14 : 15)
+        let fields = row.placement != nil ? 16 : row.name != nil ? 15 : 14
+        writeArrayHeader(fields)
         write(row.id)
         write(row.job)
         write(row.function)
@@ -41,7 +46,8 @@ extension MessagePackWriter {
         write(row.endedAt?.milliseconds)
         write(row.error)
         try writeCodable(row.attempts)
-        if let name = row.name { write(name) }
+        if fields > 14 { write(row.name) }
+        if let placement = row.placement { write(placement.rawValue) }
     }
 }
 
@@ -60,7 +66,8 @@ extension MessagePackReader {
             submittedAt: submittedAt, startedAt: startedAt, endedAt: endedAt, error: try readOptionalString())
         row.attempts = try readCodable()
         if count > 14 { row.name = try readOptionalString() }
-        try skipFields(from: 15, to: count)
+        if count > 15 { row.placement = try readOptionalString().flatMap { PlacementReason(rawValue: $0) } }
+        try skipFields(from: 16, to: count)
         return row
     }
 }
@@ -133,6 +140,11 @@ package struct StateAnswer: CodedMessage, Hashable {
     /// What all nodes that are not dead have, and what of it is free.
     package var resources: Resources?
     package var freeResources: Resources?
+    /// Requests for workers that wait at the nodes, and what for, the most important ones; with the nodes.
+    package var waitingRequests: Int?
+    package var demands: [DemandRow]?
+    /// Tasks and calls that have not ended, by state, as their owners said last; with the tasks.
+    package var unfinishedTasks: [String: Int]?
     /// Whether there are more rows behind the last one that was asked for with `after` or filters.
     package var hasMore: Bool?
     /// What is missing in this answer and why, as sentences.

@@ -227,12 +227,26 @@ package struct TakeBackTasks: CodedMessage, Hashable {
     package init(lease: LeaseID) { self.lease = lease }
 }
 
-/// Owner → worker: I have heard nothing of these for long; name those you do not have, by `TasksUnknown`.
+/// Owner → worker: I have heard nothing of these for long; name those you do not have, by `TasksUnknown` for each lease.
 package struct InquireTasks: CodedMessage, Hashable {
     package static var kind: MessageKind { .inquireTasks }
+    /// The tasks in flight under one lease.
+    package struct Inquiry: Hashable, Sendable, Codable {
+        package var lease: LeaseID
+        package var tasks: [TaskID]
+        package init(lease: LeaseID, tasks: [TaskID]) { (self.lease, self.tasks) = (lease, tasks) }
+    }
     package var lease: LeaseID
     package var tasks: [TaskID]
-    package init(lease: LeaseID, tasks: [TaskID]) { (self.lease, self.tasks) = (lease, tasks) }
+    /// Those of more leases; nil is none.
+    package var others: [Inquiry]?
+    package init(lease: LeaseID, tasks: [TaskID], others: [Inquiry]? = nil) { (self.lease, self.tasks, self.others) = (lease, tasks, others) }
+    /// Nil when there are none.
+    package init?(_ inquiries: some Collection<Inquiry>) {
+        guard let first = inquiries.first else { return nil }
+        self.init(lease: first.lease, tasks: first.tasks, others: inquiries.count > 1 ? Array(inquiries.dropFirst()) : nil)
+    }
+    package var inquiries: [Inquiry] { [Inquiry(lease: lease, tasks: tasks)] + (others ?? []) }
 }
 
 /// Worker → owner: these are not here: they, or the answers to them, were lost.

@@ -115,6 +115,8 @@ final class ActorHost: Sendable {
     /// The call that runs alone while this one waits in line behind it.
     func blocker(of task: TaskID) -> TaskID? { lane.blocker(of: task) ?? groups.values.lazy.compactMap { $0.blocker(of: task) }.first }
 
+    func standing(of task: TaskID) -> Standing? { lane.standing(of: task) ?? groups.values.lazy.compactMap { $0.standing(of: task) }.first }
+
     func isRunning(_ task: TaskID) -> Bool { lane.isRunning(task) || groups.values.contains { $0.isRunning(task) } }
 
     /// Nothing of it runs on: what waits is dropped, what runs is cancelled.

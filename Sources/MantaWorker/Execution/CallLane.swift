@@ -135,6 +135,12 @@ final class CallLane: Sendable {
         }
     }
 
+    func standing(of task: TaskID) -> Standing? {
+        mailbox.withLock { mailbox in
+            mailbox.runners.contains { $0.call == task } ? .running : mailbox.queue.firstIndex { $0.call.task == task }.map { .inLine($0) }
+        }
+    }
+
     func isRunning(_ task: TaskID) -> Bool { mailbox.withLock { $0.runners.contains { $0.call == task } } }
 
     /// Nothing waits and nothing runs.

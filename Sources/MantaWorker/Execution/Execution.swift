@@ -2,6 +2,7 @@
 //
 // A worker is told nothing of its leases: a task names the one it runs under. What the runners did comes back as commands and leaves as messages.
 
+import DequeModule
 import Glibc
 import MantaCore
 import MantaLoop
@@ -11,12 +12,14 @@ import MantaWire
 
 /// Confined to the loop, like its owner.
 final class Execution {
-    private var runners: [LeaseID: LeaseRunner] = [:]
+    private(set) var runners: [LeaseID: LeaseRunner] = [:]
     /// The runners that the next tick looks at: not those with one run and nothing behind it, of which deep nesting leaves very many.
     private var attended: Set<LeaseID> = []
     /// Waits that are over, until the node says that the resources are there again.
     private var resuming: [LeaseID: (turn: UInt64, continuation: UnsafeContinuation<Void, Never>, askedAt: Int64)] = [:]
     private var turn: UInt64 = 0
+    /// Waits that the node was told of, in the order it was: it is told again while they last, since the link may lose it.
+    private var blocks: Deque<(block: LeaseBlocked.Block, toldAt: Int64)> = []
     let actors = HostedActors()
     /// The streams whose code runs here, and where their items go.
     var streams: [TaskID: (stream: OutgoingStream, route: ReplyRoute)] = [:]
@@ -114,6 +117,7 @@ final class Execution {
     func tick(_ owner: Owner) {
         let now = monotonicNanoseconds()
         repeatResumes(now: now, owner)
+        repeatBlocks(now: now, owner)
         for lease in attended {
             guard let runner = runners[lease] else {
                 attended.remove(lease)
@@ -140,10 +144,13 @@ final class Execution {
     }
 
     func inquire(_ message: InquireTasks, from link: Link, _ owner: Owner) {
-        let unknown = runners[message.lease]?.unknown(among: message.tasks) ?? message.tasks
+        let unknown = message.inquiries.compactMap { inquiry -> TasksUnknown? in
+            let tasks = runners[inquiry.lease]?.unknown(among: inquiry.tasks) ?? inquiry.tasks
+            return tasks.isEmpty ? nil : TasksUnknown(lease: inquiry.lease, tasks: tasks)
+        }
         // A run whose end is still in the inbox is unknown here: its answer must leave first.
         owner.carryOutInbox()
-        if !unknown.isEmpty { link.send(TasksUnknown(lease: message.lease, tasks: unknown)) }
+        for message in unknown { link.send(message) }
     }
 
     // MARK: Leases
@@ -155,6 +162,19 @@ final class Execution {
         turn += 1
         runner.turn = turn
         owner.nodeLink?.send(LeaseBlocked(lease: lease, turn: turn))
+        blocks.append((LeaseBlocked.Block(lease: lease, turn: turn), monotonicNanoseconds()))
+    }
+
+    private func repeatBlocks(now: Int64, _ owner: Owner) {
+        var again: [LeaseBlocked.Block] = []
+        for _ in 0..<Limits.leaseChecksPerTick {
+            guard let (block, toldAt) = blocks.first, now - toldAt > Limits.leaseConfirmPeriod.inNanoseconds else { break }
+            blocks.removeFirst()
+            guard let runner = runners[block.lease], runner.turn == block.turn, runner.isBlocked, resuming[block.lease] == nil else { continue }
+            again.append(block)
+            blocks.append((block, now))
+        }
+        if let message = LeaseBlocked(again) { owner.nodeLink?.send(message) }
     }
 
     func resume(_ lease: LeaseID, _ continuation: UnsafeContinuation<Void, Never>, _ owner: Owner) {

@@ -168,6 +168,10 @@ final class HostedActors {
         return places.values.lazy.compactMap { $0.host?.blocker(of: task) }.first
     }
 
+    func standing(of task: TaskID) -> Standing? {
+        places.values.lazy.compactMap { place in place.early.firstIndex { $0.call.task == task }.map { .inLine($0) } ?? place.host?.standing(of: task) }.first
+    }
+
     func isRunning(_ task: TaskID, of actor: ActorID?) -> Bool {
         if let actor { return places[actor]?.host?.isRunning(task) == true }
         return places.values.contains { $0.host?.isRunning(task) == true }

@@ -114,7 +114,16 @@ final class LeaseRunner: Sendable {
         }
     }
 
+    /// Whether its run waits for something, and its resources are given back.
+    var isBlocked: Bool { state.withLock { $0.openWaits > 0 } }
+
     func isRunning(_ task: TaskID) -> Bool { state.withLock { $0.running == task } }
+
+    func standing(of task: TaskID) -> Standing? {
+        state.withLock { state in
+            state.running == task ? .running : state.queue.firstIndex { $0.task == task }.map { .inLine($0) }
+        }
+    }
 
     enum Occupation { case idle, oneRun, more }
 

@@ -22,11 +22,15 @@ final class OpenWaits: Sendable {
     private struct State {
         var waits: [Wait?] = []
         var free: [Int] = []
+        /// The one that is looked at next.
+        var next = 0
     }
 
     private let state = Mutex(State())
     private static let firstPause: Duration = .seconds(1)
     private static let lastPause: Duration = .seconds(30)
+    /// So many are looked at each time, in turn: where tasks are nested deeply, very many wait.
+    private static let share = 2_000
 
     /// Returns what to end it with.
     func begin(_ context: TaskContext, on handle: ObjectHandle, _ token: UInt64, at now: Instant) -> Int {
@@ -51,11 +55,13 @@ final class OpenWaits: Sendable {
         _ = wait
     }
 
-    /// Those whose time has come to be looked at, which get another one.
+    /// Those of the next ones whose time has come to be looked at, which get another one.
     func due(at now: Instant) -> [Wait] {
         state.withLock { state in
             var due: [Wait] = []
-            for slot in state.waits.indices {
+            for _ in 0..<min(state.waits.count, Self.share) {
+                let slot = state.next < state.waits.count ? state.next : 0
+                state.next = slot + 1
                 guard let wait = state.waits[slot], wait.lookAt <= now else { continue }
                 due.append(wait)
                 let pause = min(wait.pause * 2, Self.lastPause)

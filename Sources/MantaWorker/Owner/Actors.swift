@@ -16,6 +16,8 @@ final class ActorCalls {
     @exclusivity(unchecked) var queue: CallQueue
     /// To the worker of the living incarnation.
     @exclusivity(unchecked) var link: Link?
+    /// Where that is.
+    var place: RunningPlace?
     /// This process made it, and it ends with this process.
     var isOwned = false
     /// The head knows the actor: watching it makes sense.
@@ -206,7 +208,7 @@ extension Owner {
         settle(submission, with: done)
         release(submission)
         reports.ended(
-            submission, outcome: done.outcome, startedAt: done.startedAt, duration: done.duration, actor: target.actor, node: nil, worker: answeringWorker,
+            submission, outcome: done.outcome, startedAt: done.startedAt, duration: done.duration, actor: target.actor, node: target.place?.node, worker: answeringWorker,
             attempt: Int(done.attempt))
         if !unheldActors.isEmpty { endIfUnused(target.actor) }
         return true
@@ -264,6 +266,7 @@ extension Owner {
     func actorChanged(_ status: ActorStatus) {
         if let address = status.address, status.state == .alive {
             actors[status.id]?.link = transport.connect(to: address)
+            actors[status.id]?.place = RunningPlace(node: status.node, worker: address.process)
             actors[status.id]?.specification = nil
         }
         changed(

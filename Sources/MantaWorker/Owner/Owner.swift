@@ -4,6 +4,7 @@
 // Who talks to whom: one link to the head, one to the node, one to each worker that holds a lease or an actor called from here.
 
 import CSystem
+import DequeModule
 import Glibc
 import MantaCore
 import MantaLoop
@@ -40,6 +41,8 @@ final class Owner: @unchecked Sendable {
     var workerLinks: [ProcessID: Link] = [:]
     var nodeLinks: [NodeID: Link] = [:]
     var functionNumbers: [String: UInt64] = [:]
+    var places = WorkerPlaces()
+    var routine = RoutineMessages()
     var actors: [ActorID: ActorCalls] = [:]
     var names = ActorNames()
     /// The actor of each call that has not ended.
@@ -79,6 +82,8 @@ final class Owner: @unchecked Sendable {
     var ownedGroups = OwnedGroups()
     var groupWaits: [PlacementGroupID: [GroupWait]] = [:]
     var reports = TaskReports()
+    /// Some of the tasks that waited for arguments when they were submitted, and since when: they are looked at when that is long ago.
+    var unready: Deque<(task: TaskID, since: Instant)> = []
     var tables = TableWatches()
     let execution = Execution()
     /// When the waits of what runs here are looked at next.

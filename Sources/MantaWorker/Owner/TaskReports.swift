@@ -2,6 +2,8 @@
 //
 // Never on the hot path: a record is appended to an array; twice a second the arrays leave in one message. What exceeds the limits is counted.
 
+import DequeModule
+import MantaCore
 import MantaLoop
 package import MantaModel
 import MantaTransport
@@ -11,6 +13,9 @@ struct TaskReports {
     private var tasks: [TaskRow] = []
     private var errors: [ErrorRow] = []
     private var dropped = 0
+    /// How many have not ended, by state, when that is to be told.
+    private var unfinished: [String: Int]?
+    private var lastUnfinished: [String: Int] = [:]
     /// Tasks that were sent since the last report: those that have not ended when the next one leaves are told as running, once.
     private var sent: [(submission: Submission, sentAt: WallTime, attempt: Int, actor: ActorID?, worker: ProcessID?)] = []
 
@@ -38,7 +43,8 @@ struct TaskReports {
     }
 
     mutating func ended(
-        _ submission: Submission, outcome: TaskOutcome, startedAt: WallTime, duration: UInt64, actor: ActorID?, node: NodeID?, worker: ProcessID?, attempt: Int
+        _ submission: Submission, outcome: TaskOutcome, startedAt: WallTime, duration: UInt64, actor: ActorID?, node: @autoclosure () -> NodeID?, worker: ProcessID?,
+        placement: @autoclosure () -> PlacementReason? = nil, attempt: Int
     ) {
         guard hasRoom(forEndOf: submission) else { return dropped += 1 }
         let (state, error): (TaskState, String?) =
@@ -48,18 +54,26 @@ struct TaskReports {
             case .failed(let error): (error.code == .cancelled ? .cancelled : .failed, error.description)
             }
         append(
-            submission, state, actor: actor, node: node, worker: worker, attempt: attempt, startedAt: startedAt,
+            submission, state, actor: actor, node: node(), worker: worker, placement: placement(), attempt: attempt, startedAt: startedAt,
             endedAt: WallTime(milliseconds: startedAt.milliseconds + Int64(duration / 1_000_000)), error: error)
     }
 
     private mutating func append(
-        _ submission: Submission, _ state: TaskState, actor: ActorID?, node: NodeID? = nil, worker: ProcessID? = nil, attempt: Int, startedAt: WallTime? = nil,
-        endedAt: WallTime? = nil, error: String? = nil
+        _ submission: Submission, _ state: TaskState, actor: ActorID?, node: NodeID? = nil, worker: ProcessID? = nil, placement: PlacementReason? = nil,
+        attempt: Int, startedAt: WallTime? = nil, endedAt: WallTime? = nil, error: String? = nil
     ) {
-        tasks.append(
-            TaskRow(
-                id: submission.task, job: submission.job, function: submission.function, name: submission.name, state: state, actor: actor, node: node,
-                worker: worker, parent: submission.parent, attempt: attempt, submittedAt: submission.submittedAt, startedAt: startedAt, endedAt: endedAt, error: error))
+        var row = TaskRow(
+            id: submission.task, job: submission.job, function: submission.function, name: submission.name, state: state, actor: actor, node: node,
+            worker: worker, parent: submission.parent, attempt: attempt, submittedAt: submission.submittedAt, startedAt: startedAt, endedAt: endedAt, error: error)
+        row.placement = placement
+        tasks.append(row)
+    }
+
+    /// A task or call waits for long: told once, and only while there is room for others.
+    mutating func waits(_ submission: Submission, _ state: TaskState, actor: ActorID?, attempt: Int) {
+        guard !submission.isToldAsRunning, tasks.count < Self.tasksPerReport / 2 else { return }
+        submission.isToldAsRunning = true
+        append(submission, state, actor: actor, attempt: attempt)
     }
 
     /// A task or call runs again as this attempt: the one before failed for the reason, or with the answer.
@@ -93,32 +107,89 @@ struct TaskReports {
             endedAt: .now, error: String(describing: error))
     }
 
+    /// So many have not ended, by their states.
+    mutating func count(unfinished counts: [TaskState: Int]) {
+        let counts = Dictionary(uniqueKeysWithValues: counts.map { ($0.key.rawValue, $0.value) })
+        guard counts != lastUnfinished else { return }
+        (unfinished, lastUnfinished) = (counts, counts)
+    }
+
     mutating func error(_ row: ErrorRow) {
         if errors.count < Self.errorsPerReport { errors.append(row) }
     }
 
-    mutating func send(on link: Link) {
-        let (tasks, errors) = take()
+    /// - Parameter place: where an actor's worker, or a task's, is.
+    mutating func send(on link: Link, place: (ActorID?, ProcessID?) -> RunningPlace) {
+        let (tasks, errors) = take(place: place)
         if let tasks { link.send(tasks) }
         if let errors { link.send(errors) }
     }
 
     /// What there is to tell since the last time.
-    mutating func take() -> (tasks: ReportTasks?, errors: ReportErrors?) {
+    mutating func take(place: (ActorID?, ProcessID?) -> RunningPlace = { RunningPlace(worker: $1) }) -> (tasks: ReportTasks?, errors: ReportErrors?) {
         for (submission, sentAt, attempt, actor, worker) in sent where !submission.hasEnded {
             submission.isToldAsRunning = true
-            append(submission, .running, actor: actor, worker: worker, attempt: attempt, startedAt: sentAt)
+            let place = place(actor, worker)
+            append(
+                submission, .running, actor: actor, node: place.node, worker: place.worker, placement: place.reason, attempt: attempt, startedAt: sentAt)
         }
         sent.removeAll(keepingCapacity: true)
-        defer { (tasks, errors, dropped) = ([], [], 0) }
+        defer { (tasks, errors, dropped, unfinished) = ([], [], 0, nil) }
         return (
-            tasks.isEmpty && dropped == 0 ? nil : ReportTasks(tasks: tasks, dropped: dropped), errors.isEmpty ? nil : ReportErrors(errors: errors)
+            tasks.isEmpty && dropped == 0 && unfinished == nil ? nil : ReportTasks(tasks: tasks, dropped: dropped, unfinished: unfinished), errors.isEmpty ? nil : ReportErrors(errors: errors)
         )
     }
 }
 
+/// Where something runs, for people.
+struct RunningPlace {
+    var node: NodeID?
+    var worker: ProcessID?
+    var reason: PlacementReason?
+}
+
 extension Owner {
-    func sendReports() { reports.send(on: headLink) }
+    func sendReports() {
+        noteWaits()
+        reports.send(on: headLink) { place(of: $0, $1) }
+    }
+
+    /// Tasks and calls of this process that wait for long: some of them, so that people find out which they are, and how many there are.
+    private func noteWaits() {
+        var unfinished = tasks?.unfinished ?? [:]
+        for submission in (tasks?.longestWaiting(limit: Limits.waitsPerReport) ?? []).map(submission) where isLong(submission) {
+            reports.waits(submission, .waitingForLease, actor: nil, attempt: tasks?.attempt(of: submission.task) ?? 1)
+        }
+        while let (task, since) = unready.first, since + Limits.longWait <= loop.now {
+            unready.removeFirst()
+            guard tasks?.state(of: task) == .waitingForArguments, let payload = tasks?.payload(of: task) else { continue }
+            reports.waits(submission(payload), .waitingForArguments, actor: nil, attempt: 1)
+        }
+        // In place: there may be very many actors.
+        for index in actors.indices where actors.values[index].queue.waitingCount + actors.values[index].queue.inFlightCount > 0 {
+            let (actor, calls) = actors[index]
+            unfinished[.waitingForArguments, default: 0] += calls.queue.unreadyCount
+            unfinished[.waitingForLease, default: 0] += calls.queue.waitingCount - calls.queue.unreadyCount
+            unfinished[.running, default: 0] += calls.queue.inFlightCount
+            for (payload, waitsForArguments) in calls.queue.longestWaiting(limit: Limits.waitsPerReport / 10) {
+                let submission = submission(payload)
+                guard isLong(submission) else { continue }
+                reports.waits(submission, waitsForArguments ? .waitingForArguments : .waitingForLease, actor: actor, attempt: 1)
+            }
+        }
+        reports.count(unfinished: unfinished.filter { $0.value > 0 })
+    }
+
+    private func isLong(_ submission: Submission) -> Bool {
+        WallTime.now.milliseconds - submission.submittedAt.milliseconds >= Limits.longWait.inMilliseconds
+    }
+
+    /// Where an actor that this process calls lives, or a worker that it has tasks on.
+    func place(of actor: ActorID?, _ worker: ProcessID?) -> RunningPlace {
+        if let actor { return actors[actor]?.place ?? RunningPlace(worker: worker) }
+        let place = worker.flatMap { places[$0] }
+        return RunningPlace(node: place?.node, worker: worker, reason: place?.reason)
+    }
 }
 
 extension Runtime {

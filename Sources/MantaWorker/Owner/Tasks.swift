@@ -3,6 +3,7 @@
 // The book is told every event and its actions are carried out at once; what follows from an action (a link that cannot be made, results settled) comes
 // back as a new event, never from within the book.
 
+import DequeModule
 import MantaCore
 import MantaLoop
 import MantaModel
@@ -32,7 +33,7 @@ extension Owner {
             job: submission.job, program: runtime.configuration.program,
             resources: options.scheduling?.group?.demand(for: options.resources) ?? options.resources, rule: options.scheduling?.rule ?? .standard,
             runsAgain: options.retries != 0)
-        if missing == 0 { shape = self.shape(shape, of: submission) }
+        if missing == 0 { shape = self.shape(shape, of: submission) } else if unready.count < Limits.unreadyTasks { unready.append((task, loop.now)) }
         tasks!.submitted(
             task, shape: shape, function: number(of: submission.function), missingArguments: missing, retries: options.retries, payload: submission,
             at: loop.now, perform: perform)
@@ -67,12 +68,16 @@ extension Owner {
         switch answer.decision {
         case .granted(let worker, let node, let gpus):
             if let gpus { leaseGPUs[answer.lease] = (node, gpus) }
+            places.granted(answer.lease, worker: worker.process, on: node, home: home?.node)
             tasks?.leaseGranted(answer.lease, worker: worker, at: loop.now, perform: perform)
-        case .move(let node, let endpoint):
+        case .move(let node, let endpoint, let reason):
             let node = NodeAddress(node: node, endpoint: endpoint)
+            if let reason { places.moved(answer.lease, because: reason) }
             tasks?.leaseMoved(
                 answer.lease, to: node, at: loop.now, carrying: { [self] in locations(of: submission($0).arguments) }, perform: perform)
-        case .refused(let error): tasks?.leaseRefused(answer.lease, error, at: loop.now, perform: perform)
+        case .refused(let error):
+            places.forget(answer.lease)
+            tasks?.leaseRefused(answer.lease, error, at: loop.now, perform: perform)
         }
     }
 
@@ -86,6 +91,7 @@ extension Owner {
     func workerLinkClosed(_ link: Link, _ error: MantaError) {
         if let (process, _) = workerLinks.first(where: { $0.value === link }) {
             workerLinks[process] = nil
+            places.forget(process)
             let cause = DeathCause(.exited, "worker \(process.short) cannot be reached: \(error.message)")
             tasks?.workerLost(process, cause, at: loop.now, perform: perform)
         }
@@ -121,7 +127,10 @@ extension Owner {
         }
     }
 
-    func tickTasks() { tasks?.tick(at: loop.now, perform: perform) }
+    func tickTasks() {
+        tasks?.tick(at: loop.now, perform: perform)
+        sendRoutineMessages()
+    }
 
     /// Ends every task with the error; the book and its leases are given up.
     func failTasks(_ error: MantaError) {
@@ -140,15 +149,17 @@ extension Owner {
                 RequestLease(
                     lease: request.lease, owner: request.owner, job: request.job, program: request.program, resources: request.resources,
                     mayMove: request.mayMove, rule: request.rule == .standard ? nil : request.rule, home: request.home,
-                    arguments: request.arguments.isEmpty ? nil : request.arguments, runsOnce: request.runsAgain ? nil : true))
-        case .cancelRequest(let lease, let node): link(to: node).send(CancelLease(lease: lease))
+                    arguments: request.arguments.isEmpty ? nil : request.arguments, runsOnce: request.runsAgain ? nil : true, avoiding: request.avoiding))
+        case .cancelRequest(let lease, let node):
+            places.forget(lease)
+            link(to: node).send(CancelLease(lease: lease))
         case .returnLease(let lease, let node):
             leaseGPUs[lease] = nil
             link(to: node).send(ReturnLease(lease: lease))
-        case .confirmLease(let lease, let node): link(to: node).send(ConfirmLease(lease: lease))
+        case .confirmLease(let lease, let node): routine.confirmations[node, default: []].append(lease)
         case .send(_, let attempt, let lease, let worker, let payload): send(submission(payload), attempt, lease, worker)
         case .takeBack(let lease, let worker): link(to: worker).send(TakeBackTasks(lease: lease))
-        case .inquire(let lease, let tasks, let worker): link(to: worker).send(InquireTasks(lease: lease, tasks: tasks))
+        case .inquire(let lease, let tasks, let worker): routine.inquiries[worker, default: []].append(InquireTasks.Inquiry(lease: lease, tasks: tasks))
         case .cancelRunning(let task, _, _, let worker):
             link(to: worker).send(CancelTask(task: task, isRecursive: cancellation.isRecursive, isForced: cancellation.isForced))
         case .retried(_, let attempt, let reason, let payload): reports.retried(submission(payload), attempt: attempt, reason: reason, answer: ending, actor: nil)
@@ -192,8 +203,8 @@ extension Owner {
                 settle(submission, with: done)
             }
             reports.ended(
-                submission, outcome: done.outcome, startedAt: done.startedAt, duration: done.duration, actor: nil, node: runtime.node, worker: answeringWorker,
-                attempt: Int(done.attempt))
+                submission, outcome: done.outcome, startedAt: done.startedAt, duration: done.duration, actor: nil, node: place(of: nil, answeringWorker).node, worker: answeringWorker,
+                placement: place(of: nil, answeringWorker).reason, attempt: Int(done.attempt))
         case (.answered, nil): preconditionFailure("a task is answered by a message")
         case (.failed(let error), _):
             fail(submission, error)
@@ -213,26 +224,6 @@ extension Owner {
                 task: waiting?.task, actor: message.actor))
     }
 
-    // MARK: Explaining
-
-    /// What this process knows of a task of its own that has not ended, and what the node knows of the lease it waits for.
-    func explain(_ message: ExplainTask, correlation: Correlation, on link: Link) {
-        guard let book = tasks, let sentence = book.explain(message.task) else {
-            link.reply(to: correlation, Explanation(lines: []))
-            return
-        }
-        let place = book.place(of: message.task).map { " on node \($0.node.node.short)" } ?? ""
-        let known = ["its owner, process \(pid), says: it \(sentence)\(place)"]
-        guard let (lease, node) = book.oldestRequest(of: message.task) else {
-            link.reply(to: correlation, Explanation(lines: known))
-            return
-        }
-        self.link(to: node).request(ExplainLease(lease: lease), deadline: .milliseconds(400)) { result in
-            let more = (try? result.get())?.lines.map { "node \(node.node.short), which it asked for a worker, says: \($0)" } ?? []
-            link.reply(to: correlation, Explanation(lines: known + more))
-        }
-    }
-
     // MARK: Links
 
     func link(to node: NodeAddress) -> Link {
@@ -242,7 +233,7 @@ extension Owner {
         return link
     }
 
-    private func link(to worker: ProcessAddress) -> Link {
+    func link(to worker: ProcessAddress) -> Link {
         if let link = workerLinks[worker.process] { return link }
         let link = transport.connect(to: worker)
         workerLinks[worker.process] = link

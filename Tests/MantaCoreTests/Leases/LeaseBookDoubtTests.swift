@@ -56,7 +56,61 @@ import Testing
         let view = NodeView(
             id: NodeID(high: 9, low: 2), endpoint: "ipc:///2", total: Resources([Resources.cpu: 64]), available: Resources([Resources.cpu: 64]), state: .alive, labels: [:])
         let moved = bench.on { $0.clusterView([view], at: $1, perform: $2) }
-        #expect(moved.contains { if case .move(first, _, _) = $0 { true } else { false } })
+        #expect(moved.contains { if case .move(first, _, _, _) = $0 { true } else { false } })
+    }
+
+    @Test func FAIL_045_aNodeThatIsSilentForAMomentCounts() {
+        var bench = LeaseBench(cpus: 2)
+        var large = NodeView(id: NodeID(high: 9, low: 2), endpoint: "ipc:///2", total: Resources([Resources.cpu: 64]), available: Resources(), state: .suspect)
+        _ = bench.on { $0.clusterView([large], at: $1, perform: $2) }
+        _ = bench.request(cpus: 64, mayMove: true)
+        #expect(bench.advance(Limits.doubtPatience * 2).isEmpty, "it may speak again")
+        #expect(bench.book.demands() == [DemandRow(resources: Resources([Resources.cpu: 64]), count: 1, infeasible: false)])
+        large.state = .dead
+        _ = bench.on { $0.clusterView([large], at: $1, perform: $2) }
+        #expect(bench.advance(Limits.doubtPeriod * 2).count == 1)
+        #expect(bench.book.demands() == [DemandRow(resources: Resources([Resources.cpu: 64]), count: 1, infeasible: true)])
+    }
+
+    @Test func FAIL_045_whereNothingCanBeAddedWhatNoNodeCanMeetIsRefused() {
+        var bench = LeaseBench(cpus: 2)
+        bench.book.failsInfeasible = true
+        _ = bench.ready(count: 2)
+        _ = bench.request(cpus: 64, mayMove: true)
+        _ = bench.request(cpus: 64, mayMove: true)
+        #expect(bench.request(mayMove: true).1.compactMap(\.granted).count == 1)
+        #expect(bench.advance(.seconds(1)).compactMap(\.refusal).isEmpty)
+        let refused = bench.advance(Limits.doubtPatience).compactMap(\.refusal)
+        #expect(refused.map(\.code) == [.unschedulable, .unschedulable])
+        #expect(refused.allSatisfy { $0.message.contains("CPU 64") && $0.message.contains("largest node has 2") })
+        #expect(bench.book.counts.waiting == 0)
+    }
+
+    @Test func demandsAreCountedByWhatWasAskedFor() {
+        var bench = LeaseBench(cpus: 1)
+        _ = bench.ready(count: 1)
+        for _ in 0..<4 { _ = bench.request(mayMove: true) }
+        for _ in 0..<2 { _ = bench.request(LeaseBench.other, mayMove: true) }
+        _ = bench.request(cpus: 8, mayMove: true)
+        for cpus in 2...3 { _ = bench.request(cpus: Double(cpus), mayMove: true) }
+        #expect(
+            bench.book.demands(limit: 2) == [
+                DemandRow(resources: Resources([Resources.cpu: 2]), count: 1, infeasible: true), DemandRow(resources: Resources([Resources.cpu: 3]), count: 1, infeasible: true),
+            ], "what nothing can meet comes first")
+        #expect(bench.book.demands().last == DemandRow(resources: Resources([Resources.cpu: 1]), count: 5, infeasible: false))
+    }
+
+    @Test func aRequestThatAvoidsThisNodeGoesToAnotherOneWithRoom() {
+        var bench = LeaseBench(cpus: 2)
+        _ = bench.ready(count: 2)
+        var request = bench.makeRequest(mayMove: true)
+        request.avoiding = bench.book.node
+        #expect(bench.request(request).compactMap(\.granted).count == 1, "there is no other one")
+        let other = NodeView(id: NodeID(high: 9, low: 2), endpoint: "ipc:///2", total: Resources([Resources.cpu: 1]), available: Resources([Resources.cpu: 1]))
+        _ = bench.on { $0.clusterView([other], at: $1, perform: $2) }
+        var second = bench.makeRequest(mayMove: true)
+        second.avoiding = bench.book.node
+        #expect(bench.request(second) == [.move(second.lease, to: other.address, .memory, owner: LeaseBench.driver)])
     }
 
     @Test func FAIL_045_whatOthersHoldAndWhatWaitsForAGroupIsNotInfeasible() {

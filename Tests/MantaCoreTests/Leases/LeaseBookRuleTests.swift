@@ -92,6 +92,6 @@ import Testing
 }
 
 extension LeaseBook.Action {
-    var target: NodeID? { if case .move(_, let node, _) = self { node.node } else { nil } }
+    var target: NodeID? { if case .move(_, let node, _, _) = self { node.node } else { nil } }
     var refusal: MantaError? { if case .refuse(_, let error, _) = self { error } else { nil } }
 }

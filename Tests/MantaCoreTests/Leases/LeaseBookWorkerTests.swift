@@ -214,7 +214,7 @@ import Testing
         _ = node.request(mayMove: true)
         let request = node.makeRequest(mayMove: true)
         let moved = node.request(request)
-        #expect(moved == [.move(request.lease, to: there.address, owner: LeaseBench.driver)])
+        #expect(moved == [.move(request.lease, to: there.address, .room, owner: LeaseBench.driver)])
         #expect(node.request(request) == moved, "asked again, named again")
         #expect(node.request(mayMove: true).1.isEmpty, "the room there is taken")
     }
@@ -237,7 +237,7 @@ import Testing
         _ = node.request(mayMove: true)
         let (waiting, _) = node.request(mayMove: true)
         let actions = node.on { $0.clusterView([there], at: $1, perform: $2) }
-        #expect(actions == [.move(waiting, to: there.address, owner: LeaseBench.driver)])
+        #expect(actions == [.move(waiting, to: there.address, .room, owner: LeaseBench.driver)])
         #expect(node.book.explain(waiting) == "moved to node 00000000")
     }
 
@@ -247,7 +247,7 @@ import Testing
         full.available = Resources()
         _ = node.on { $0.clusterView([full], at: $1, perform: $2) }
         let request = node.makeRequest(cpus: 3, mayMove: true)
-        #expect(node.request(request) == [.move(request.lease, to: there.address, owner: LeaseBench.driver)])
+        #expect(node.request(request) == [.move(request.lease, to: there.address, .room, owner: LeaseBench.driver)])
     }
 
     @Test func whatFitsNowhereStaysAndSaysWhy() {

@@ -31,7 +31,8 @@ import Testing
         var lease = asked[0].requested!
         func lose(_ kind: DeathCause.Kind) -> [Asked] {
             _ = owner.grant(lease)
-            let lost = owner.on { $0.leaseLost(lease, DeathCause(kind, "it ended"), at: $1, perform: $2) }
+            var lost = owner.on { $0.leaseLost(lease, DeathCause(kind, "it ended"), at: $1, perform: $2) }
+            if kind == .outOfMemory { lost += owner.advance(Limits.memoryRetryAfter) }
             lease = lost.compactMap(\.requested).first ?? lease
             return lost
         }
@@ -47,7 +48,8 @@ import Testing
         let (task, asked) = owner.submit(retries: 1)
         _ = owner.grant(asked[0].requested!)
         let again = owner.on { $0.leaseLost(asked[0].requested!, DeathCause(.outOfMemory, "it ended"), at: $1, perform: $2) }
-        let second = again.compactMap(\.requested)[0]
+        #expect(again.compactMap(\.requested).isEmpty, "it rests first")
+        let second = owner.advance(Limits.memoryRetryAfter).compactMap(\.requested)[0]
         _ = owner.grant(second)
         let third = owner.on { $0.leaseLost(second, DeathCause(.signaled, "it ended"), at: $1, perform: $2) }
         #expect(third.compactMap(\.failure).isEmpty && owner.book.attempt(of: task) == 3)
@@ -58,6 +60,33 @@ import Testing
         _ = owner.grant(lease)
         let lost = owner.on { $0.leaseLost(lease, DeathCause(.outOfMemory, "it ended"), at: $1, perform: $2) }
         #expect(lost.compactMap(\.failure).map(\.code) == [.outOfMemory] && owner.ends[once] == 1)
+    }
+
+    @Test func FAIL_047_afterADeathByMemoryATaskRestsLongerEachTimeAndPrefersAnotherNode() {
+        var owner = TaskBench()
+        let (task, asked) = owner.submit()
+        var lease = asked[0].requested!
+        for pause in [1, 2, 4].map({ Limits.memoryRetryAfter * $0 }) {
+            _ = owner.grant(lease)
+            #expect(owner.on { $0.leaseLost(lease, DeathCause(.outOfMemory, "it ended"), at: $1, perform: $2) }.compactMap(\.requested).isEmpty)
+            #expect(owner.book.state(of: task) == .waitingForLease)
+            #expect(owner.advance(pause - .milliseconds(50)).compactMap(\.requested).isEmpty)
+            var avoided: [NodeID?] = []
+            owner.now = owner.now + .milliseconds(50)
+            owner.book.tick(at: owner.now) {
+                guard case .requestLease(let request, _) = $0 else { return }
+                avoided.append(request.avoiding)
+                lease = request.lease
+            }
+            #expect(avoided == [TaskBench.home.node])
+        }
+        // One that rests can be cancelled, and is gone then.
+        _ = owner.grant(lease)
+        owner.book.memoryRetries = -1
+        _ = owner.on { $0.leaseLost(lease, DeathCause(.outOfMemory, "it ended"), at: $1, perform: $2) }
+        #expect(owner.on { $0.cancel(task, at: $1, perform: $2) }.compactMap(\.failure).map(\.code) == [.cancelled])
+        #expect(owner.advance(Limits.memoryRetryLimit).isEmpty)
+        #expect(owner.book.counts.waiting == 0 && owner.book.unfinished.isEmpty)
     }
 
     @Test func theLossOfAWorkerReturnsItsLeasesToo() {
