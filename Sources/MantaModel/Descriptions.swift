@@ -55,6 +55,16 @@ public struct Program: Hashable, Sendable, Codable {
     }
 }
 
+/// What a driver shows of its job on standard error.
+public enum LogToDriver: String, Sendable, Codable, CaseIterable {
+    /// What its workers print, failures that nobody awaited, and warnings.
+    case everything
+    /// Failures that nobody awaited, and warnings.
+    case warnings
+    /// Nothing; lists and logs have all of it.
+    case nothing
+}
+
 /// How long an actor lives.
 public enum ActorLifetime: String, Sendable, Codable {
     /// Until it is killed or its driver ends.

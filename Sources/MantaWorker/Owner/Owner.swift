@@ -98,6 +98,7 @@ final class Owner: @unchecked Sendable {
     func open(_ configuration: Runtime.Configuration, at address: ProcessAddress) throws(MantaError) {
         let hello = Hello(cluster: nil, role: configuration.role, process: address.process, pid: pid, endpoint: address.endpoint, host: Machine.name)
         lineage.limit = configuration.lineageBytes
+        console.shows = configuration.logToDriver
         transport = Transport(loop: loop, identity: hello, delegate: self)
         try transport.listen(at: runtime.listening)
         headLink = transport.connect(to: configuration.head, grace: .some(nil))
