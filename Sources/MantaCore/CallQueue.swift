@@ -4,7 +4,8 @@
 // number of the actor's incarnation 5. done; or, when it threw what it is to be retried on, or the incarnation it was sent to died: back to 3 as its next
 // attempt, in front of all that were not sent, if it has retries left; else failed.
 // Always: first attempts are sent in the order they were submitted, and so are those that one death made again; each call ends exactly once; nothing is
-// sent to an actor that is not alive. A call without retries that was sent to an incarnation that died is not sent again: it may have run.
+// sent to an actor that is not alive. A call without retries that was sent to an incarnation that died is not sent again: it may have run. It ends with
+// `actorUnavailable` where the actor is made again, else with why it is dead.
 
 import DequeModule
 package import MantaModel
@@ -163,11 +164,13 @@ package struct CallQueue {
         let reason = "actor \(actor.short) died while the call was in flight: \(status.death?.detail ?? "its process ended")"
         // In front of each other, so the latest first.
         for sent in calls.reversed() where status.state != .dead && hasRetry(sent.call) {
-            again(sent.call, MantaError(.actorDied, reason), perform)
+            again(sent.call, MantaError(.actorUnavailable, reason), perform)
         }
+        let code = status.state == .dead ? status.death?.errorCode ?? .actorDied : .actorUnavailable
+        let future = status.state == .dead ? "" : "; the actor is made again, and takes later calls"
         for sent in calls where status.state == .dead || !hasRetry(sent.call) {
             let tries = sent.call.attempt > 1 ? "; it was tried \(sent.call.attempt) times" : ""
-            perform(.fail(sent.call.task, sent.call.payload, MantaError(status.death?.errorCode ?? .actorDied, "\(reason); the call may have run\(tries)")))
+            perform(.fail(sent.call.task, sent.call.payload, MantaError(code, "\(reason); the call may have run\(tries)\(future)")))
         }
     }
 
@@ -190,11 +193,12 @@ package struct ActorStatusView: Hashable, Sendable {
 }
 
 extension DeathCause {
-    /// What callers of an actor that died so see.
+    /// What callers of an actor that died so see. The loss of its node is the death of the actor too: the reason says which node.
     fileprivate var errorCode: MantaError.Code {
         switch kind {
         case .unschedulable: .unschedulable
         case .outOfMemory: .outOfMemory
+        case .groupRemoved: .placementGroupRemoved
         default: .actorDied
         }
     }

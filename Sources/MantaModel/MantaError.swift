@@ -34,8 +34,10 @@ public struct MantaError: Error, Hashable, Sendable, Codable, CustomStringConver
         public static let versionMismatch = Code(rawValue: "versionMismatch")
         /// The worker process died while it ran the task, and no retry is left.
         public static let workerCrashed = Code(rawValue: "workerCrashed")
-        /// The actor is dead: killed, crashed, its constructor threw, or its job ended.
+        /// The actor is dead for good: killed, crashed, lost with its node, its constructor threw, or its job ended.
         public static let actorDied = Code(rawValue: "actorDied")
+        /// The actor's process died under the call, and the actor is being made again: the call may or may not have run, and later ones will.
+        public static let actorUnavailable = Code(rawValue: "actorUnavailable")
         /// The worker process was ended because memory ran out, and no retry is left.
         public static let outOfMemory = Code(rawValue: "outOfMemory")
         /// The node was lost.
@@ -97,13 +99,13 @@ extension MantaError {
         public func contains(_ code: Code) -> Bool { codes.contains(code) }
 
         /// A process or machine that was needed is gone: trying again may help.
-        public static let died = Family(.workerCrashed, .outOfMemory, .actorDied, .nodeDied, .ownerDied)
+        public static let died = Family(.workerCrashed, .outOfMemory, .actorDied, .actorUnavailable, .nodeDied, .ownerDied)
         /// A value is gone for good.
         public static let lost = Family(.objectLost, .ownerDied)
         /// Nobody wants the result, or its time is over.
         public static let stopped = Family(.cancelled, .timeout)
         /// Something is full or away at the moment: the same call may succeed later.
-        public static let temporary = Family(.overloaded, .unavailable)
+        public static let temporary = Family(.overloaded, .unavailable, .actorUnavailable)
         /// The call itself is wrong: it will fail again.
         public static let misuse = Family(
             .invalidArgument, .notFound, .alreadyExists, .unknownFunction, .wrongType, .versionMismatch, .conflict, .tooLarge, .notConnected, .unschedulable)

@@ -72,7 +72,7 @@ private struct Bench {
         caller.submit(2, missing: 1)
         _ = caller.take()
         caller.become(.restarting, 1)
-        #expect(caller.take() == [.fail(1, .actorDied)])
+        #expect(caller.take() == [.fail(1, .actorUnavailable)])
         caller.on { $0.argumentReady(Bench.task(2), perform: $1) }
         caller.become(.alive, 1)
         #expect(caller.take() == [.send(2, attempt: 1, sequence: 0)])
@@ -90,7 +90,7 @@ private struct Bench {
         caller.submit(3)
         caller.become(.restarting, 1)
         caller.become(.pending)
-        #expect(caller.take() == [.fail(1, .actorDied), .fail(2, .actorDied), .send(3, attempt: 1, sequence: 0)])
+        #expect(caller.take() == [.fail(1, .actorUnavailable), .fail(2, .actorUnavailable), .send(3, attempt: 1, sequence: 0)])
     }
 
     @Test func callsWithRetriesAreMadeAgainInTheirOrder() {
@@ -101,12 +101,12 @@ private struct Bench {
         _ = caller.take()
         caller.become(.restarting, 1, maxTaskRetries: 1)
         caller.submit(5)
-        #expect(caller.take() == [.retried(4, attempt: 2), .retried(1, attempt: 2), .fail(3, .actorDied)])
+        #expect(caller.take() == [.retried(4, attempt: 2), .retried(1, attempt: 2), .fail(3, .actorUnavailable)])
         caller.become(.alive, 1, maxTaskRetries: 1)
         #expect(caller.take() == [.send(1, attempt: 2, sequence: 0), .send(4, attempt: 2, sequence: 1), .send(5, attempt: 1, sequence: 2)])
         #expect(caller.done(1, attempt: 1) == nil, "the answer of an earlier attempt")
         caller.become(.restarting, 2, maxTaskRetries: 1)
-        #expect(caller.take() == [.retried(5, attempt: 2), .fail(1, .actorDied), .fail(4, .actorDied)])
+        #expect(caller.take() == [.retried(5, attempt: 2), .fail(1, .actorUnavailable), .fail(4, .actorUnavailable)])
     }
 
     @Test func anActorThatIsDeadForGoodFailsAllCalls() {
@@ -119,6 +119,16 @@ private struct Bench {
         #expect(caller.take() == [.fail(1, .actorDied), .fail(2, .actorDied)])
         caller.submit(3)
         #expect(caller.take() == [.fail(3, .actorDied)])
+    }
+
+    @Test func callersOfAnActorThatWentWithItsGroupAreToldOfTheGroup() {
+        var caller = Bench()
+        caller.become(.alive)
+        caller.submit(1)
+        _ = caller.take()
+        caller.on { $0.changed(to: ActorStatusView(state: .dead, incarnation: 0, death: DeathCause(.groupRemoved, "gone")), perform: $1) }
+        caller.submit(2)
+        #expect(caller.take() == [.fail(1, .placementGroupRemoved), .fail(2, .placementGroupRemoved)])
     }
 
     @Test func anErrorToRetryOnUsesTheSameBudget() {
