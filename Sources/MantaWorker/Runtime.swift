@@ -37,12 +37,15 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         package var streamItems: Int
         /// Where processes of other machines reach this one; nil: they do not.
         package var port: ReservedPort?
+        /// What a driver shows on its standard error.
+        package var logToDriver: LogToDriver
 
         package init(
             role: ProcessRole, head: String, node: String? = nil, nodeID: NodeID? = nil, runtimeDirectory: String, program: Program, namespace: String,
             job: JobID = .random(), process: ProcessID = .random(), lineageBytes: Int = Limits.lineageBytes, memoryRetries: Int? = nil,
-            streamItems: Int = Limits.streamItems, port: ReservedPort? = nil
+            streamItems: Int = Limits.streamItems, port: ReservedPort? = nil, logToDriver: LogToDriver = .everything
         ) {
+            self.logToDriver = logToDriver
             (self.lineageBytes, self.memoryRetries, self.streamItems, self.port) = (lineageBytes, memoryRetries, streamItems, port)
             (self.role, self.head, self.node, self.nodeID, self.runtimeDirectory) = (role, head, node, nodeID, runtimeDirectory)
             (self.program, self.namespace, self.job, self.process) = (program, namespace, job, process)
@@ -292,11 +295,14 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         return handle
     }
 
-    package func createActor(type: String, initializer: UInt32, arguments: [ArgumentSource], options: ActorOptions) -> ActorID {
+    package func createActor(
+        type: String, initializer: UInt32, arguments: [ArgumentSource], options: ActorOptions
+    ) throws(MantaError) -> ActorID {
         let id = ActorID.random()
         let context = TaskContext.current
         let scheduling = options.scheduling ?? context?.group.map { Scheduling(rule: .standard, group: $0) }
         let group = scheduling?.group
+        if let complaint = group?.complaint(about: options.resources) { throw MantaError(.invalidArgument, "\(type): \(complaint)") }
         var program = options.program ?? configuration.program
         // It may outlive this version of its program, and then runs whichever there is.
         if options.lifetime == .detached { program.hash = nil }
@@ -304,7 +310,8 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
             id: id, job: context?.job ?? ownJob, program: program, type: type, initializer: initializer,
             arguments: [], name: options.name, namespace: options.namespace ?? namespace, lifetime: options.lifetime,
             resources: group?.demand(for: options.resources) ?? options.resources,
-            placementResources: group?.demand(for: options.placementResources) ?? options.placementResources, maxRestarts: options.maxRestarts,
+            // In a group it is placed by what it holds alone: its bundles may have no CPU at all.
+            placementResources: group?.demand(for: options.resources) ?? options.placementResources, maxRestarts: options.maxRestarts,
             maxConcurrency: options.maxConcurrency, owner: address, maxTaskRetries: options.maxTaskRetries == 0 ? nil : options.maxTaskRetries,
             concurrencyGroups: options.concurrencyGroups.isEmpty ? nil : options.concurrencyGroups, scheduling: scheduling,
             isolation: options.isolation == .shared ? .shared : nil,
@@ -339,13 +346,23 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     }
 
     package func terminate(actor: ActorID) async throws {
-        let handles = call(actor: actor, type: "actor \(actor.short)", method: .max, methodName: CallActor.terminate, arguments: [], resultCount: 1)
+        // One whose process dies meanwhile is made again, and told again.
+        let handles = call(
+            actor: actor, type: "actor \(actor.short)", method: .max, methodName: CallActor.terminate, arguments: [], resultCount: 1, terms: CallTerms(retries: -1))
         do {
             _ = try await handles[0].bytes()
         } catch let error as MantaError where error.code == .actorDied {
             // Its end may come before its answer.
         }
         try await onLoop { owner in owner.names.forget(self.resolved(actor)) }
+    }
+
+    package func exit(actor: ActorID) {
+        // Nobody's child: neither the deadline nor the cancellation of the call that asks for it is its own.
+        TaskContext.$current.withValue(nil) {
+            _ = call(
+                actor: actor, type: "actor \(actor.short)", method: .max, methodName: CallActor.terminate, arguments: [], resultCount: 1, terms: CallTerms(retries: -1))
+        }
     }
 
     package func cancel(_ handle: ObjectHandle, _ cancellation: Cancellation) { post(.cancel(handle, cancellation)) }
@@ -419,7 +436,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     package func failureWasUnseen(_ id: ObjectID, owner: ProcessAddress, _ error: any Error) {
         guard owner.process == address.process else { return }
         // What somebody asked for is no news, and the death of an actor is told by its node.
-        if let error = error as? MantaError, [.cancelled, .notConnected, .actorDied].contains(error.code) { return }
+        if let error = error as? MantaError, [.cancelled, .notConnected, .actorDied, .actorUnavailable, .placementGroupRemoved].contains(error.code) { return }
         post(.unseenFailure(id, error))
     }
 

@@ -121,8 +121,8 @@ package protocol RuntimeInterface: AnyObject, Sendable {
 
     func submit(function: String, arguments: [ArgumentSource], resultCount: Int, options: TaskOptions) -> [ObjectHandle]
     func put(_ value: EncodedValue) -> ObjectHandle
-    /// The identifier holds from now on; a failure shows in every call to the actor.
-    func createActor(type: String, initializer: UInt32, arguments: [ArgumentSource], options: ActorOptions) -> ActorID
+    /// The identifier holds from now on; a later failure shows in every call to the actor. Throws `invalidArgument` when the group that is captured cannot hold it.
+    func createActor(type: String, initializer: UInt32, arguments: [ArgumentSource], options: ActorOptions) throws(MantaError) -> ActorID
     /// What keeps an actor that was made with these options alive; nil when it lives by itself.
     func hold(on actor: ActorID, _ options: ActorOptions) -> ActorHold?
     /// Calls of this process to one actor arrive in the order they were made. Without `terms` all is as the actor says.
@@ -146,6 +146,8 @@ package protocol RuntimeInterface: AnyObject, Sendable {
     func kill(actor: ActorID, mayRestart: Bool) async throws
     /// Returns when the actor has ended the calls that came before, and itself.
     func terminate(actor: ActorID) async throws
+    /// Asks the actor to end when the calls that came before have, and itself; does not wait.
+    func exit(actor: ActorID)
     /// Asks that the task of this object be cancelled; the object then fails with `cancelled`, unless it was ready first.
     func cancel(_ handle: ObjectHandle, _ cancellation: Cancellation)
     /// Returns when the task has been told; throws `invalidArgument` when it cannot be cancelled in this way.

@@ -109,9 +109,27 @@ extension Manta {
 
     /// Ends an actor for good, in peace: it ends the calls that came before, refuses those that come later, runs its `willTerminate()` if it is a
     /// `TerminationHandler`, and dies. Returns when it has; an actor that is dead already is no error.
+    ///
+    /// - Throws: `conflict` inside of a method of this very actor, which would wait for itself; see `exitActor`.
     public static func terminate(_ handle: some RemoteActorHandle) async throws {
         guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
+        if let context = TaskContext.current, context.actor == runtime.resolved(handle._actor.id) {
+            throw MantaError(
+                .conflict, "\(context.function) waits for the end of its own actor, which ends its calls first, this one too: use Manta.exitActor(), which does not wait")
+        }
         try await runtime.terminate(actor: handle._actor.id)
+    }
+
+    /// Ends the actor whose method runs, for good and in peace, as `terminate` does: it ends the calls that came before, this one too, refuses those that come
+    /// later, runs its `willTerminate()` if it is a `TerminationHandler`, and dies. Returns at once: the method goes on and answers as it would.
+    ///
+    /// - Throws: `conflict` outside of an actor's method or initializer.
+    public static func exitActor() throws {
+        guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
+        guard let actor = TaskContext.current?.actor else {
+            throw MantaError(.conflict, "exitActor() is called outside of an actor's method; end an actor from outside with Manta.terminate(handle)")
+        }
+        runtime.exit(actor: actor)
     }
 
     /// The identifier of a handle's actor, as operators see it.

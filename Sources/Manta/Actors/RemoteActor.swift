@@ -48,7 +48,7 @@ extension RemoteActor {
     ///   - namespace: of the name; the session's by default.
     ///   - lifetime: at most until the job ends (default), or detached: until it is killed. An actor without a name whose handle was never sent anywhere ends
     ///     sooner: when its last handle is gone and its calls have ended.
-    ///   - cpus: CPUs held for life. When no resource is given, 1 CPU is needed to place it and none is held.
+    ///   - cpus: CPUs held for life. When no resource is given, 1 CPU is needed to place it and none is held; in a placement group none is needed either.
     ///   - gpus: GPUs held for life; 0 by default.
     ///   - memory: bytes held for life.
     ///   - resources: amounts of custom resources held for life.
@@ -167,7 +167,7 @@ extension RemoteActorFactory {
             }
             var arguments = _Arguments(count: type.initializers[Int(initializer)].parameters.count)
             try build(&arguments)
-            let id = runtime.createActor(type: type.name, initializer: initializer, arguments: arguments.sources, options: options)
+            let id = try runtime.createActor(type: type.name, initializer: initializer, arguments: arguments.sources, options: options)
             return Actor.Handle(_actor: _ActorReference(id, hold: runtime.hold(on: id, options)))
         } catch {
             return Actor.Handle(_actor: _ActorReference(failed: error))

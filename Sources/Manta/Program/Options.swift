@@ -37,14 +37,15 @@ public struct FunctionOptions: Sendable {
     }
 
     /// Of this process: `MANTA_TASK_RETRIES`, else 3.
-    private static let retriesUnlessSaid = ProcessEnvironment[Variable.taskRetries].flatMap { Int($0) }.map { max(-1, $0) } ?? 3
+    private static let retriesUnlessSaid = Result { () throws(MantaError) in try ProgramSettings().taskRetries }
 
     func checked() throws(MantaError) -> TaskOptions {
         if let retries, retries < -1 { throw MantaError(.invalidArgument, "retries is \(retries); expected -1 (without end) or more") }
         try check(timeout: timeout)
         let resources = demand.isEmpty ? .oneCPU : try demand.checked(defaultCPUs: 1)
-        if let complaint = scheduling?.group?.complaint(about: resources) { throw MantaError(.invalidArgument, complaint) }
-        return TaskOptions(resources: resources, retries: retries ?? Self.retriesUnlessSaid, retryOn: retryOn ?? .never, timeout: timeout, name: name, scheduling: scheduling)
+        if let complaint = scheduling?.complaint ?? scheduling?.group?.complaint(about: resources) { throw MantaError(.invalidArgument, complaint) }
+        let tries = if let retries { retries } else { try Self.retriesUnlessSaid.get() }
+        return TaskOptions(resources: resources, retries: tries, retryOn: retryOn ?? .never, timeout: timeout, name: name, scheduling: scheduling)
     }
 }
 
@@ -159,9 +160,9 @@ public struct ActorCreationOptions: Sendable {
         if case .every(let period) = snapshots, period <= .zero || period > .seconds(86_400) {
             throw MantaError(.invalidArgument, "snapshots are to be taken every \(period); expected more than zero and at most a day")
         }
+        if let complaint = scheduling?.complaint { throw MantaError(.invalidArgument, complaint) }
         // An actor that says nothing needs a CPU to be placed and none to live, so that a node can host more actors than it has CPUs.
         let forPlacing = demand.isEmpty ? Resources([Resources.cpu: 1]) : held
-        if let complaint = scheduling?.group?.complaint(about: held) { throw MantaError(.invalidArgument, complaint) }
         return ActorOptions(
             name: name, namespace: namespace, lifetime: lifetime ?? .job, resources: held, placementResources: forPlacing, maxRestarts: maxRestarts ?? 0,
             maxTaskRetries: maxTaskRetries ?? 0, maxConcurrency: maxConcurrency ?? defaultConcurrency, concurrencyGroups: concurrencyGroups ?? [:],
@@ -186,11 +187,8 @@ struct ResourceDemand: Sendable {
     func checked(defaultCPUs: Double) throws(MantaError) -> Resources {
         var result = Resources()
         var amounts = resources ?? [:]
-        for reserved in [Resources.cpu, Resources.gpu, Resources.memory] where amounts[reserved] != nil {
-            throw MantaError(.invalidArgument, "resources contains \"\(reserved)\"; use the parameter cpus, gpus or memory for it")
-        }
-        if let taken = amounts.keys.first(where: BundleResource.isReserved) {
-            throw MantaError(.invalidArgument, "the resource \"\(taken)\" begins with \(BundleResource.prefix), which names bundles; use scheduling: .group(...) instead")
+        for name in amounts.keys.sorted() {
+            if let complaint = Resources.complaint(aboutCustomName: name) { throw MantaError(.invalidArgument, complaint) }
         }
         amounts[Resources.cpu] = cpus ?? defaultCPUs
         amounts[Resources.gpu] = gpus

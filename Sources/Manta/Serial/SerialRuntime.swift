@@ -213,13 +213,21 @@ final class SerialRuntime: RuntimeInterface {
 
     func terminate(actor id: ActorID) async throws {
         guard let actor = state.withLock({ $0.actors[id] }) else { throw MantaError(.notFound, "there is no actor \(id)") }
-        await withCheckedContinuation { continuation in
-            actor.enqueue(exclusive: true) {
-                await (try? actor.living())?.willTerminate()
-                continuation.resume()
-            }
+        await withCheckedContinuation { continuation in end(actor, id) { continuation.resume() } }
+    }
+
+    func exit(actor id: ActorID) {
+        if let actor = state.withLock({ $0.actors[id] }) { end(actor, id) {} }
+    }
+
+    /// Behind the calls that came before.
+    private func end(_ actor: SerialActor, _ id: ActorID, _ done: @escaping @Sendable () -> Void) {
+        actor.enqueue(exclusive: true) {
+            await (try? actor.living())?.willTerminate()
+            self.forget(id)
+            actor.die(MantaError(.actorDied, "the actor \(id) was terminated"))
+            done()
         }
-        try await kill(actor: id, mayRestart: false)
     }
 
     func kill(actor id: ActorID, mayRestart: Bool) async throws {
