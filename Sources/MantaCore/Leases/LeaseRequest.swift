@@ -20,12 +20,14 @@ package struct LeaseRequest: Hashable, Sendable {
     package var arguments: [ArgumentLocation]
     /// Whether the tasks are tried again when their worker dies.
     package var runsAgain: Bool
+    /// Whether the worker serves no other lease behind this one, and ends.
+    package var endsWorker: Bool
 
     package init(
         lease: LeaseID, owner: ProcessAddress, job: JobID, program: Program, resources: Resources, mayMove: Bool, rule: PlacementRule = .standard,
-        home: NodeID? = nil, arguments: [ArgumentLocation] = [], runsAgain: Bool = true
+        home: NodeID? = nil, arguments: [ArgumentLocation] = [], runsAgain: Bool = true, endsWorker: Bool = false
     ) {
-        (self.arguments, self.runsAgain) = (arguments, runsAgain)
+        (self.arguments, self.runsAgain, self.endsWorker) = (arguments, runsAgain, endsWorker)
         (self.lease, self.owner, self.job, self.program, self.resources, self.mayMove) = (lease, owner, job, program, resources, mayMove)
         (self.rule, self.home) = (rule, home)
     }

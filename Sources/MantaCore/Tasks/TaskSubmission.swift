@@ -14,11 +14,13 @@ package struct TaskShape: Hashable, Sendable {
     package var arguments: [ArgumentLocation]
     /// Whether they are tried again when their worker dies.
     package var runsAgain: Bool
+    /// How many of them one worker runs before it ends; nil is without limit.
+    package var maxCalls: Int?
     package init(
         job: JobID, program: Program, resources: Resources, rule: PlacementRule = .standard, near: NodeAddress? = nil, arguments: [ArgumentLocation] = [],
-        runsAgain: Bool = true
+        runsAgain: Bool = true, maxCalls: Int? = nil
     ) {
-        self.runsAgain = runsAgain
+        (self.runsAgain, self.maxCalls) = (runsAgain, maxCalls)
         (self.job, self.program, self.resources, self.rule) = (job, program, resources, rule)
         (self.near, self.arguments) = (near, arguments)
     }

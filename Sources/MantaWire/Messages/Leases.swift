@@ -23,11 +23,13 @@ package struct RequestLease: CodedMessage, Hashable {
     package var arguments: [ArgumentLocation]?
     /// The tasks are not tried again when their worker dies; nil is no.
     package var runsOnce: Bool?
+    /// The worker ends behind this lease; nil is no.
+    package var endsWorker: Bool?
     package init(
         lease: LeaseID, owner: ProcessAddress, job: JobID, program: Program, resources: Resources, mayMove: Bool, rule: PlacementRule? = nil,
-        home: NodeID? = nil, arguments: [ArgumentLocation]? = nil, runsOnce: Bool? = nil
+        home: NodeID? = nil, arguments: [ArgumentLocation]? = nil, runsOnce: Bool? = nil, endsWorker: Bool? = nil
     ) {
-        (self.arguments, self.runsOnce) = (arguments, runsOnce)
+        (self.arguments, self.runsOnce, self.endsWorker) = (arguments, runsOnce, endsWorker)
         (self.lease, self.owner, self.job, self.program, self.resources, self.mayMove) = (lease, owner, job, program, resources, mayMove)
         (self.rule, self.home) = (rule, home)
     }
