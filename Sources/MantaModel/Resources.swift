@@ -50,6 +50,9 @@ public struct Resources: Hashable, Sendable, Codable, CustomStringConvertible {
         demand.amounts.allSatisfy { $0.value.units <= 0 || self[$0.key] >= $0.value }
     }
 
+    /// Whether a node that has these has GPUs, of which work with this demand would use none.
+    package func wastesGPUs(on demand: Resources) -> Bool { self[Self.gpu].units > 0 && demand.asAsked[Self.gpu].units == 0 }
+
     public static func += (left: inout Resources, right: Resources) {
         for (name, amount) in right.amounts { left[name] = ResourceAmount(units: left[name].units + amount.units) }
     }
