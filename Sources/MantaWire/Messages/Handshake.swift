@@ -110,18 +110,24 @@ package struct Failed: WireMessage, Hashable {
 
 extension MessagePackWriter {
     package mutating func write(_ error: MantaError) {
-        writeArrayHeader(3)
+        // Without details as ever.
+        let details = error.details.flatMap { try? ValueEncoder.bytes($0) }
+        writeArrayHeader(details == nil ? 3 : 4)
         write(error.code.rawValue)
         write(error.message)
         if let cause = error.cause { write(cause) } else { writeNil() }
+        if let details { writeBinary(details) }
     }
 }
 
 extension MessagePackReader {
     package mutating func readError() throws(MantaError) -> MantaError {
-        try readArrayHeader(of: 3)
+        let count = try readArrayHeader(atLeast: 3)
         var error = MantaError(MantaError.Code(rawValue: try readString()), try readString())
         error.cause = readNilIfNext() ? nil : try readString()
+        guard count > 3 else { return error }
+        if !readNilIfNext() { error.details = try ValueDecoder.decode(MantaError.Details.self, from: readBinary()) }
+        if count > 4 { try skipFields(from: 4, to: count) }
         return error
     }
 }

@@ -253,16 +253,19 @@ final class Owner: @unchecked Sendable {
         case .values(let values):
             let expected = submission.results.count
             fail(submission, MantaError(.malformed, "\(submission.function) returned \(values.count) values, expected \(expected)"))
-        case .thrown(let bytes): fail(submission, ThrownError.decoded(bytes))
+        case .thrown(let bytes):
+            let (error, report) = ThrownError.reported(bytes)
+            fail(submission, error, report)
         case .failed(let error): fail(submission, error)
         }
     }
 
-    func fail(_ submission: Submission, _ error: any Error) {
+    /// - Parameter report: Where user code threw it.
+    func fail(_ submission: Submission, _ error: any Error, _ report: TaskError? = nil) {
         forgetDeadline(of: submission)
         for handle in submission.results {
             objects.settled(handle.id, size: nil)
-            handle.fail(error)
+            handle.fail(error, report)
         }
         if submission.isAgain, submission.isStream { loseUnmade(of: submission, error) }
     }
