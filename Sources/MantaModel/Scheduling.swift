@@ -28,6 +28,11 @@ public enum NodeLabel {
     /// Of every node: the name of its machine.
     public static let host = "manta/host"
 
+    /// Those that a node was given, and those that every node has.
+    package static func all(_ given: [String: String], of node: NodeID, on host: String) -> [String: String] {
+        given.merging([Self.node: "\(node)", Self.host: host]) { _, own in own }
+    }
+
     private static let reserved = "manta/"
 
     /// What is wrong with a label that somebody gives a node, as a sentence; nil when it is fine. Labels travel as `key=value,key=value`.

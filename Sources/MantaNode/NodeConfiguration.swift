@@ -49,7 +49,7 @@ package struct NodeConfiguration: Sendable {
         (self.head, self.place, self.runtimeDirectory, self.logDirectory) = (head, place, runtimeDirectory, logDirectory)
         (self.programDirectory, self.hashNotes) = (programDirectory, hashNotes)
         (self.total, self.node, self.workerMemory, self.prestart) = (total, node, workerMemory, prestart)
-        self.labels = labels.merging([NodeLabel.node: "\(node)", NodeLabel.host: Machine.name]) { _, own in own }
+        self.labels = NodeLabel.all(labels, of: node, on: Machine.name)
     }
 
     /// Three tenths of the memory (Ray's share too). Pages are used only when objects are in them.

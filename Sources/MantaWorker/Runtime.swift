@@ -39,13 +39,16 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         package var port: ReservedPort?
         /// What a driver shows on its standard error.
         package var logToDriver: LogToDriver
+        /// Of a worker's node; a driver learns them from the head.
+        package var nodeLabels: [String: String]
 
         package init(
             role: ProcessRole, head: String, node: String? = nil, nodeID: NodeID? = nil, runtimeDirectory: String, program: Program, namespace: String,
             job: JobID = .random(), process: ProcessID = .random(), lineageBytes: Int = Limits.lineageBytes, memoryRetries: Int? = nil,
-            streamItems: Int = Limits.streamItems, port: ReservedPort? = nil, logToDriver: LogToDriver = .everything
+            streamItems: Int = Limits.streamItems, port: ReservedPort? = nil, logToDriver: LogToDriver = .everything,
+            nodeLabels: [String: String] = [:]
         ) {
-            self.logToDriver = logToDriver
+            (self.logToDriver, self.nodeLabels) = (logToDriver, nodeLabels)
             (self.lineageBytes, self.memoryRetries, self.streamItems, self.port) = (lineageBytes, memoryRetries, streamItems, port)
             (self.role, self.head, self.node, self.nodeID, self.runtimeDirectory) = (role, head, node, nodeID, runtimeDirectory)
             (self.program, self.namespace, self.job, self.process) = (program, namespace, job, process)
@@ -83,6 +86,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         var job: JobID?
         /// The node is on this machine, and so is its store.
         var hasStore = false
+        var labels: [String: String] = [:]
         var aliases: [ActorID: ActorID] = [:]
     }
 
@@ -94,7 +98,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         listening = ListeningPlace(path: "\(configuration.runtimeDirectory)/\(configuration.process.short).sock", port: configuration.port)
         address = ProcessAddress(process: configuration.process, endpoint: listening.endpoint.text)
         owner = Owner(loop: loop, process: configuration.process)
-        place.withLock { ($0.node, $0.hasStore) = (configuration.nodeID, configuration.nodeID != nil) }
+        place.withLock { ($0.node, $0.hasStore, $0.labels) = (configuration.nodeID, configuration.nodeID != nil, configuration.nodeLabels) }
         owner.runtime = self
     }
 
@@ -102,6 +106,8 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     /// What code belongs to that has left the task or call which started it.
     private var ownJob: JobID { configuration.role == .driver ? configuration.job : place.withLock { $0.job } ?? configuration.job }
     package var node: NodeID? { place.withLock { $0.node } }
+    package var nodeLabels: [String: String] { place.withLock { $0.labels } }
+    package var clusterAddress: String { configuration.head }
     package var namespace: String { configuration.namespace }
     package var process: ProcessID { address.process }
 
@@ -109,7 +115,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     var hasStore: Bool { place.withLock { $0.hasStore } }
 
     func setNode(_ node: NodeSummary) {
-        place.withLock { ($0.node, $0.hasStore) = (node.id, Machine.isHere(host: node.host, endpoint: node.endpoint)) }
+        place.withLock { ($0.node, $0.hasStore, $0.labels) = (node.id, Machine.isHere(host: node.host, endpoint: node.endpoint), node.labels ?? [:]) }
     }
 
     /// A task or actor of this job is about to run here.
@@ -225,7 +231,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         actor: ActorID, type: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int, terms: CallTerms? = nil
     ) -> [ObjectHandle] {
         let submission = makeSubmission(
-            .method(actor: resolved(actor), index: method, terms: terms), function: "\(type).\(methodName)", methodName: method == .max ? methodName : "",
+            .method(actor: resolved(actor), index: method, terms: terms), function: terms?.name ?? "\(type).\(methodName)", methodName: method == .max ? methodName : "",
             storing(arguments), resultCount)
         post(.call(submission))
         return submission.results
@@ -315,7 +321,8 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
             maxConcurrency: options.maxConcurrency, owner: address, maxTaskRetries: options.maxTaskRetries == 0 ? nil : options.maxTaskRetries,
             concurrencyGroups: options.concurrencyGroups.isEmpty ? nil : options.concurrencyGroups, scheduling: scheduling,
             isolation: options.isolation == .shared ? .shared : nil,
-            snapshots: options.snapshots == .everyCall ? nil : options.snapshots)
+            snapshots: options.snapshots == .everyCall ? nil : options.snapshots, maxPendingCalls: options.maxPendingCalls,
+            ordersCalls: options.ordersCalls ? nil : false)
         post(.create(ActorCreation(specification: specification, arguments: storing(arguments), getIfExists: options.getIfExists)))
         return id
     }
@@ -343,6 +350,11 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         let actual = resolved(actor)
         _ = try await head(KillActor(actor: actual, noRestart: !mayRestart))
         if !mayRestart { try await onLoop { owner in owner.names.forget(actual) } }
+    }
+
+    package func ready(actor: ActorID) -> ObjectHandle {
+        call(
+            actor: actor, type: "actor \(actor.short)", method: .max, methodName: CallActor.ready, arguments: [], resultCount: 1, terms: CallTerms(retries: -1))[0]
     }
 
     package func terminate(actor: ActorID) async throws {

@@ -20,11 +20,14 @@ package struct TaskOptions: Sendable, Hashable {
     package var isStream = false
     /// Nil is anywhere, in a group that is captured too.
     package var scheduling: Scheduling?
+    /// How many tasks like it one worker process runs before it ends; nil is without limit.
+    package var maxCalls: Int?
 
     package init(
         resources: Resources = Resources([Resources.cpu: 1]), retries: Int = 3, retryOn: RetryCondition = .never, timeout: Duration? = nil,
-        name: String? = nil, scheduling: Scheduling? = nil
+        name: String? = nil, scheduling: Scheduling? = nil, maxCalls: Int? = nil
     ) {
+        self.maxCalls = maxCalls
         (self.resources, self.retries, self.retryOn, self.timeout, self.name) = (resources, retries, retryOn, timeout, name)
         self.scheduling = scheduling
     }
@@ -39,10 +42,13 @@ package struct CallTerms: Sendable, Hashable {
     package var retryOn: RetryCondition?
     /// The concurrency group to run it in.
     package var group: String?
+    /// What people see instead of the method's name.
+    package var name: String?
     /// It delivers its results one after the other.
     package var isStream = false
 
-    package init(timeout: Duration? = nil, retries: Int? = nil, retryOn: RetryCondition? = nil, group: String? = nil) {
+    package init(timeout: Duration? = nil, retries: Int? = nil, retryOn: RetryCondition? = nil, group: String? = nil, name: String? = nil) {
+        self.name = name
         (self.timeout, self.retries, self.retryOn, self.group) = (timeout, retries, retryOn, group)
     }
 }
@@ -75,6 +81,10 @@ package struct ActorOptions: Sendable, Hashable {
     package var concurrencyGroups: [String: Int]
     package var isolation: ActorIsolation
     package var snapshots: SnapshotPolicy
+    /// Calls of one process that may be without an end at a time; nil is without limit.
+    package var maxPendingCalls: Int?
+    /// Whether a call whose arguments are missing holds up those behind it.
+    package var ordersCalls: Bool
     /// When the name is taken by an actor of this type, that one is meant and none is made.
     package var getIfExists: Bool
     /// The executable that holds the type, when it is not this one.
@@ -86,8 +96,9 @@ package struct ActorOptions: Sendable, Hashable {
         name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime = .job, resources: Resources = Resources(),
         placementResources: Resources = Resources([Resources.cpu: 1]), maxRestarts: Int = 0, maxTaskRetries: Int = 0, maxConcurrency: Int = 1,
         concurrencyGroups: [String: Int] = [:], isolation: ActorIsolation = .process, snapshots: SnapshotPolicy = .everyCall, getIfExists: Bool = false, program: Program? = nil,
-        scheduling: Scheduling? = nil
+        scheduling: Scheduling? = nil, maxPendingCalls: Int? = nil, ordersCalls: Bool = true
     ) {
+        (self.maxPendingCalls, self.ordersCalls) = (maxPendingCalls, ordersCalls)
         (self.name, self.namespace, self.lifetime, self.resources) = (name, namespace, lifetime, resources)
         (self.placementResources, self.maxRestarts, self.maxConcurrency) = (placementResources, maxRestarts, maxConcurrency)
         (self.maxTaskRetries, self.concurrencyGroups) = (maxTaskRetries, concurrencyGroups)
@@ -114,6 +125,10 @@ package protocol RuntimeInterface: AnyObject, Sendable {
     var job: JobID { get }
     /// The node this process is on, when it knows.
     var node: NodeID? { get }
+    /// The labels of that node.
+    var nodeLabels: [String: String] { get }
+    /// The head's endpoint, with which other programs join.
+    var clusterAddress: String { get }
     /// This process.
     var process: ProcessID { get }
     /// Where named actors are made and looked up when no other namespace is given.
@@ -144,6 +159,8 @@ package protocol RuntimeInterface: AnyObject, Sendable {
     func whenReady(_ id: PlacementGroupID, value: [UInt8]) -> ObjectHandle
     /// Returns when the actor is dead for good; with `mayRestart`, when its process is told to end.
     func kill(actor: ActorID, mayRestart: Bool) async throws
+    /// A handle that is settled when the actor is made, behind the calls that came before, or fails as they do.
+    func ready(actor: ActorID) -> ObjectHandle
     /// Returns when the actor has ended the calls that came before, and itself.
     func terminate(actor: ActorID) async throws
     /// Asks the actor to end when the calls that came before have, and itself; does not wait.

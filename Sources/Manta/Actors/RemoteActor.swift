@@ -65,18 +65,22 @@ extension RemoteActor {
     ///   - getIfExists: take the living actor with this name if there is one.
     ///   - program: the executable that holds the type, when it is not this one.
     ///   - scheduling: which nodes may host it; see `Scheduling`.
+    ///   - maxPendingCalls: how many calls of one process to it may be without an end at a time; more fail at once with `overloaded`. Without limit by default.
+    ///   - ordersCalls: true by default: calls of one process are sent in the order they are made, and one whose arguments are not there holds up those behind
+    ///     it. When false, those pass it.
     public nonisolated static func options(
         name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime? = nil, cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil,
         resources: [String: Double]? = nil, maxRestarts: Int? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, maxConcurrency: Int? = nil,
         concurrencyGroups: [String: Int]? = nil, isolation: ActorIsolation? = nil, snapshots: SnapshotPolicy? = nil, getIfExists: Bool? = nil,
-        program: Program? = nil, scheduling: Scheduling? = nil
+        program: Program? = nil, scheduling: Scheduling? = nil, maxPendingCalls: Int? = nil, ordersCalls: Bool? = nil
     ) -> Factory {
         Factory(
             _options: _defaults.overridden(
                 by: ActorCreationOptions(
                     name: name, namespace: namespace, lifetime: lifetime, cpus: cpus, gpus: gpus, memory: memory, resources: resources,
                     maxRestarts: maxRestarts, maxTaskRetries: maxTaskRetries, retryOn: retryOn, maxConcurrency: maxConcurrency,
-                    concurrencyGroups: concurrencyGroups, isolation: isolation, snapshots: snapshots, getIfExists: getIfExists, program: program, scheduling: scheduling)))
+                    concurrencyGroups: concurrencyGroups, isolation: isolation, snapshots: snapshots, getIfExists: getIfExists, program: program, scheduling: scheduling,
+                    maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls)))
     }
 
     /// The living actor of this type with a name.

@@ -14,12 +14,14 @@ public struct FunctionOptions: Sendable {
     var timeout: Duration?
     var name: String?
     var scheduling: Scheduling?
+    var maxCalls: Int?
 
     /// See `@Remote` for what each means.
     public init(
         cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil, resources: [String: Double]? = nil, retries: Int? = nil,
-        retryOn: RetryCondition? = nil, timeout: Duration? = nil, name: String? = nil, scheduling: Scheduling? = nil
+        retryOn: RetryCondition? = nil, timeout: Duration? = nil, name: String? = nil, scheduling: Scheduling? = nil, maxCalls: Int? = nil
     ) {
+        self.maxCalls = maxCalls
         demand = ResourceDemand(cpus: cpus, gpus: gpus, memory: memory, resources: resources)
         (self.retries, self.retryOn, self.timeout, self.name, self.scheduling) = (retries, retryOn, timeout, name, scheduling)
     }
@@ -33,6 +35,7 @@ public struct FunctionOptions: Sendable {
         result.timeout = other.timeout ?? timeout
         result.name = other.name ?? name
         result.scheduling = other.scheduling ?? scheduling
+        result.maxCalls = other.maxCalls ?? maxCalls
         return result
     }
 
@@ -42,10 +45,13 @@ public struct FunctionOptions: Sendable {
     func checked() throws(MantaError) -> TaskOptions {
         if let retries, retries < -1 { throw MantaError(.invalidArgument, "retries is \(retries); expected -1 (without end) or more") }
         try check(timeout: timeout)
+        try check(name: name)
+        if let maxCalls, maxCalls < 1 { throw MantaError(.invalidArgument, "maxCalls is \(maxCalls); expected 1 or more") }
         let resources = demand.isEmpty ? .oneCPU : try demand.checked(defaultCPUs: 1)
         if let complaint = scheduling?.complaint ?? scheduling?.group?.complaint(about: resources) { throw MantaError(.invalidArgument, complaint) }
         let tries = if let retries { retries } else { try Self.retriesUnlessSaid.get() }
-        return TaskOptions(resources: resources, retries: tries, retryOn: retryOn ?? .never, timeout: timeout, name: name, scheduling: scheduling)
+        return TaskOptions(resources: resources, retries: tries, retryOn: retryOn ?? .never, timeout: timeout, name: name, scheduling: scheduling,
+            maxCalls: maxCalls)
     }
 }
 
@@ -55,9 +61,13 @@ public struct CallOptions: Sendable {
     var maxTaskRetries: Int?
     var retryOn: RetryCondition?
     var concurrencyGroup: String?
+    var name: String?
 
     /// See `RemoteMethod.options` for what each means.
-    public init(timeout: Duration? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, concurrencyGroup: String? = nil) {
+    public init(
+        timeout: Duration? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, concurrencyGroup: String? = nil, name: String? = nil
+    ) {
+        self.name = name
         (self.timeout, self.maxTaskRetries) = (timeout, maxTaskRetries)
         (self.retryOn, self.concurrencyGroup) = (retryOn, concurrencyGroup)
     }
@@ -66,18 +76,24 @@ public struct CallOptions: Sendable {
     func overridden(by other: CallOptions) -> CallOptions {
         CallOptions(
             timeout: other.timeout ?? timeout, maxTaskRetries: other.maxTaskRetries ?? maxTaskRetries, retryOn: other.retryOn ?? retryOn,
-            concurrencyGroup: other.concurrencyGroup ?? concurrencyGroup)
+            concurrencyGroup: other.concurrencyGroup ?? concurrencyGroup, name: other.name ?? name)
     }
 
     /// Nil when nothing was said.
     func checked() throws(MantaError) -> CallTerms? {
-        if timeout == nil, maxTaskRetries == nil, retryOn == nil, concurrencyGroup == nil { return nil }
+        if timeout == nil, maxTaskRetries == nil, retryOn == nil, concurrencyGroup == nil, name == nil { return nil }
+        try check(name: name)
         if let maxTaskRetries, maxTaskRetries < -1 {
             throw MantaError(.invalidArgument, "maxTaskRetries is \(maxTaskRetries); expected -1 (without end) or more")
         }
         try check(timeout: timeout)
-        return CallTerms(timeout: timeout, retries: maxTaskRetries, retryOn: retryOn, group: concurrencyGroup)
+        return CallTerms(timeout: timeout, retries: maxTaskRetries, retryOn: retryOn, group: concurrencyGroup, name: name)
     }
+}
+
+private func check(name: String?) throws(MantaError) {
+    guard let name, name.isEmpty || name.utf8.count > Limits.nameBytes else { return }
+    throw MantaError(.invalidArgument, "the name \"\(name.prefix(64))\" must have 1 to \(Limits.nameBytes) bytes")
 }
 
 private func check(timeout: Duration?) throws(MantaError) {
@@ -101,13 +117,16 @@ public struct ActorCreationOptions: Sendable {
     var getIfExists: Bool?
     var program: Program?
     var scheduling: Scheduling?
+    var maxPendingCalls: Int?
+    var ordersCalls: Bool?
 
     public init(
         name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime? = nil, cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil,
         resources: [String: Double]? = nil, maxRestarts: Int? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, maxConcurrency: Int? = nil,
         concurrencyGroups: [String: Int]? = nil, isolation: ActorIsolation? = nil, snapshots: SnapshotPolicy? = nil, getIfExists: Bool? = nil,
-        program: Program? = nil, scheduling: Scheduling? = nil
+        program: Program? = nil, scheduling: Scheduling? = nil, maxPendingCalls: Int? = nil, ordersCalls: Bool? = nil
     ) {
+        (self.maxPendingCalls, self.ordersCalls) = (maxPendingCalls, ordersCalls)
         demand = ResourceDemand(cpus: cpus, gpus: gpus, memory: memory, resources: resources)
         (self.maxTaskRetries, self.retryOn, self.concurrencyGroups) = (maxTaskRetries, retryOn, concurrencyGroups)
         (self.name, self.namespace, self.lifetime, self.maxRestarts) = (name, namespace, lifetime, maxRestarts)
@@ -131,6 +150,8 @@ public struct ActorCreationOptions: Sendable {
         result.snapshots = other.snapshots ?? snapshots
         result.getIfExists = other.getIfExists ?? getIfExists
         result.program = other.program ?? program
+        result.maxPendingCalls = other.maxPendingCalls ?? maxPendingCalls
+        result.ordersCalls = other.ordersCalls ?? ordersCalls
         result.scheduling = other.scheduling ?? scheduling
         return result
     }
@@ -150,6 +171,7 @@ public struct ActorCreationOptions: Sendable {
         if let maxTaskRetries, maxTaskRetries < -1 {
             throw MantaError(.invalidArgument, "maxTaskRetries is \(maxTaskRetries); expected -1 (without end) or more")
         }
+        if let maxPendingCalls, maxPendingCalls < 1 { throw MantaError(.invalidArgument, "maxPendingCalls is \(maxPendingCalls); expected 1 or more") }
         for (group, limit) in concurrencyGroups ?? [:] where limit < 1 || group.isEmpty || group.utf8.count > Limits.nameBytes {
             throw MantaError(.invalidArgument, "the concurrency group \"\(group)\" has the limit \(limit); expected a name and 1 or more")
         }
@@ -166,7 +188,8 @@ public struct ActorCreationOptions: Sendable {
         return ActorOptions(
             name: name, namespace: namespace, lifetime: lifetime ?? .job, resources: held, placementResources: forPlacing, maxRestarts: maxRestarts ?? 0,
             maxTaskRetries: maxTaskRetries ?? 0, maxConcurrency: maxConcurrency ?? defaultConcurrency, concurrencyGroups: concurrencyGroups ?? [:],
-            isolation: isolation ?? .process, snapshots: snapshots ?? .everyCall, getIfExists: getIfExists ?? false, program: program, scheduling: scheduling)
+            isolation: isolation ?? .process, snapshots: snapshots ?? .everyCall, getIfExists: getIfExists ?? false, program: program,
+            scheduling: scheduling, maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls ?? true)
     }
 }
 

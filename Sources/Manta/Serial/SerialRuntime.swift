@@ -15,6 +15,8 @@ final class SerialRuntime: RuntimeInterface {
     let node: NodeID? = NodeID.random()
     let namespace: String
     var process: ProcessID { address.process }
+    var nodeLabels: [String: String] { [:] }
+    var clusterAddress: String { address.endpoint }
     private let program: ProgramRegistry
     let address = ProcessAddress(process: .random(), endpoint: "local")
     private let state = Mutex(State())
@@ -209,6 +211,21 @@ final class SerialRuntime: RuntimeInterface {
         let found = state.withLock { state in state.names[key].flatMap { id in state.actors[id].map { (id, $0.type) } } }
         guard let found else { throw MantaError(.notFound, "no actor named \"\(name)\" lives in the namespace \"\(key.namespace)\"") }
         return found
+    }
+
+    func ready(actor id: ActorID) -> ObjectHandle {
+        let handle = makeHandles(.random(), count: 1)[0]
+        guard let actor = state.withLock({ $0.actors[id] }) else {
+            handle.fail(MantaError(.actorDied, "the actor \(id) is not known in this process"))
+            return handle
+        }
+        actor.enqueue(exclusive: true) {
+            do {
+                _ = try actor.living()
+                handle.fulfill([0xc0])
+            } catch { handle.fail(error) }
+        }
+        return handle
     }
 
     func terminate(actor id: ActorID) async throws {

@@ -127,7 +127,8 @@ private func startProxy(_ loop: EventLoop, _ logger: Logger) throws -> (String, 
                 path: try required(Variable.program), environment: programEnvironment(namespace: namespace), hash: ProcessEnvironment[Variable.programHash].flatMap { $0.isEmpty ? nil : $0 }),
             namespace: namespace,
             job: JobID(high: 0, low: 0), process: process, lineageBytes: settings.lineageBytes, memoryRetries: settings.memoryRetries,
-            streamItems: settings.streamItems, port: try networkPort(head: head))
+            streamItems: settings.streamItems, port: try networkPort(head: head),
+            nodeLabels: NodeLabel.all(try parseLabels(ProcessEnvironment[Variable.labels] ?? ""), of: node, on: Machine.name))
         let loop = EventLoop(name: "worker", spinning: Limits.spin)
         loop.start()
         let runtime = Runtime(configuration: configuration, program: try Records.program.get(), loop: loop)
