@@ -117,6 +117,7 @@ final class SerialRuntime: RuntimeInterface {
     private func run(
         _ sources: [ArgumentSource], _ body: ([ArgumentValue]) async throws -> [EncodedValue], _ context: TaskContext, into handles: [ObjectHandle]
     ) async {
+        var report: TaskError?
         do {
             // What is inside the arguments must live until the code has taken hold of it.
             defer { withExtendedLifetime(sources) {} }
@@ -127,15 +128,18 @@ final class SerialRuntime: RuntimeInterface {
             } catch let error as MantaError {
                 throw error
             } catch {
-                let thrown = ThrownError(error, function: context.function, task: context.task, node: context.node, attempt: context.attempt)
-                throw ThrownError.decoded(thrown.encoded)
+                let thrown = ThrownError(
+                    error, function: context.function, task: context.task, node: context.node, attempt: context.attempt, actor: context.actor)
+                let travelled = ThrownError.reported(thrown.encoded)
+                report = travelled.report
+                throw travelled.error
             }
             guard results.count == handles.count else {
                 throw MantaError(.wrongType, "\(context.function) returned \(results.count) values; expected \(handles.count)")
             }
             for (handle, result) in zip(handles, results) { settle(handle, result) }
         } catch {
-            for handle in handles { handle.fail(error) }
+            for handle in handles { handle.fail(error, report) }
         }
         state.withLock { state in (state.running[context.task], state.streams[context.task]) = (nil, nil) }
     }
