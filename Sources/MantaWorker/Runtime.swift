@@ -352,11 +352,6 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         if !mayRestart { try await onLoop { owner in owner.names.forget(actual) } }
     }
 
-    package func ready(actor: ActorID) -> ObjectHandle {
-        call(
-            actor: actor, type: "actor \(actor.short)", method: .max, methodName: CallActor.ready, arguments: [], resultCount: 1, terms: CallTerms(retries: -1))[0]
-    }
-
     package func terminate(actor: ActorID) async throws {
         // One whose process dies meanwhile is made again, and told again.
         let handles = call(
@@ -367,14 +362,6 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
             // Its end may come before its answer.
         }
         try await onLoop { owner in owner.names.forget(self.resolved(actor)) }
-    }
-
-    package func exit(actor: ActorID) {
-        // Nobody's child: neither the deadline nor the cancellation of the call that asks for it is its own.
-        TaskContext.$current.withValue(nil) {
-            _ = call(
-                actor: actor, type: "actor \(actor.short)", method: .max, methodName: CallActor.terminate, arguments: [], resultCount: 1, terms: CallTerms(retries: -1))
-        }
     }
 
     package func cancel(_ handle: ObjectHandle, _ cancellation: Cancellation) { post(.cancel(handle, cancellation)) }
