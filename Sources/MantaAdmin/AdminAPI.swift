@@ -207,7 +207,7 @@ package final class AdminAPI: Sendable {
         case .alreadyExists, .conflict: 409
         case .actorDied: 410
         case .tooLarge: 413
-        case .overloaded, .unavailable, .notConnected, .cancelled: 503
+        case .overloaded, .unavailable, .actorUnavailable, .notConnected, .cancelled: 503
         case .timeout: 504
         default: 500
         }

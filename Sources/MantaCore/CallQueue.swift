@@ -3,8 +3,10 @@
 // Life of a call: 1. submitted, behind all earlier ones 2. its arguments are there 3. all earlier ones were sent 4. sent, with the next sequence
 // number of the actor's incarnation 5. done; or, when it threw what it is to be retried on, or the incarnation it was sent to died: back to 3 as its next
 // attempt, in front of all that were not sent, if it has retries left; else failed.
-// Always: first attempts are sent in the order they were submitted, and so are those that one death made again; each call ends exactly once; nothing is
-// sent to an actor that is not alive. A call without retries that was sent to an incarnation that died is not sent again: it may have run.
+// Always: first attempts are sent in the order they were submitted, and so are those that one death made again (calls of an actor that does not order
+// them pass those whose arguments are missing); each call ends exactly once; nothing is
+// sent to an actor that is not alive. A call without retries that was sent to an incarnation that died is not sent again: it may have run. It ends with
+// `actorUnavailable` where the actor is made again, else with why it is dead.
 
 import DequeModule
 package import MantaModel
@@ -22,6 +24,8 @@ package struct CallQueue {
         case cancelSent(TaskID)
         /// The call ends with this error.
         case fail(TaskID, Payload, MantaError)
+        /// So many calls have not ended: people should know. Once.
+        case crowded(Int)
     }
 
     private struct Call {
@@ -42,34 +46,58 @@ package struct CallQueue {
     private var state: ActorState = .pending
     private var incarnation = -1
     private var death: DeathCause?
+    /// What callers are told of it besides: its type, its name, and where it lived last.
+    private var actorDetails: MantaError.Details
     /// Retries of the calls that do not say otherwise.
     package private(set) var actorRetries: Int32 = 0
     private var nextSequence: UInt64 = 0
     private var waiting: Deque<Call> = []
+    /// Calls beyond this number fail at once.
+    private var maxPending = Int.max
+    private var isOrdered = true
+    private var isToldCrowded = false
+    /// Where calls are not ordered: those that miss arguments.
+    private var held: [TaskID: Call] = [:]
     /// How many arguments a waiting call still misses; a call that misses none is not in here.
     private var missing: [TaskID: Int] = [:]
     private var inFlight: [TaskID: Sent] = [:]
 
-    package init(actor: ActorID) { self.actor = actor }
+    /// What the actor's maker knows of it before it lives; others learn it with its status.
+    package init(actor: ActorID, maxPendingCalls: Int? = nil, ordersCalls: Bool = true) {
+        (self.actor, maxPending, isOrdered) = (actor, maxPendingCalls ?? .max, ordersCalls)
+        actorDetails = MantaError.Details(actor: actor)
+    }
 
     /// Whether it was ever known to be alive.
     package var hasLived: Bool { incarnation >= 0 }
     /// Whether it has ended for good.
     package var isDead: Bool { state == .dead }
-    package var waitingCount: Int { waiting.count }
+    package var waitingCount: Int { waiting.count + held.count }
     package var inFlightCount: Int { inFlight.count }
 
     /// A call was made; `missing` of its arguments are not there yet. `retries` is how often it may be made again, -1 without end; nil is as the
     /// actor says.
     package mutating func submitted(_ task: TaskID, missing count: Int, retries: Int? = nil, payload: Payload, perform: (Action) -> Void) {
         if state == .dead { return perform(.fail(task, payload, died())) }
-        if waiting.count >= Limits.queuedActorCalls {
-            let message = "\(waiting.count) calls wait for actor \(actor.short); await some before you make more"
+        let pending = waiting.count + held.count + inFlight.count
+        if pending >= Limits.crowdedActorCalls, !isToldCrowded {
+            isToldCrowded = true
+            perform(.crowded(pending))
+        }
+        if pending >= maxPending || waiting.count + held.count >= Limits.queuedActorCalls {
+            let limit = pending >= maxPending ? ", as many as its option maxPendingCalls allows" : ""
+            let message = "\(pending) calls of this process to actor \(actor.short) have not ended\(limit); await some before you make more"
             return perform(.fail(task, payload, MantaError(.overloaded, message)))
         }
         let call = Call(task: task, payload: payload, retries: retries.map { Int32(clamping: $0) } ?? .min)
         if state == .alive, waiting.isEmpty, count == 0 { return send(call, perform) }
         if count > 0 { missing[task] = count }
+        if !isOrdered, count > 0 { held[task] = call } else { wait(call, perform) }
+    }
+
+    /// Takes its place in the line; where calls are not ordered, nothing holds the line up while the actor lives.
+    private mutating func wait(_ call: Call, _ perform: (Action) -> Void) {
+        if !isOrdered, state == .alive { return send(call, perform) }
         waiting.append(call)
     }
 
@@ -77,6 +105,7 @@ package struct CallQueue {
     package mutating func argumentReady(_ task: TaskID, perform: (Action) -> Void) {
         guard let count = missing[task] else { return }
         missing[task] = count > 1 ? count - 1 : nil
+        if count == 1, let call = held.removeValue(forKey: task) { return wait(call, perform) }
         sendReady(perform)
     }
 
@@ -85,6 +114,10 @@ package struct CallQueue {
         if let sent = inFlight.removeValue(forKey: task) {
             perform(.cancelSent(task))
             return perform(.fail(task, sent.call.payload, error))
+        }
+        if let call = held.removeValue(forKey: task) {
+            missing[task] = nil
+            return perform(.fail(task, call.payload, error))
         }
         guard let index = waiting.firstIndex(where: { $0.task == task }) else { return }
         missing[task] = nil
@@ -98,14 +131,19 @@ package struct CallQueue {
         // Late news: an incarnation that lives is not about to begin. Nor is it for a head that waits to hear of it after a restart.
         if status.incarnation == incarnation, state == .alive, status.state != .dead { return }
         actorRetries = Int32(clamping: status.maxTaskRetries)
+        maxPending = status.maxPendingCalls ?? .max
+        if !status.ordersCalls, isOrdered { stopOrdering() }
+        actorDetails = MantaError.Details(
+            actor: actor, actorType: status.type ?? actorDetails.actorType, actorName: status.name ?? actorDetails.actorName,
+            node: status.node ?? actorDetails.node)
         if status.incarnation > incarnation || status.state != .alive { loseInFlight(status, perform) }
         if status.incarnation > incarnation { (incarnation, nextSequence) = (status.incarnation, 0) }
         (state, death) = (status.state, status.death ?? death)
         switch state {
         case .alive: sendReady(perform)
         case .dead:
-            let calls = waiting
-            (waiting, missing) = ([], [:])
+            let calls = waiting + held.values
+            (waiting, held, missing) = ([], [:], [:])
             for call in calls { perform(.fail(call.task, call.payload, died())) }
         case .pending, .restarting: break
         }
@@ -147,7 +185,7 @@ package struct CallQueue {
 
     /// The calls whose payload is as asked, in no order. Looks at all of them.
     package func calls(where isWanted: (Payload) -> Bool) -> [TaskID] {
-        waiting.filter { isWanted($0.payload) }.map(\.task) + inFlight.values.filter { isWanted($0.call.payload) }.map(\.call.task)
+        (waiting + held.values).filter { isWanted($0.payload) }.map(\.task) + inFlight.values.filter { isWanted($0.call.payload) }.map(\.call.task)
     }
 
     private func hasRetry(_ call: Call) -> Bool {
@@ -169,6 +207,13 @@ package struct CallQueue {
         perform(.send(call.task, attempt: Int(call.attempt), sequence: nextSequence, call.payload))
     }
 
+    /// It is known now that the actor does not order calls: those that miss arguments leave the line.
+    private mutating func stopOrdering() {
+        isOrdered = false
+        for call in waiting where missing[call.task] != nil { held[call.task] = call }
+        waiting.removeAll { held[$0.task] != nil }
+    }
+
     private mutating func sendReady(_ perform: (Action) -> Void) {
         while state == .alive, let first = waiting.first, missing[first.task] == nil {
             waiting.removeFirst()
@@ -183,16 +228,25 @@ package struct CallQueue {
         let reason = "actor \(actor.short) died while the call was in flight: \(status.death?.detail ?? "its process ended")"
         // In front of each other, so the latest first.
         for sent in calls.reversed() where status.state != .dead && hasRetry(sent.call) {
-            again(sent.call, MantaError(.actorDied, reason), perform)
+            again(sent.call, failure(.actorUnavailable, reason, status.death), perform)
         }
+        let code = status.state == .dead ? status.death?.errorCode ?? .actorDied : .actorUnavailable
+        let future = status.state == .dead ? "" : "; the actor is made again, and takes later calls"
         for sent in calls where status.state == .dead || !hasRetry(sent.call) {
             let tries = sent.call.attempt > 1 ? "; it was tried \(sent.call.attempt) times" : ""
-            perform(.fail(sent.call.task, sent.call.payload, MantaError(status.death?.errorCode ?? .actorDied, "\(reason); the call may have run\(tries)")))
+            let text = "\(reason); the call may have run\(tries)\(future)"
+            perform(.fail(sent.call.task, sent.call.payload, failure(code, text, status.death, attempts: Int(sent.call.attempt))))
         }
     }
 
     private func died() -> MantaError {
-        MantaError(death?.errorCode ?? .actorDied, "actor \(actor.short) is dead: \(death?.detail ?? "it was ended")")
+        failure(death?.errorCode ?? .actorDied, "actor \(actor.short) is dead: \(death?.detail ?? "it was ended")", death)
+    }
+
+    private func failure(_ code: MantaError.Code, _ message: String, _ death: DeathCause?, attempts: Int? = nil) -> MantaError {
+        var details = actorDetails
+        (details.death, details.attempts) = (death, attempts)
+        return MantaError(code, message, details: details)
     }
 }
 
@@ -204,17 +258,31 @@ package struct ActorStatusView: Hashable, Sendable {
     package var death: DeathCause?
     /// Retries of the calls to it that do not say otherwise; -1 is without end.
     package var maxTaskRetries: Int
-    package init(state: ActorState, incarnation: Int, death: DeathCause?, maxTaskRetries: Int = 0) {
+    /// Calls of one process to it that may be without an end at a time; nil is without limit.
+    package var maxPendingCalls: Int?
+    /// Whether a call whose arguments are missing holds up those behind it.
+    package var ordersCalls: Bool
+    package var type: String?
+    package var name: String?
+    /// Where it lives, or is about to.
+    package var node: NodeID?
+    package init(
+        state: ActorState, incarnation: Int, death: DeathCause?, maxTaskRetries: Int = 0, maxPendingCalls: Int? = nil, ordersCalls: Bool = true,
+        type: String? = nil, name: String? = nil, node: NodeID? = nil
+    ) {
+        (self.type, self.name, self.node) = (type, name, node)
         (self.state, self.incarnation, self.death, self.maxTaskRetries) = (state, incarnation, death, maxTaskRetries)
+        (self.maxPendingCalls, self.ordersCalls) = (maxPendingCalls, ordersCalls)
     }
 }
 
 extension DeathCause {
-    /// What callers of an actor that died so see.
+    /// What callers of an actor that died so see. The loss of its node is the death of the actor too: the reason says which node.
     fileprivate var errorCode: MantaError.Code {
         switch kind {
         case .unschedulable: .unschedulable
         case .outOfMemory: .outOfMemory
+        case .groupRemoved: .placementGroupRemoved
         default: .actorDied
         }
     }

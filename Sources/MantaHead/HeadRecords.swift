@@ -39,7 +39,8 @@ extension ActorStatus {
     init(_ status: ActorDirectory.Status) {
         self.init(
             id: status.id, type: status.type, state: status.state, address: status.address, node: status.node, restarts: status.restarts, death: status.death,
-            maxTaskRetries: status.maxTaskRetries)
+            maxTaskRetries: status.maxTaskRetries, maxPendingCalls: status.maxPendingCalls, ordersCalls: status.ordersCalls,
+            name: status.name)
     }
 }
 

@@ -55,6 +55,16 @@ public struct Program: Hashable, Sendable, Codable {
     }
 }
 
+/// What a driver shows of its job on standard error.
+public enum LogToDriver: String, Sendable, Codable, CaseIterable {
+    /// What its workers print, failures that nobody awaited, and warnings.
+    case everything
+    /// Failures that nobody awaited, and warnings.
+    case warnings
+    /// Nothing; lists and logs have all of it.
+    case nothing
+}
+
 /// How long an actor lives.
 public enum ActorLifetime: String, Sendable, Codable {
     /// Until it is killed or its driver ends.
@@ -127,14 +137,19 @@ package struct ActorSpecification: Hashable, Sendable, Codable {
     package var snapshots: SnapshotPolicy?
     /// Arguments of the initializer that are too large to travel: each incarnation takes them from their owners; nil is none.
     package var references: [ArgumentReference]?
+    /// Calls of one process to it that may be without an end at a time; nil is without limit.
+    package var maxPendingCalls: Int?
+    /// Whether a call whose arguments are missing holds up those behind it; nil is yes.
+    package var ordersCalls: Bool?
 
     package init(
         id: ActorID, job: JobID, program: Program, type: String, initializer: UInt32, arguments: [[UInt8]], name: String?, namespace: String,
         lifetime: ActorLifetime, resources: Resources, placementResources: Resources, maxRestarts: Int, maxConcurrency: Int, owner: ProcessAddress,
         maxTaskRetries: Int? = nil, concurrencyGroups: [String: Int]? = nil, scheduling: Scheduling? = nil,
-        isolation: ActorIsolation? = nil, snapshots: SnapshotPolicy? = nil, references: [ArgumentReference]? = nil
+        isolation: ActorIsolation? = nil, snapshots: SnapshotPolicy? = nil, references: [ArgumentReference]? = nil, maxPendingCalls: Int? = nil,
+        ordersCalls: Bool? = nil
     ) {
-        self.references = references
+        (self.references, self.maxPendingCalls, self.ordersCalls) = (references, maxPendingCalls, ordersCalls)
         (self.id, self.job, self.program, self.type, self.initializer, self.arguments) = (id, job, program, type, initializer, arguments)
         (self.name, self.namespace, self.lifetime, self.resources) = (name, namespace, lifetime, resources)
         (self.placementResources, self.maxRestarts, self.maxConcurrency, self.owner) = (placementResources, maxRestarts, maxConcurrency, owner)

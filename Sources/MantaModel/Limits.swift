@@ -62,6 +62,8 @@ package enum Limits {
     package static let asyncConcurrency = 1_000
     /// Calls of one caller that wait at one actor.
     package static let queuedActorCalls = 1_000_000
+    /// Calls of one caller to one actor that have not ended: its user is told when there are so many (Ray's value too).
+    package static let crowdedActorCalls = 5_000
     /// Items of one stream: their indices have 32 bits.
     package static let streamItems = 100_000_000
 

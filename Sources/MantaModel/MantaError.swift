@@ -34,8 +34,10 @@ public struct MantaError: Error, Hashable, Sendable, Codable, CustomStringConver
         public static let versionMismatch = Code(rawValue: "versionMismatch")
         /// The worker process died while it ran the task, and no retry is left.
         public static let workerCrashed = Code(rawValue: "workerCrashed")
-        /// The actor is dead: killed, crashed, its constructor threw, or its job ended.
+        /// The actor is dead for good: killed, crashed, lost with its node, its constructor threw, or its job ended.
         public static let actorDied = Code(rawValue: "actorDied")
+        /// The actor's process died under the call, and the actor is being made again: the call may or may not have run, and later ones will.
+        public static let actorUnavailable = Code(rawValue: "actorUnavailable")
         /// The worker process was ended because memory ran out, and no retry is left.
         public static let outOfMemory = Code(rawValue: "outOfMemory")
         /// The node was lost.
@@ -77,14 +79,69 @@ public struct MantaError: Error, Hashable, Sendable, Codable, CustomStringConver
     public var message: String
     /// The text of the error below this one, when there is one.
     public var cause: String?
+    /// What is known behind the message, for programs that decide by it; nil when there is no more.
+    public var details: Details? {
+        get { box?.details }
+        set { box = newValue.map(Box.init) }
+    }
+    /// Most errors have none, and all travel: apart.
+    private var box: Box?
 
-    public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+    public init(_ code: Code, _ message: String, cause: (any Error)? = nil, details: Details? = nil) {
         self.code = code
         self.message = message
         self.cause = cause.map { String(describing: $0) }
+        box = details.map(Box.init)
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case code, message, cause
+        case box = "details"
+    }
+
+    private final class Box: Hashable, Sendable, Codable {
+        let details: Details
+        init(_ details: Details) { self.details = details }
+        static func == (left: Box, right: Box) -> Bool { left.details == right.details }
+        func hash(into hasher: inout Hasher) { hasher.combine(details) }
+        init(from decoder: any Decoder) throws { details = try decoder.singleValueContainer().decode(Details.self) }
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.singleValueContainer()
+            try container.encode(details)
+        }
     }
 
     public var description: String { cause.map { "\(code): \(message) (\($0))" } ?? "\(code): \(message)" }
+}
+
+extension MantaError {
+    /// Facts behind a failure. What nobody knows is nil.
+    ///
+    /// ```swift
+    /// catch let error as MantaError where error.details?.death?.facts?.signal == SIGSEGV { … }
+    /// ```
+    public struct Details: Hashable, Sendable, Codable {
+        /// How the worker, actor or node ended: the kind of its death, signal, exit code, the last lines of its standard error.
+        public var death: DeathCause?
+        /// The actor that was called.
+        public var actor: ActorID?
+        /// `Module.Type` of the actor.
+        public var actorType: String?
+        public var actorName: String?
+        /// Where it happened.
+        public var node: NodeID?
+        public var task: TaskID?
+        /// How often it was tried.
+        public var attempts: Int?
+
+        public init(
+            death: DeathCause? = nil, actor: ActorID? = nil, actorType: String? = nil, actorName: String? = nil, node: NodeID? = nil, task: TaskID? = nil,
+            attempts: Int? = nil
+        ) {
+            (self.death, self.actor, self.actorType, self.actorName) = (death, actor, actorType, actorName)
+            (self.node, self.task, self.attempts) = (node, task, attempts)
+        }
+    }
 }
 
 extension MantaError {
@@ -97,13 +154,13 @@ extension MantaError {
         public func contains(_ code: Code) -> Bool { codes.contains(code) }
 
         /// A process or machine that was needed is gone: trying again may help.
-        public static let died = Family(.workerCrashed, .outOfMemory, .actorDied, .nodeDied, .ownerDied)
+        public static let died = Family(.workerCrashed, .outOfMemory, .actorDied, .actorUnavailable, .nodeDied, .ownerDied)
         /// A value is gone for good.
         public static let lost = Family(.objectLost, .ownerDied)
         /// Nobody wants the result, or its time is over.
         public static let stopped = Family(.cancelled, .timeout)
         /// Something is full or away at the moment: the same call may succeed later.
-        public static let temporary = Family(.overloaded, .unavailable)
+        public static let temporary = Family(.overloaded, .unavailable, .actorUnavailable)
         /// The call itself is wrong: it will fail again.
         public static let misuse = Family(
             .invalidArgument, .notFound, .alreadyExists, .unknownFunction, .wrongType, .versionMismatch, .conflict, .tooLarge, .notConnected, .unschedulable)
@@ -118,7 +175,8 @@ extension MantaError.Code {
     public static func ~= (code: MantaError.Code, error: any Error) -> Bool { (error as? MantaError)?.code == code }
 }
 
-/// An error thrown by user code whose type is not `Codable` (or is private), as text. A `Codable` one comes back as itself.
+/// An error thrown by user code whose type is not `Codable` (or is private), as text. A `Codable` one comes back as itself; of both, a reference's
+/// `failure` says where it was thrown.
 public struct TaskError: Error, Hashable, Sendable, Codable, CustomStringConvertible {
     /// The name of the type that was thrown.
     public var typeName: String
@@ -130,13 +188,24 @@ public struct TaskError: Error, Hashable, Sendable, Codable, CustomStringConvert
     public var node: NodeID
     /// Which try it was, from 1.
     public var attempt: Int
+    /// The actor whose method threw.
+    public var actor: ActorID?
+    /// The process that it ran in, and its machine.
+    public var pid: Int32?
+    public var host: String?
 
-    public init(typeName: String, message: String, function: String, task: TaskID, node: NodeID, attempt: Int) {
+    public init(
+        typeName: String, message: String, function: String, task: TaskID, node: NodeID, attempt: Int, actor: ActorID? = nil, pid: Int32? = nil,
+        host: String? = nil
+    ) {
+        (self.actor, self.pid, self.host) = (actor, pid, host)
         (self.typeName, self.message, self.function) = (typeName, message, function)
         (self.task, self.node, self.attempt) = (task, node, attempt)
     }
 
-    public var description: String { "\(function) threw \(typeName): \(message) (task \(task.short), node \(node.short), attempt \(attempt))" }
+    public var description: String { "\(function) threw \(typeName): \(message) (task \(task.short), node \(node.short)\(place), attempt \(attempt))" }
+
+    private var place: String { (pid.map { ", process \($0)" } ?? "") + (host.map { " on \($0)" } ?? "") }
 }
 
 extension Result {

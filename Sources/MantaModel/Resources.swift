@@ -50,6 +50,9 @@ public struct Resources: Hashable, Sendable, Codable, CustomStringConvertible {
         demand.amounts.allSatisfy { $0.value.units <= 0 || self[$0.key] >= $0.value }
     }
 
+    /// Whether a node that has these has GPUs, of which work with this demand would use none.
+    package func wastesGPUs(on demand: Resources) -> Bool { self[Self.gpu].units > 0 && demand.asAsked[Self.gpu].units == 0 }
+
     public static func += (left: inout Resources, right: Resources) {
         for (name, amount) in right.amounts { left[name] = ResourceAmount(units: left[name].units + amount.units) }
     }
@@ -60,14 +63,30 @@ public struct Resources: Hashable, Sendable, Codable, CustomStringConvertible {
     /// The first amount that is no legal demand, as a sentence; nil when all are.
     public var complaint: String? {
         for (name, amount) in amounts.sorted(by: { $0.key < $1.key }) {
-            if name.isEmpty { return "a resource has an empty name; give it one" }
-            if name.utf8.count > 128 { return "a resource has a name of \(name.utf8.count) bytes; expected at most 128" }
+            if let complaint = Self.complaint(aboutName: name) { return complaint }
             if amount.units < 0 { return "resource \"\(name)\" is \(amount); expected 0 or more" }
             if name == Self.gpu, amount.units > 10_000, amount.units % 10_000 != 0 {
                 return "resource \"GPU\" is \(amount); above 1 it must be a whole number"
             }
         }
         return nil
+    }
+
+    /// What is wrong with a name, as a sentence; nil when it is fine. It travels through command lines and environments, where `,` and `=` separate names.
+    private static func complaint(aboutName name: String) -> String? {
+        if name.isEmpty { return "a resource has an empty name; give it one" }
+        if name.utf8.count > 128 { return "a resource has a name of \(name.utf8.count) bytes; expected at most 128" }
+        guard name.unicodeScalars.contains(where: { $0 == "," || $0 == "=" || $0.properties.generalCategory == .control }) else { return nil }
+        return "the resource \"\(name)\" has a comma, an equals sign or a control character in its name; choose another name"
+    }
+
+    /// What is wrong with the name of a custom resource; nil when it is fine.
+    package static func complaint(aboutCustomName name: String) -> String? {
+        if [cpu, gpu, memory].contains(name) { return "\"\(name)\" is no custom resource; use the parameter cpus, gpus or memory for it" }
+        if BundleResource.isReserved(name) {
+            return "the resource \"\(name.prefix(64))\" begins with \(BundleResource.prefix), which names bundles of placement groups; choose another name"
+        }
+        return complaint(aboutName: name)
     }
 
     public var description: String {

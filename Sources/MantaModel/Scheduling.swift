@@ -21,6 +21,54 @@ public struct Scheduling: Hashable, Sendable, Codable {
     }
 }
 
+/// The labels that every node has, and what others may be called.
+public enum NodeLabel {
+    /// Of every node: its identifier.
+    public static let node = "manta/node"
+    /// Of every node: the name of its machine.
+    public static let host = "manta/host"
+
+    /// Those that a node was given, and those that every node has.
+    package static func all(_ given: [String: String], of node: NodeID, on host: String) -> [String: String] {
+        given.merging([Self.node: "\(node)", Self.host: host]) { _, own in own }
+    }
+
+    private static let reserved = "manta/"
+
+    /// What is wrong with a label that somebody gives a node, as a sentence; nil when it is fine. Labels travel as `key=value,key=value`.
+    package static func complaint(about key: String, _ value: String) -> String? {
+        if key.hasPrefix(reserved) { return "the label \"\(key.prefix(64))\" begins with \(reserved), which names labels of the platform; choose another name" }
+        if let complaint = complaint(aboutKey: key) { return complaint }
+        if value.utf8.count > Limits.nameBytes { return "the label \"\(key)\" has a value of \(value.utf8.count) bytes; expected at most \(Limits.nameBytes)" }
+        return isPlain(value) ? nil : "the label \"\(key)\" has a comma or a control character in its value; choose another value"
+    }
+
+    fileprivate static func complaint(aboutKey key: String) -> String? {
+        if key.isEmpty { return "a label has an empty name; give it one, for example zone" }
+        if key.utf8.count > Limits.nameBytes { return "a label has a name of \(key.utf8.count) bytes; expected at most \(Limits.nameBytes)" }
+        return isPlain(key) && !key.contains("=") ? nil : "the label \"\(key)\" has a comma, an equals sign or a control character in its name; choose another name"
+    }
+
+    private static func isPlain(_ text: String) -> Bool { !text.unicodeScalars.contains { $0 == "," || $0.properties.generalCategory == .control } }
+}
+
+extension Scheduling {
+    /// What is wrong with it, as a sentence; nil when it is fine. Whether a group has room for a demand is asked elsewhere.
+    package var complaint: String? {
+        guard case .labels(let required, let preferred) = rule else { return nil }
+        if required.isEmpty, preferred.isEmpty { return "scheduling: .labels has no conditions; name a label, or leave it out" }
+        for (key, condition) in (required.sorted { $0.key < $1.key } + preferred.sorted { $0.key < $1.key }) {
+            if let complaint = NodeLabel.complaint(aboutKey: key) { return complaint }
+            switch condition {
+            case .in([]): return "the label \"\(key)\" must be in no values at all, which no node can be; name some, or use .missing"
+            case .notIn([]): return "the label \"\(key)\" must not be in no values at all, which says nothing; name some, or leave it out"
+            default: break
+            }
+        }
+        return nil
+    }
+}
+
 /// What a node's label must be.
 public enum LabelCondition: Hashable, Sendable, Codable, ExpressibleByStringLiteral {
     case `in`([String])

@@ -369,7 +369,7 @@ extension Node: TransportDelegate {
             let lease = LeaseRequest(
                 lease: request.lease, owner: request.owner, job: request.job, program: request.program, resources: request.resources,
                 mayMove: request.mayMove, rule: request.rule ?? .standard, home: request.home, arguments: request.arguments ?? [],
-                runsAgain: request.runsOnce != true, avoiding: request.avoiding)
+                runsAgain: request.runsOnce != true, avoiding: request.avoiding, endsWorker: request.endsWorker == true)
             if lease.arguments.isEmpty { book.requestLease(lease, at: now) { perform($0) } } else { requestWithArguments(lease) }
         case .returnLease:
             let lease = try ReturnLease(from: &message.body).lease

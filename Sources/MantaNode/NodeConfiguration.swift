@@ -1,6 +1,8 @@
-// NodeConfiguration: how a node is set up, and what its machine has.
+// NodeConfiguration: how a node is set up, and what its machine has for it.
 
 import Glibc
+import MantaCore
+import MantaLoop
 package import MantaModel
 package import MantaTransport
 
@@ -15,7 +17,7 @@ package struct NodeConfiguration: Sendable {
     package var logDirectory: String
     package var total: Resources
     package var node: NodeID
-    /// By which rules of scheduling find it.
+    /// By which rules of scheduling find it: those it was given, and those that every node has.
     package var labels: [String: String]
     /// Folder of the executables that workers are started from; nodes of one user may share it.
     package var programDirectory: String
@@ -48,19 +50,26 @@ package struct NodeConfiguration: Sendable {
         self.spillDirectory = spillDirectory ?? "\(runtimeDirectory)/\(node.short).spill"
         (self.head, self.place, self.runtimeDirectory, self.logDirectory) = (head, place, runtimeDirectory, logDirectory)
         (self.programDirectory, self.hashNotes) = (programDirectory, hashNotes)
-        (self.total, self.node, self.labels, self.workerMemory, self.prestart) = (total, node, labels, workerMemory, prestart)
+        (self.total, self.node, self.workerMemory, self.prestart) = (total, node, workerMemory, prestart)
+        self.labels = NodeLabel.all(labels, of: node, on: Machine.name)
     }
 
-    /// Three tenths of the machine's memory (Ray's share too). Pages are used only when objects are in them.
-    private static var machineStoreBytes: Int { sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)) / 10 * 3 }
+    /// Three tenths of the memory (Ray's share too). Pages are used only when objects are in them.
+    private static var machineStoreBytes: Int { Int(MachineShare.current.memory / 10 * 3) }
 
-    /// What this machine has: its processors, its GPUs that are visible, and its memory in bytes.
+    /// What of its machine this process may use: processors, GPUs that are visible, and half of the memory in bytes.
     package static func machineResources() -> Resources {
-        let processors = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-        let memory = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+        let share = MachineShare.current
         return Resources([
-            Resources.cpu: ResourceAmount(units: Int64(processors) * 10_000), Resources.gpu: ResourceAmount(units: Int64(VisibleGPUs.count) * 10_000),
-            Resources.memory: ResourceAmount(units: Int64(memory) / 2 * 10_000),
+            Resources.cpu: ResourceAmount(units: Int64(share.processors) * 10_000), Resources.gpu: ResourceAmount(units: Int64(VisibleGPUs.count) * 10_000),
+            Resources.memory: ResourceAmount(units: share.memory / 2 * 10_000),
         ])
     }
+}
+
+extension MachineShare {
+    /// Of this process, at its start.
+    fileprivate static let current = MachineShare(
+        online: sysconf(Int32(_SC_NPROCESSORS_ONLN)), memory: Int64(sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))),
+        read: KernelFile.read)
 }

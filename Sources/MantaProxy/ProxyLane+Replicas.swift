@@ -68,7 +68,7 @@ extension ProxyLane: TransportDelegate {
         switch error.code {
         case .timeout: .failure(504, code: "timeout", message: "the backend did not answer in time")
         case .overloaded, .cancelled: .unavailable("the replica did not take the request; try again")
-        case .actorDied, .unavailable, .notFound, .workerCrashed: .replicaDied
+        case .actorDied, .actorUnavailable, .unavailable, .notFound, .workerCrashed: .replicaDied
         default: .failure(500, code: "backendFailed", message: "the backend failed")
         }
     }

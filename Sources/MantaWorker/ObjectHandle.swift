@@ -97,6 +97,8 @@ package final class ObjectHandle: Sendable {
         /// Where the value was last read on this machine, when that is not where it lies first.
         nonisolated(unsafe) var copy: StoredPlace?
         nonisolated(unsafe) var nextToken: UInt64 = 0
+        /// Where user code threw what the object failed with.
+        nonisolated(unsafe) var report: TaskError?
     }
 
     private struct Waiter {
@@ -216,12 +218,19 @@ package final class ObjectHandle: Sendable {
     /// Sets the place of the value; does nothing when the handle is settled already.
     package func fulfill(_ place: StoredPlace) { settle(.stored(place)) }
 
-    /// Sets the failure; does nothing when the handle is settled already.
-    package func fail(_ error: any Error) { settle(.failed(error)) }
+    /// Sets the failure, and where user code threw it; does nothing when the handle is settled already.
+    package func fail(_ error: any Error, _ report: TaskError? = nil) { settle(.failed(error), report) }
 
-    func settle(_ outcome: Outcome) {
+    /// Where user code threw what the object failed with; nil when it did not, or is not known.
+    package var report: TaskError? { state.withLock { $0.queue?.report } }
+
+    func settle(_ outcome: Outcome, _ report: TaskError? = nil) {
         let waiters = state.withLock { state -> [Waiter] in
             guard state.outcome == nil else { return [] }
+            if let report {
+                state.queue = state.queue ?? Queue()
+                state.queue?.report = report
+            }
             state.outcome = outcome
             if case .failed = outcome { hasFailed.store(true, ordering: .relaxed) }
             hasOutcome.store(true, ordering: .releasing)

@@ -37,12 +37,18 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         package var streamItems: Int
         /// Where processes of other machines reach this one; nil: they do not.
         package var port: ReservedPort?
+        /// What a driver shows on its standard error.
+        package var logToDriver: LogToDriver
+        /// Of a worker's node; a driver learns them from the head.
+        package var nodeLabels: [String: String]
 
         package init(
             role: ProcessRole, head: String, node: String? = nil, nodeID: NodeID? = nil, runtimeDirectory: String, program: Program, namespace: String,
             job: JobID = .random(), process: ProcessID = .random(), lineageBytes: Int = Limits.lineageBytes, memoryRetries: Int? = nil,
-            streamItems: Int = Limits.streamItems, port: ReservedPort? = nil
+            streamItems: Int = Limits.streamItems, port: ReservedPort? = nil, logToDriver: LogToDriver = .everything,
+            nodeLabels: [String: String] = [:]
         ) {
+            (self.logToDriver, self.nodeLabels) = (logToDriver, nodeLabels)
             (self.lineageBytes, self.memoryRetries, self.streamItems, self.port) = (lineageBytes, memoryRetries, streamItems, port)
             (self.role, self.head, self.node, self.nodeID, self.runtimeDirectory) = (role, head, node, nodeID, runtimeDirectory)
             (self.program, self.namespace, self.job, self.process) = (program, namespace, job, process)
@@ -82,6 +88,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         var job: JobID?
         /// The node is on this machine, and so is its store.
         var hasStore = false
+        var labels: [String: String] = [:]
         var aliases: [ActorID: ActorID] = [:]
     }
 
@@ -91,7 +98,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         listening = ListeningPlace(path: "\(configuration.runtimeDirectory)/\(configuration.process.short).sock", port: configuration.port)
         address = ProcessAddress(process: configuration.process, endpoint: listening.endpoint.text)
         owner = Owner(loop: loop, process: configuration.process)
-        place.withLock { ($0.node, $0.hasStore) = (configuration.nodeID, configuration.nodeID != nil) }
+        place.withLock { ($0.node, $0.hasStore, $0.labels) = (configuration.nodeID, configuration.nodeID != nil, configuration.nodeLabels) }
         owner.runtime = self
     }
 
@@ -99,6 +106,8 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     /// What code belongs to that has left the task or call which started it.
     private var ownJob: JobID { configuration.role == .driver ? configuration.job : place.withLock { $0.job } ?? configuration.job }
     package var node: NodeID? { place.withLock { $0.node } }
+    package var nodeLabels: [String: String] { place.withLock { $0.labels } }
+    package var clusterAddress: String { configuration.head }
     package var namespace: String { configuration.namespace }
     package var process: ProcessID { address.process }
 
@@ -106,7 +115,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     var hasStore: Bool { place.withLock { $0.hasStore } }
 
     func setNode(_ node: NodeSummary) {
-        place.withLock { ($0.node, $0.hasStore) = (node.id, Machine.isHere(host: node.host, endpoint: node.endpoint)) }
+        place.withLock { ($0.node, $0.hasStore, $0.labels) = (node.id, Machine.isHere(host: node.host, endpoint: node.endpoint), node.labels ?? [:]) }
     }
 
     /// A task or actor of this job is about to run here.
@@ -221,7 +230,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         actor: ActorID, function: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int, terms: CallTerms? = nil
     ) -> [ObjectHandle] {
         let submission = makeSubmission(
-            .method(actor: resolved(actor), index: method, terms: terms), function: function, methodName: methodName, storing(arguments), resultCount)
+            .method(actor: resolved(actor), index: method, terms: terms), function: terms?.name ?? function, methodName: methodName, storing(arguments), resultCount)
         post(.call(submission))
         return submission.results
     }
@@ -289,11 +298,14 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         return handle
     }
 
-    package func createActor(type: String, initializer: UInt32, arguments: [ArgumentSource], options: ActorOptions) -> ActorID {
+    package func createActor(
+        type: String, initializer: UInt32, arguments: [ArgumentSource], options: ActorOptions
+    ) throws(MantaError) -> ActorID {
         let id = ActorID.random()
         let context = TaskContext.current
         let scheduling = options.scheduling ?? context?.group.map { Scheduling(rule: .standard, group: $0) }
         let group = scheduling?.group
+        if let complaint = group?.complaint(about: options.resources) { throw MantaError(.invalidArgument, "\(type): \(complaint)") }
         var program = options.program ?? configuration.program
         // It may outlive this version of its program, and then runs whichever there is.
         if options.lifetime == .detached { program.hash = nil }
@@ -301,11 +313,13 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
             id: id, job: context?.job ?? ownJob, program: program, type: type, initializer: initializer,
             arguments: [], name: options.name, namespace: options.namespace ?? namespace, lifetime: options.lifetime,
             resources: group?.demand(for: options.resources) ?? options.resources,
-            placementResources: group?.demand(for: options.placementResources) ?? options.placementResources, maxRestarts: options.maxRestarts,
+            // In a group it is placed by what it holds alone: its bundles may have no CPU at all.
+            placementResources: group?.demand(for: options.resources) ?? options.placementResources, maxRestarts: options.maxRestarts,
             maxConcurrency: options.maxConcurrency, owner: address, maxTaskRetries: options.maxTaskRetries == 0 ? nil : options.maxTaskRetries,
             concurrencyGroups: options.concurrencyGroups.isEmpty ? nil : options.concurrencyGroups, scheduling: scheduling,
             isolation: options.isolation == .shared ? .shared : nil,
-            snapshots: options.snapshots == .everyCall ? nil : options.snapshots)
+            snapshots: options.snapshots == .everyCall ? nil : options.snapshots, maxPendingCalls: options.maxPendingCalls,
+            ordersCalls: options.ordersCalls ? nil : false)
         // The values of a detached actor travel to the head.
         let arguments = options.lifetime == .detached ? arguments : storing(arguments)
         post(.create(ActorCreation(specification: specification, arguments: arguments, getIfExists: options.getIfExists)))
@@ -333,10 +347,9 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     }
 
     package func terminate(actor: ActorID) async throws {
-        let function = "actor \(actor.short).\(CallActor.terminate)"
-        let handles = call(actor: actor, function: function, method: .max, methodName: CallActor.terminate, arguments: [], resultCount: 1)
+        let end = callReserved(CallActor.terminate, of: actor)
         do {
-            _ = try await handles[0].bytes()
+            _ = try await end.bytes()
         } catch let error as MantaError where error.code == .actorDied {
             // Its end may come before its answer.
         }
@@ -434,7 +447,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     package func failureWasUnseen(_ id: ObjectID, owner: ProcessAddress, _ error: any Error) {
         guard owner.process == address.process else { return }
         // What somebody asked for is no news, and the death of an actor is told by its node.
-        if let error = error as? MantaError, [.cancelled, .notConnected, .actorDied].contains(error.code) { return }
+        if let error = error as? MantaError, [.cancelled, .notConnected, .actorDied, .actorUnavailable, .placementGroupRemoved].contains(error.code) { return }
         post(.unseenFailure(id, error))
     }
 

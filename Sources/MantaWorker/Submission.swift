@@ -21,11 +21,14 @@ package final class TaskOptions: Sendable {
     package let isStream: Bool
     /// Nil is anywhere, in a group that is captured too.
     package let scheduling: Scheduling?
+    /// How many tasks like it one worker process runs before it ends; nil is without limit.
+    package let maxCalls: Int?
 
     package init(
         resources: Resources = .oneCPU, retries: Int = 3, retryOn: RetryCondition = .never, timeout: Duration? = nil, name: String? = nil,
-        scheduling: Scheduling? = nil, isStream: Bool = false
+        scheduling: Scheduling? = nil, isStream: Bool = false, maxCalls: Int? = nil
     ) {
+        self.maxCalls = maxCalls
         (self.resources, self.retries, self.retryOn, self.timeout, self.name) = (resources, retries, retryOn, timeout, name)
         (self.scheduling, self.isStream) = (scheduling, isStream)
     }
@@ -34,7 +37,7 @@ package final class TaskOptions: Sendable {
     package func with(scheduling: Scheduling? = nil, isStream: Bool? = nil) -> TaskOptions {
         TaskOptions(
             resources: resources, retries: retries, retryOn: retryOn, timeout: timeout, name: name, scheduling: scheduling ?? self.scheduling,
-            isStream: isStream ?? self.isStream)
+            isStream: isStream ?? self.isStream, maxCalls: maxCalls)
     }
 }
 
@@ -47,11 +50,15 @@ package final class CallTerms: Sendable {
     package let retryOn: RetryCondition?
     /// The concurrency group to run it in.
     package let group: String?
+    /// What people see instead of the method's name.
+    package let name: String?
     /// It delivers its results one after the other.
     package let isStream: Bool
 
-    package init(timeout: Duration? = nil, retries: Int? = nil, retryOn: RetryCondition? = nil, group: String? = nil, isStream: Bool = false) {
-        (self.timeout, self.retries, self.retryOn, self.group, self.isStream) = (timeout, retries, retryOn, group, isStream)
+    package init(
+        timeout: Duration? = nil, retries: Int? = nil, retryOn: RetryCondition? = nil, group: String? = nil, name: String? = nil, isStream: Bool = false
+    ) {
+        (self.timeout, self.retries, self.retryOn, self.group, self.name, self.isStream) = (timeout, retries, retryOn, group, name, isStream)
     }
 }
 
@@ -83,6 +90,10 @@ package struct ActorOptions: Sendable, Hashable {
     package var concurrencyGroups: [String: Int]
     package var isolation: ActorIsolation
     package var snapshots: SnapshotPolicy
+    /// Calls of one process that may be without an end at a time; nil is without limit.
+    package var maxPendingCalls: Int?
+    /// Whether a call whose arguments are missing holds up those behind it.
+    package var ordersCalls: Bool
     /// When the name is taken by an actor of this type, that one is meant and none is made.
     package var getIfExists: Bool
     /// The executable that holds the type, when it is not this one.
@@ -94,8 +105,9 @@ package struct ActorOptions: Sendable, Hashable {
         name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime = .job, resources: Resources = Resources(),
         placementResources: Resources = Resources([Resources.cpu: 1]), maxRestarts: Int = 0, maxTaskRetries: Int = 0, maxConcurrency: Int = 1,
         concurrencyGroups: [String: Int] = [:], isolation: ActorIsolation = .process, snapshots: SnapshotPolicy = .everyCall, getIfExists: Bool = false, program: Program? = nil,
-        scheduling: Scheduling? = nil
+        scheduling: Scheduling? = nil, maxPendingCalls: Int? = nil, ordersCalls: Bool = true
     ) {
+        (self.maxPendingCalls, self.ordersCalls) = (maxPendingCalls, ordersCalls)
         (self.name, self.namespace, self.lifetime, self.resources) = (name, namespace, lifetime, resources)
         (self.placementResources, self.maxRestarts, self.maxConcurrency) = (placementResources, maxRestarts, maxConcurrency)
         (self.maxTaskRetries, self.concurrencyGroups) = (maxTaskRetries, concurrencyGroups)
@@ -122,6 +134,10 @@ package protocol RuntimeInterface: AnyObject, Sendable {
     var job: JobID { get }
     /// The node this process is on, when it knows.
     var node: NodeID? { get }
+    /// The labels of that node.
+    var nodeLabels: [String: String] { get }
+    /// The head's endpoint, with which other programs join.
+    var clusterAddress: String { get }
     /// This process.
     var process: ProcessID { get }
     /// Where named actors are made and looked up when no other namespace is given.
@@ -129,8 +145,8 @@ package protocol RuntimeInterface: AnyObject, Sendable {
 
     func submit(function: String, arguments: [ArgumentSource], resultCount: Int, options: TaskOptions) -> [ObjectHandle]
     func put(_ value: EncodedValue) -> ObjectHandle
-    /// The identifier holds from now on; a failure shows in every call to the actor.
-    func createActor(type: String, initializer: UInt32, arguments: [ArgumentSource], options: ActorOptions) -> ActorID
+    /// The identifier holds from now on; a later failure shows in every call to the actor. Throws `invalidArgument` when the group that is captured cannot hold it.
+    func createActor(type: String, initializer: UInt32, arguments: [ArgumentSource], options: ActorOptions) throws(MantaError) -> ActorID
     /// What keeps an actor that was made with these options alive; nil when it lives by itself.
     func hold(on actor: ActorID, _ options: ActorOptions) -> ActorHold?
     /// The hold on an actor whose handle came in a value, as a reference of its lifeline.
@@ -157,8 +173,12 @@ package protocol RuntimeInterface: AnyObject, Sendable {
     func whenReady(_ id: PlacementGroupID, value: [UInt8]) -> ObjectHandle
     /// Returns when the actor is dead for good; with `mayRestart`, when its process is told to end.
     func kill(actor: ActorID, mayRestart: Bool) async throws
+    /// A handle that is settled when the actor is made, behind the calls that came before, or fails as they do.
+    func ready(actor: ActorID) -> ObjectHandle
     /// Returns when the actor has ended the calls that came before, and itself.
     func terminate(actor: ActorID) async throws
+    /// Asks the actor to end when the calls that came before have, and itself; does not wait.
+    func exit(actor: ActorID)
     /// Asks that the task of this object be cancelled; the object then fails with `cancelled`, unless it was ready first.
     func cancel(_ handle: ObjectHandle, _ cancellation: Cancellation)
     /// Returns when the task has been told; throws `invalidArgument` when it cannot be cancelled in this way.

@@ -5,6 +5,13 @@
 
 package import MantaModel
 
+/// What an actor is called, for all of its calls.
+final class ActorNameplate: Sendable {
+    let type: String
+    let name: String?
+    init(_ specification: ActorSpecification) { (type, name) = (specification.type, specification.name) }
+}
+
 package final class TaskContext: Sendable {
     @TaskLocal package static var current: TaskContext?
 
@@ -13,6 +20,11 @@ package final class TaskContext: Sendable {
     package let node: NodeID
     /// The actor whose method runs, if it is one.
     package let actor: ActorID?
+    private let nameplate: ActorNameplate?
+    package var actorType: String? { nameplate?.type }
+    package var actorName: String? { nameplate?.name }
+    /// The task or call that submitted it.
+    package let parent: TaskID?
     /// `Module.Type.function(label:)`, or `Module.Type.method(label:)` of an actor.
     package let function: String
     /// What its options call it.
@@ -48,19 +60,19 @@ package final class TaskContext: Sendable {
     ) {
         self.init(
             job: job, task: task, node: node, actor: actor, function: function, name: name, attempt: attempt, restarts: restarts, deadline: nil, group: group, runsAlone: false,
-            resources: resources, gpus: gpus, route: nil,
+            resources: resources, gpus: gpus, nameplate: nil, parent: nil, route: nil,
             willBlock: willBlock, didUnblock: didUnblock)
     }
 
     init(
         job: JobID, task: TaskID, node: NodeID, actor: ActorID?, function: String, name: String? = nil, attempt: Int, restarts: Int = 0, deadline: Instant?,
-        group: GroupMembership?, runsAlone: Bool, resources: Resources, gpus: [String], route: ReplyRoute?,
+        group: GroupMembership?, runsAlone: Bool, resources: Resources, gpus: [String], nameplate: ActorNameplate?, parent: TaskID?, route: ReplyRoute?,
         willBlock: @escaping @Sendable () -> Void,
         didUnblock: @escaping @Sendable () async throws -> Void
     ) {
         (self.job, self.task, self.node, self.actor) = (job, task, node, actor)
         (self.function, self.name, self.attempt, self.deadline, self.group) = (function, name, attempt, deadline, group)
-        self.restarts = restarts
+        (self.restarts, self.nameplate, self.parent) = (restarts, nameplate, parent)
         (self.runsAlone, self.resources, self.gpus, self.route) = (runsAlone, resources, gpus, route)
         (self.willBlock, self.didUnblock) = (willBlock, didUnblock)
     }

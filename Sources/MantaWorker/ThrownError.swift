@@ -3,6 +3,8 @@
 // The thrown value goes along when its type is `Codable`, and comes out as the same type where that type can be found by name; any other comes out as
 // `TaskError`, with the type's name and the value's description. A `TaskError` that passes through a further task stays what it was.
 
+import Glibc
+import MantaLoop
 package import MantaModel
 import MantaWire
 
@@ -16,22 +18,32 @@ package struct ThrownError: Sendable {
     var task: TaskID
     var node: NodeID
     var attempt: Int
+    var actor: ActorID?
+    /// Nil where it is not known, as for an error of no task.
+    var pid: Int32?
+    var host: String?
 
     /// Texts longer than this are cut: an error is not a way to move data.
     private static let textLimit = 16 * 1024
 
-    package init(_ error: any Error, function: String, task: TaskID, node: NodeID, attempt: Int) {
+    package init(_ error: any Error, function: String, task: TaskID, node: NodeID, attempt: Int, actor: ActorID? = nil) {
+        self.init(error, TaskError(typeName: "", message: "", function: function, task: task, node: node, attempt: attempt, actor: actor, pid: getpid(), host: Machine.name))
+    }
+
+    /// What was thrown where the report says.
+    init(_ error: any Error, _ report: TaskError) {
         typeName = String(reflecting: type(of: error))
         message = String(String(describing: error).prefix(Self.textLimit))
         mangledName = _mangledTypeName(type(of: error)) ?? ""
         if let codable = error as? any Encodable, error is any Decodable { value = try? ValueEncoder.bytes(codable) }
-        (self.function, self.task, self.node, self.attempt) = (function, task, node, attempt)
+        (function, task, node, attempt) = (report.function, report.task, report.node, report.attempt)
+        (actor, pid, host) = (report.actor, report.pid, report.host)
     }
 
     /// The bytes that travel.
     package var encoded: [UInt8] {
         var writer = MessagePackWriter()
-        writer.writeArrayHeader(8)
+        writer.writeArrayHeader(11)
         writer.write(typeName)
         writer.write(message)
         writer.write(mangledName)
@@ -40,6 +52,9 @@ package struct ThrownError: Sendable {
         writer.write(task)
         writer.write(node)
         writer.write(attempt)
+        if let actor { writer.write(actor) } else { writer.writeNil() }
+        if let pid { writer.write(Int(pid)) } else { writer.writeNil() }
+        if let host { writer.write(host) } else { writer.writeNil() }
         return writer.bytes
     }
 
@@ -55,14 +70,28 @@ package struct ThrownError: Sendable {
         do { return try read(bytes).error } catch { return error }
     }
 
+    /// And where it was thrown; nil when the bytes are not what `encoded` writes, or nobody knows.
+    package static func reported(_ bytes: [UInt8]) -> (error: any Error, report: TaskError?) {
+        do {
+            let thrown = try read(bytes)
+            return (thrown.error, thrown.function.isEmpty ? nil : thrown.report)
+        } catch { return (error, nil) }
+    }
+
     private static func read(_ bytes: [UInt8]) throws(MantaError) -> ThrownError {
         var reader = MessagePackReader(bytes)
-        try reader.readArrayHeader(of: 8)
+        let count = try reader.readArrayHeader(atLeast: 8)
         let (typeName, message, mangledName) = (try reader.readString(), try reader.readString(), try reader.readString())
         let value: [UInt8]? = reader.readNilIfNext() ? nil : try reader.readBinary()
-        return ThrownError(
-            typeName: typeName, message: message, mangledName: mangledName, value: value, function: try reader.readString(),
-            task: try reader.readIdentifier(), node: try reader.readIdentifier(), attempt: try reader.readInt())
+        let (function, task, node): (String, TaskID, NodeID) = (try reader.readString(), try reader.readIdentifier(), try reader.readIdentifier())
+        let attempt = try reader.readInt()
+        var thrown = ThrownError(
+            typeName: typeName, message: message, mangledName: mangledName, value: value, function: function, task: task, node: node, attempt: attempt)
+        guard count >= 11 else { return thrown }
+        thrown.actor = reader.readNilIfNext() ? nil : try reader.readIdentifier()
+        thrown.pid = reader.readNilIfNext() ? nil : Int32(truncatingIfNeeded: try reader.readInt())
+        thrown.host = reader.readNilIfNext() ? nil : try reader.readString()
+        return thrown
     }
 
     private init(typeName: String, message: String, mangledName: String, value: [UInt8]?, function: String, task: TaskID, node: NodeID, attempt: Int) {
@@ -70,10 +99,15 @@ package struct ThrownError: Sendable {
         (self.function, self.task, self.node, self.attempt) = (function, task, node, attempt)
     }
 
+    private var report: TaskError {
+        TaskError(
+            typeName: typeName, message: message, function: function, task: task, node: node, attempt: attempt, actor: actor, pid: pid, host: host)
+    }
+
     private var error: any Error {
         if let value, let type = _typeByName(mangledName) as? any (Error & Decodable).Type, let original = try? ValueDecoder.decode(type, from: value) {
             return original
         }
-        return TaskError(typeName: typeName, message: message, function: function, task: task, node: node, attempt: attempt)
+        return report
     }
 }

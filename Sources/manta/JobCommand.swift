@@ -26,6 +26,7 @@ struct JobCommand: AsyncParsableCommand {
         @Option(help: "The job's id; a new one by default.") var id: String?
         @Option(help: "CPUs held while it runs; none by default.") var cpus: Double?
         @Option(help: "GPUs held while it runs.") var gpus: Double?
+        @Option(help: "Memory held while it runs, as 2000000000, 500M or 4G.") var memory: ByteAmount?
         @Option(help: "Custom resources held while it runs: name=amount,name=amount.") var resources: String?
         @Option(help: "The working directory on the node.") var directory: String?
         @Flag(help: "Show what it prints until it ends; the exit status is 1 when it fails.") var follow = false
@@ -44,6 +45,7 @@ struct JobCommand: AsyncParsableCommand {
             var demand = Resources()
             if let cpus { demand[Resources.cpu] = ResourceAmount(cpus) }
             if let gpus { demand[Resources.gpu] = ResourceAmount(gpus) }
+            if let memory { demand[Resources.memory] = ResourceAmount(Double(memory.bytes)) }
             for (name, amount) in try parseResources(resources ?? "") { demand[name] = ResourceAmount(amount) }
             var words = command
             // A path is meant from here, wherever the node's own directory is.

@@ -31,11 +31,14 @@ struct StartCommand: AsyncParsableCommand {
     @Option(help: "The head's port.") var port: UInt16 = Folders.defaultHeadPort
     @Option(help: "The port of the admin API and the dashboard.") var adminPort: UInt16 = Folders.defaultAdminPort
     @Option(help: "The port of the HTTP proxy. With --address a proxy is started only when this is given.") var httpPort: UInt16?
-    @Option(help: "CPUs that remote code may hold on this node; this machine's by default.") var cpus: Double?
+    @Option(help: "CPUs that remote code may hold on this node; those of this machine, or of its container, by default.") var cpus: Double?
     @Option(help: "GPUs of this node; those of this machine by default.") var gpus: Double?
+    @Option(help: "Memory that tasks and actors may ask for, as 2000000000, 500M or 4G; half of what this machine has by default.") var memory: ByteAmount?
     @Option(help: "Custom resources of this node: name=amount,name=amount.") var resources: String?
     @Option(help: "Labels of this node, by which scheduling finds it: key=value,key=value.") var labels: String?
     @Option(help: "Bytes of this node's object store, as 2000000000, 500M or 4G; three tenths of the machine's memory by default.") var storeMemory: ByteAmount?
+    @Option(help: "Bytes that the workers of this node may hold together; beyond that the one that holds most is ended. What the machine has by default.")
+    var workerMemory: ByteAmount?
     @Option(help: "Folder for objects that do not fit the object store; beside the sockets by default; off: none leaves memory.") var spillDirectory: String?
     @Option(help: "Folder of durable files and logs; ~/.local/state/manta/<port> by default.") var directory: String?
     @Flag(help: "Stay until Ctrl-C, start again what dies, and stop everything at the end.") var block = false
@@ -83,6 +86,8 @@ struct StartCommand: AsyncParsableCommand {
         if let host { variables[Variable.host] = host }
         if let cpus { variables[Variable.cpus] = "\(cpus)" }
         if let gpus { variables[Variable.gpus] = "\(gpus)" }
+        if let memory { variables[Variable.memory] = "\(memory.bytes)" }
+        if let workerMemory { variables[Variable.workerMemory] = "\(workerMemory.bytes)" }
         if let resources { variables[Variable.resources] = resources }
         if let labels { variables[Variable.labels] = labels }
         if let storeMemory { variables[Variable.storeMemory] = "\(storeMemory.bytes)" }

@@ -36,6 +36,16 @@ extension SharedClusterTests {
         try await Manta.kill(second)
     }
 
+    @Test func anActorEndsItselfBehindTheCallsThatCameBefore() async throws {
+        let leaver = Leaver.options(maxRestarts: -1).remote(board, "leaver")
+        let refused = await #expect(throws: MantaError.self) { try await leaver.terminateMyself(leaver).value }
+        #expect(refused?.code == .conflict && refused?.message.contains("exitActor") == true, "\(String(describing: refused))")
+        #expect(try await leaver.leave().value == 1, "the call that asks for it answers")
+        try await eventually("its goodbye", within: .seconds(30)) { try await board.count("goodbye leaver").value == 1 }
+        await expectCode(.actorDied, of: leaver.leave())
+        #expect(throws: MantaError.self) { try Manta.exitActor() }
+    }
+
     @Test func ACTOR_051_aKillThatAllowsARestartKeepsTheName() async throws {
         let tally = Tally.options(name: "lasting", maxRestarts: 1).remote()
         #expect(try await tally.next().value == 1)
@@ -232,6 +242,25 @@ extension SharedClusterTests {
         for number in 0..<10 { #expect(try await queue.take() == number) }
         try await putter.value
         #expect(try await queue.isEmpty)
+        try await queue.end()
+    }
+
+    @Test func whoWaitsBehindOneThatGivesUpIsServed() async throws {
+        let queue = try DistributedQueue<Int>(capacity: 2)
+        try await queue.put(0)
+        let large = Task { try await queue.put(all: [1, 2]) }
+        // Until it stands in the line, others still find room.
+        try await eventually("the end of the line behind it", within: .seconds(30)) {
+            if (try? await queue.put(9, timeout: .zero)) == nil { return true }
+            _ = try await queue.take()
+            return false
+        }
+        let small = Task { try await queue.put(3) }
+        large.cancel()
+        try await small.value
+        await #expect(throws: (any Error).self) { try await large.value }
+        _ = try await queue.take()
+        #expect(try await queue.take() == 3)
         try await queue.end()
     }
 

@@ -12,6 +12,9 @@ import Testing
 
 @Remote(retries: 0) func goOn(_ member: RingMember.Handle, _ left: Int) async throws -> Int { try await member.goAround(left, true).value }
 
+/// An actor that holds a CPU, of the group that this task runs in.
+@Remote func makeCounterWithCPU() async throws -> Int { try await Counter.options(cpus: 1).remote().increment().value }
+
 /// One of several that call each other in turn and wait.
 @RemoteActor(maxConcurrency: 1) actor RingMember {
     private var next: RingMember.Handle?
@@ -64,6 +67,10 @@ extension SharedClusterTests {
             (echoInt.options(memory: -5).remote(1), "\"memory\""), (echoInt.options(resources: ["": 1]).remote(1), "empty name"),
             (echoInt.options(resources: ["CPU": 1]).remote(1), "use the parameter cpus"), (echoInt.options(retries: -2).remote(1), "retries is -2"),
             (echoInt.options(timeout: .zero).remote(1), "timeout"),
+            (echoInt.options(resources: ["a,b": 1]).remote(1), "comma"), (echoInt.options(resources: ["a=b": 1]).remote(1), "comma"),
+            (echoInt.options(scheduling: .labels(["zone": .in([])])).remote(1), "\"zone\" must be in no values"),
+            (echoInt.options(scheduling: .labels([:], preferring: ["": .exists])).remote(1), "empty name"),
+            (echoInt.options(scheduling: .labels([:])).remote(1), "no conditions"),
         ]
         for (reference, part) in cases {
             let error = await refusal(of: reference)
@@ -82,9 +89,25 @@ extension SharedClusterTests {
             let error = await refusal(of: actor.increment())
             #expect(error?.code == .invalidArgument && error?.message.contains(part) == true, "\(part): \(String(describing: error))")
         }
+        let labelled = await refusal(of: Counter.options(scheduling: .labels(["zone": .notIn([])])).remote().increment())
+        #expect(labelled?.message.contains("\"zone\" must not be in no values") == true, "\(String(describing: labelled))")
         let counter = Counter.remote()
         let unknown = await #expect(throws: MantaError.self) { try await counter.increment.options(concurrencyGroup: "none")(by: 1).value }
         #expect(unknown?.message.contains("has no concurrency group \"none\"") == true, "\(String(describing: unknown))")
+    }
+
+    @Test func anActorThatItsGroupCannotHoldIsRefusedAndOneThatNeedsNothingLivesInABundleWithoutCPUs() async throws {
+        let group = try await Manta.placementGroup([["disk": 1]])
+        let resident = Counter.options(scheduling: .group(group)).remote()
+        #expect(try await resident.increment().value == 1)
+        let error = await refusal(of: Counter.options(cpus: 1, scheduling: .group(group, bundle: 0)).remote().increment())
+        #expect(error?.code == .invalidArgument && error?.message.contains("it needs CPU 1") == true, "\(String(describing: error))")
+        let inside = makeCounterWithCPU.options(cpus: 0, scheduling: .group(group, capturesChildren: true)).remote()
+        let captured = await #expect(throws: MantaError.self) { try await inside.value }
+        #expect(captured?.code == .invalidArgument && captured?.message.contains("it needs CPU 1") == true, "\(String(describing: captured))")
+        try await group.remove()
+        let gone = await #expect(throws: MantaError.self) { while true { _ = try await resident.increment().value } }
+        #expect(gone?.code == .placementGroupRemoved, "\(String(describing: gone))")
     }
 
     @Test func aMethodThatDoesNotExistIsNamedWithThoseThatDo() async throws {

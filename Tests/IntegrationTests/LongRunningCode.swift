@@ -253,3 +253,16 @@ func untilCancelled(_ board: Board.Handle, _ name: String) async throws -> Int {
     for _ in 0..<count { sum += try await queue.take() }
     return sum
 }
+
+/// Ends itself.
+@RemoteActor actor Leaver: TerminationHandler {
+    private let board: Board.Handle
+    private let name: String
+    init(_ board: Board.Handle, _ name: String) { (self.board, self.name) = (board, name) }
+    func terminateMyself(_ me: Leaver.Handle) async throws { try await Manta.terminate(me) }
+    func leave() throws -> Int {
+        try Manta.exitActor()
+        return 1
+    }
+    func willTerminate() async { _ = try? await board.note("goodbye \(name)").value }
+}

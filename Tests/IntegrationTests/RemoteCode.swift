@@ -88,3 +88,19 @@ struct Opaque: Error {}
     }
     func all() -> [Int] { entries }
 }
+
+@Remote(scheduling: .spread, maxCalls: 2) func processOfTwo(_ ignored: Int) -> Int32 { getpid() }
+
+/// Tells who it is, and throws as itself.
+@RemoteActor(scheduling: .standard) actor Telling {
+    init() {}
+    func context() throws -> [String?] {
+        let context = try Manta.context
+        return [context.actorType, context.actorName, context.parent?.description, context.nodeLabels[NodeLabel.node], context.clusterAddress]
+    }
+    func breaks() throws -> Int { throw Trouble.broken(code: 5) }
+}
+
+@Remote func tellOfParents(_ telling: Telling.Handle) async throws -> [String?] {
+    [try Manta.context.task?.description] + (try await telling.context().value)
+}

@@ -50,7 +50,7 @@ extension SharedClusterTests {
         await expectCode(.actorDied, of: call)
         #expect(try await board.count("bounded").value == 3)
         let other = Patient.options(maxRestarts: -1).remote(board)
-        await expectCode(.actorDied, of: other.play.options(maxTaskRetries: 2, retryOn: .anyError)("shared", ["raise", "raise", "exit", "return"]))
+        await expectCode(.actorUnavailable, of: other.play.options(maxTaskRetries: 2, retryOn: .anyError)("shared", ["raise", "raise", "exit", "return"]))
         #expect(try await board.count("shared").value == 3)
     }
 
@@ -60,7 +60,7 @@ extension SharedClusterTests {
             let before = (0..<50).map { _ in tally.next() }
             for (number, call) in before.enumerated() { #expect(try await call.value == number + 1) }
             let crash = tally.next(crashing: true)
-            await expectCode(.actorDied, of: crash)
+            await expectCode(round == 0 ? .actorUnavailable : .actorDied, of: crash)
             if round == 0 { continue }
             for call in (0..<20).map({ _ in tally.next() }) { await expectCode(.actorDied, of: call) }
         }

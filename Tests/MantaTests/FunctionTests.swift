@@ -89,6 +89,16 @@ import Testing
         #expect(error?.function == "MantaTests.explode(_:)")
     }
 
+    @Test func `a reference tells where its error was thrown`() async throws {
+        let (typed, opaque, own) = (explode.remote(0), explode.remote(1), explode.remote(2))
+        await #expect(throws: ShopError.soldOut(item: "tea", left: 0)) { try await typed.value }
+        #expect(typed.failure?.function.hasSuffix("explode(_:)") == true && typed.failure?.typeName.hasSuffix("ShopError") == true)
+        let error = await #expect(throws: TaskError.self) { try await opaque.value }
+        #expect(error == opaque.failure && error?.message == "secret: xyz" && error?.pid != nil)
+        await #expect(throws: MantaError.self) { try await own.value }
+        #expect(own.failure == nil && square.remote(2).failure == nil)
+    }
+
     @Test func `the platform's errors pass as they are`() async throws {
         let error = await #expect(throws: MantaError.self) { try await explode.remote(2).value }
         #expect(error == MantaError(.conflict, "own words"))

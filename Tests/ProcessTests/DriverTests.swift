@@ -68,6 +68,15 @@ extension ProcessTests {
                 #expect(careless.errors.split(separator: "\n").count { $0.contains("nobody awaited its result") } == 1, "\(careless.errors)")
                 #expect(!careless.errors.contains("stumbleWatched"))
                 careless.signal(SIGKILL)
+                let told = try await platform.list("errors").count { $0["message"].string?.contains("Mishap") == true }
+                let silent = try BuiltProgram.Probe.start(["stumble"], environment: platform.environment.merging(["MANTA_LOG_TO_DRIVER": "0"]) { $1 })
+                try await eventually("the failures of a silent driver in the list", within: .seconds(30)) {
+                    try await platform.list("errors").count { $0["message"].string?.contains("Mishap") == true } > told
+                }
+                #expect(silent.errors.isEmpty, "\(silent.errors)")
+                silent.signal(SIGKILL)
+                let wrong = try await BuiltProgram.Probe.run(["stumble"], environment: platform.environment.merging(["MANTA_TASK_RETRIES": "abc"]) { $1 })
+                #expect(wrong.errors.contains("MANTA_TASK_RETRIES is \"abc\"; expected a whole number of -1 or more"), "\(wrong.errors)")
             }
         }
 

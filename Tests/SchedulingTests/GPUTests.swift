@@ -22,7 +22,7 @@ extension SchedulingTests {
     @Suite(.serialized) struct GPUTests {
         @Test func ACTOR_054_actorsHaveGPUsOfTheirOwn() async throws {
             try await TestCluster.run(nodes: [1]) { cluster, _ in
-                for _ in 0..<3 { try await cluster.addNode(cpus: 1, resources: "GPU=4") }
+                for _ in 0..<3 { try await cluster.addNode(cpus: 1, variables: ["MANTA_GPUS": "4"]) }
                 var users: [GPUUser.Handle] = []
                 var places: Set<[String]> = []
                 for _ in 0..<12 { users.append(GPUUser.options(gpus: 1).remote()) }
@@ -43,7 +43,7 @@ extension SchedulingTests {
 
         @Test func ACTOR_054_oneAfterTheOtherOnOneGPU() async throws {
             try await TestCluster.run(nodes: [1]) { cluster, _ in
-                try await cluster.addNode(cpus: 1, resources: "GPU=1")
+                try await cluster.addNode(cpus: 1, variables: ["MANTA_GPUS": "1"])
                 for _ in 0..<5 { #expect(try await GPUUser.options(gpus: 1).remote().place().value.last == "0") }
                 let halves = [GPUUser.options(gpus: 0.5).remote(), GPUUser.options(gpus: 0.5).remote()]
                 for half in halves { #expect(try await half.place().value.last == "0", "two share it") }
@@ -52,7 +52,7 @@ extension SchedulingTests {
 
         @Test func tasksSeeTheirGPUsAndNoOthers() async throws {
             try await TestCluster.run(nodes: [0]) { cluster, _ in
-                try await cluster.addNode(cpus: 4, resources: "GPU=2")
+                try await cluster.addNode(cpus: 4, variables: ["MANTA_GPUS": "2"])
                 #expect(try await visibleGPUs.remote().value == ["", ""])
                 #expect(try await visibleGPUs.options(gpus: 2).remote().value == ["0,1", "0,1"])
                 let seen = try await Manta.get((0..<20).map { _ in visibleGPUs.options(cpus: 0.1, gpus: 1).remote() })

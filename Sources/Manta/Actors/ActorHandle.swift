@@ -52,6 +52,11 @@ public struct _ActorReference: Hashable, Sendable {
         failure = error as? MantaError ?? MantaError(.invalidArgument, "the actor could not be created", cause: error)
     }
 
+    func readiness(on runtime: any RuntimeInterface) throws -> ObjectHandle {
+        if let failure { throw failure }
+        return runtime.ready(actor: id)
+    }
+
     /// For the macro: submits a call.
     public func _call(
         _ type: _ActorType, _ method: UInt32, _ options: CallOptions = CallOptions(), _ build: (inout _Arguments) throws -> Void
@@ -89,12 +94,13 @@ extension RemoteMethod {
     ///   - maxTaskRetries: how often it is made again when the actor died under it, or when it threw an error of `retryOn`; -1 is without end.
     ///   - retryOn: the errors that are worth another try.
     ///   - concurrencyGroup: the group of the actor to run it in.
+    ///   - name: what people see instead of the method's own name.
     public nonisolated func options(
-        timeout: Duration? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, concurrencyGroup: String? = nil
+        timeout: Duration? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, concurrencyGroup: String? = nil, name: String? = nil
     ) -> Self {
         var result = self
         result._options = _options.overridden(
-            by: CallOptions(timeout: timeout, maxTaskRetries: maxTaskRetries, retryOn: retryOn, concurrencyGroup: concurrencyGroup))
+            by: CallOptions(timeout: timeout, maxTaskRetries: maxTaskRetries, retryOn: retryOn, concurrencyGroup: concurrencyGroup, name: name))
         return result
     }
 }
@@ -127,9 +133,38 @@ extension Manta {
 
     /// Ends an actor for good, in peace: it ends the calls that came before, refuses those that come later, runs its `willTerminate()` if it is a
     /// `TerminationHandler`, and dies. Returns when it has; an actor that is dead already is no error.
+    ///
+    /// - Throws: `conflict` inside of a method of this very actor, which would wait for itself; see `exitActor`.
     public static func terminate(_ handle: some RemoteActorHandle) async throws {
         guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
+        if let context = TaskContext.current, context.actor == runtime.resolved(handle._actor.id) {
+            throw MantaError(
+                .conflict, "\(context.function) waits for the end of its own actor, which ends its calls first, this one too: use Manta.exitActor(), which does not wait")
+        }
         try await runtime.terminate(actor: handle._actor.id)
+    }
+
+    /// Ends the actor whose method runs, for good and in peace, as `terminate` does: it ends the calls that came before, this one too, refuses those that come
+    /// later, runs its `willTerminate()` if it is a `TerminationHandler`, and dies. Returns at once: the method goes on and answers as it would.
+    ///
+    /// - Throws: `conflict` outside of an actor's method or initializer.
+    public static func exitActor() throws {
+        guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
+        guard let actor = TaskContext.current?.actor else {
+            throw MantaError(.conflict, "exitActor() is called outside of an actor's method; end an actor from outside with Manta.terminate(handle)")
+        }
+        runtime.exit(actor: actor)
+    }
+
+    /// A reference that is there as soon as the actor lives, whatever calls wait at it; it fails as calls do when the actor cannot be made or is dead. Many
+    /// can be waited for at once: `try await Manta.wait(handles.map(Manta.ready), count: handles.count)`.
+    public static func ready(_ handle: some RemoteActorHandle) -> ObjectReference<Void> {
+        do {
+            guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
+            return ObjectReference(try handle._actor.readiness(on: runtime))
+        } catch {
+            return ObjectReference(.failed(error))
+        }
     }
 
     /// The identifier of a handle's actor, as operators see it.

@@ -154,7 +154,11 @@ public struct DistributedQueue<Element: Codable & Sendable>: Codable, Hashable, 
     /// Whoever waits under this number waits no longer.
     private func giveUp(_ number: UInt64) {
         if let index = takers.firstIndex(where: { $0.number == number }) { takers.remove(at: index).continuation.resume(returning: nil) }
-        if let index = putters.firstIndex(where: { $0.number == number }) { putters.remove(at: index).continuation.resume(returning: false) }
+        if let index = putters.firstIndex(where: { $0.number == number }) {
+            putters.remove(at: index).continuation.resume(returning: false)
+            // Those behind it may have waited for it alone.
+            admitPutters()
+        }
     }
 
     private func hasRoom(for count: Int) -> Bool { capacity == 0 || self.count() + count <= capacity }
@@ -174,11 +178,16 @@ public struct DistributedQueue<Element: Codable & Sendable>: Codable, Hashable, 
             elements.removeFirst(head)
             head = 0
         }
+        admitPutters()
+        return element
+    }
+
+    /// Takes what those in front have brought, as long as there is room.
+    private func admitPutters() {
         while let putter = putters.first, hasRoom(for: putter.elements.count) {
             putters.removeFirst()
             append(putter.elements)
             putter.continuation.resume(returning: true)
         }
-        return element
     }
 }

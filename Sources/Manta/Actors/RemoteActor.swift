@@ -68,7 +68,7 @@ extension RemoteActor {
     ///   - lifetime: at most until the job ends (default), or detached: until it is killed. An actor without a name ends sooner: when no
     ///     process has a handle of it and the calls made on its handles have ended. What a detached one's initializer is given may take 1 MiB
     ///     together, since the cluster keeps it for as long as the actor lives; with more, its calls throw `tooLarge`.
-    ///   - cpus: CPUs held for life. When no resource is given, 1 CPU is needed to place it and none is held.
+    ///   - cpus: CPUs held for life. When no resource is given, 1 CPU is needed to place it and none is held; in a placement group none is needed either.
     ///   - gpus: GPUs held for life; 0 by default.
     ///   - memory: bytes held for life.
     ///   - resources: amounts of custom resources held for life.
@@ -85,18 +85,22 @@ extension RemoteActor {
     ///   - getIfExists: take the living actor with this name if there is one.
     ///   - program: the executable that holds the type, when it is not this one.
     ///   - scheduling: which nodes may host it; see `Scheduling`.
+    ///   - maxPendingCalls: how many calls of one process to it may be without an end at a time; more fail at once with `overloaded`. Without limit by default.
+    ///   - ordersCalls: true by default: calls of one process are sent in the order they are made, and one whose arguments are not there holds up those behind
+    ///     it. When false, those pass it.
     public nonisolated static func options(
         name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime? = nil, cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil,
         resources: [String: Double]? = nil, maxRestarts: Int? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, maxConcurrency: Int? = nil,
         concurrencyGroups: [String: Int]? = nil, isolation: ActorIsolation? = nil, snapshots: SnapshotPolicy? = nil, getIfExists: Bool? = nil,
-        program: Program? = nil, scheduling: Scheduling? = nil
+        program: Program? = nil, scheduling: Scheduling? = nil, maxPendingCalls: Int? = nil, ordersCalls: Bool? = nil
     ) -> Factory {
         Factory(
             _options: _defaults.overridden(
                 by: ActorCreationOptions(
                     name: name, namespace: namespace, lifetime: lifetime, cpus: cpus, gpus: gpus, memory: memory, resources: resources,
                     maxRestarts: maxRestarts, maxTaskRetries: maxTaskRetries, retryOn: retryOn, maxConcurrency: maxConcurrency,
-                    concurrencyGroups: concurrencyGroups, isolation: isolation, snapshots: snapshots, getIfExists: getIfExists, program: program, scheduling: scheduling)))
+                    concurrencyGroups: concurrencyGroups, isolation: isolation, snapshots: snapshots, getIfExists: getIfExists, program: program, scheduling: scheduling,
+                    maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls)))
     }
 
     /// The living actor of this type with a name.
@@ -195,7 +199,7 @@ extension RemoteActorFactory {
             }
             var arguments = _Arguments(count: type.initializers[Int(initializer)].parameters.count)
             try build(&arguments)
-            let id = runtime.createActor(type: type.name, initializer: initializer, arguments: arguments.sources, options: options)
+            let id = try runtime.createActor(type: type.name, initializer: initializer, arguments: arguments.sources, options: options)
             return Actor.Handle(_actor: _ActorReference(id, hold: runtime.hold(on: id, options)))
         } catch {
             return Actor.Handle(_actor: _ActorReference(failed: error))

@@ -17,10 +17,13 @@ public import MantaModel
 ///   - timeout: how long it may take from its submission to its end, all tries together; without end by default. When it is over the reference fails with
 ///     `timeout` and what runs is cancelled. What the function submits has the same deadline, or an earlier one of its own.
 ///   - name: what people see instead of its own name.
+///   - scheduling: which nodes may run it; see `Scheduling`.
+///   - maxCalls: how many calls of functions like it one worker process runs at most before it ends, for code that leaks memory or keeps devices; without
+///     limit by default.
 @attached(peer, names: overloaded, prefixed(__Remote_))
 public macro Remote(
     cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil, resources: [String: Double]? = nil, retries: Int? = nil, retryOn: RetryCondition? = nil,
-    timeout: Duration? = nil, name: String? = nil
+    timeout: Duration? = nil, name: String? = nil, scheduling: Scheduling? = nil, maxCalls: Int? = nil
 ) = #externalMacro(module: "MantaMacros", type: "RemoteMacro")
 
 /// Makes an actor or a final class one that can live on the cluster: `Counter.remote(start: 10)` creates it there and returns a `Counter.Handle`, whose
@@ -34,7 +37,8 @@ public macro Remote(
 public macro RemoteActor(
     lifetime: ActorLifetime? = nil, cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil, resources: [String: Double]? = nil,
     maxRestarts: Int? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, maxConcurrency: Int? = nil,
-    concurrencyGroups: [String: Int]? = nil, isolation: ActorIsolation? = nil, snapshots: SnapshotPolicy? = nil
+    concurrencyGroups: [String: Int]? = nil, isolation: ActorIsolation? = nil, snapshots: SnapshotPolicy? = nil, scheduling: Scheduling? = nil,
+    maxPendingCalls: Int? = nil, ordersCalls: Bool? = nil
 ) = #externalMacro(module: "MantaMacros", type: "RemoteActorMacro")
 
 /// Says how calls of one method of a remote actor run, unless the caller says otherwise: `@RemoteMethod(concurrencyGroup: "io") func read() async -> Int`.
@@ -42,7 +46,7 @@ public macro RemoteActor(
 /// - Parameters: those of a method's `options(...)`, see there.
 @attached(peer)
 public macro RemoteMethod(
-    timeout: Duration? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, concurrencyGroup: String? = nil
+    timeout: Duration? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, concurrencyGroup: String? = nil, name: String? = nil
 ) = #externalMacro(module: "MantaMacros", type: "RemoteMethodMacro")
 
 /// Runs a closure on the cluster: `#remote(data, 5) { (xs: [Float], k: Float) in xs.reduce(0, +) * k }`.

@@ -11,6 +11,12 @@ extension Manta {
         public var job: JobID
         public var task: TaskID?
         public var actor: ActorID?
+        /// `Module.Type` of that actor.
+        public var actorType: String?
+        /// Its name, when it has one.
+        public var actorName: String?
+        /// The task or call that submitted the running one; nil when a driver did.
+        public var parent: TaskID?
         /// What people see the running task or call as: the name that its options say, else `Module.Type.function(label:)`.
         public var function: String?
         /// Which try of the task this is, from 1.
@@ -27,6 +33,10 @@ extension Manta {
         public var process: ProcessID
         /// The node, when the process is on one.
         public var node: NodeID?
+        /// The labels of that node.
+        public var nodeLabels: [String: String]
+        /// The head's endpoint, with which other programs join.
+        public var clusterAddress: String
         /// The placement group that what the code submits is put into; nil when none is captured.
         public var placementGroup: PlacementGroupID?
         /// The namespace of actors that are named without one.
@@ -41,10 +51,12 @@ extension Manta {
             guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
             let task = TaskContext.current
             return Context(
-                job: task?.job ?? runtime.job, task: task?.task, actor: task?.actor, function: task?.title, attempt: task?.attempt ?? 1,
+                job: task?.job ?? runtime.job, task: task?.task, actor: task?.actor, actorType: task?.actorType,
+                actorName: task?.actorName, parent: task?.parent, function: task?.title, attempt: task?.attempt ?? 1,
                 restarts: task?.restarts ?? 0,
                 timeLeft: task?.deadline.map { max(.zero, $0 - EventLoop.clock()) }, resources: task?.resources ?? Resources(), gpus: task?.gpus ?? [],
-                process: runtime.process, node: task?.node ?? runtime.node, placementGroup: task?.group?.group, namespace: runtime.namespace, pid: getpid())
+                process: runtime.process, node: task?.node ?? runtime.node, nodeLabels: runtime.nodeLabels,
+                clusterAddress: runtime.clusterAddress, placementGroup: task?.group?.group, namespace: runtime.namespace, pid: getpid())
         }
     }
 }

@@ -20,6 +20,7 @@ public struct FunctionOptions: Sendable {
         var timeout: Duration?
         var name: String?
         var scheduling: Scheduling?
+        var maxCalls: Int?
     }
 
     /// What was said, checked once: all calls with these options share it, and copy a reference.
@@ -34,12 +35,12 @@ public struct FunctionOptions: Sendable {
     /// See `@Remote` for what each means.
     public init(
         cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil, resources: [String: Double]? = nil, retries: Int? = nil,
-        retryOn: RetryCondition? = nil, timeout: Duration? = nil, name: String? = nil, scheduling: Scheduling? = nil
+        retryOn: RetryCondition? = nil, timeout: Duration? = nil, name: String? = nil, scheduling: Scheduling? = nil, maxCalls: Int? = nil
     ) {
         self.init(
             Said(
                 demand: ResourceDemand(cpus: cpus, gpus: gpus, memory: memory, resources: resources), retries: retries, retryOn: retryOn, timeout: timeout,
-                name: name, scheduling: scheduling))
+                name: name, scheduling: scheduling, maxCalls: maxCalls))
     }
 
     private init(_ said: Said) { content = Content(said) }
@@ -50,23 +51,24 @@ public struct FunctionOptions: Sendable {
         return FunctionOptions(
             Said(
                 demand: said.demand.overridden(by: other.demand), retries: other.retries ?? said.retries, retryOn: other.retryOn ?? said.retryOn,
-                timeout: other.timeout ?? said.timeout, name: other.name ?? said.name, scheduling: other.scheduling ?? said.scheduling))
+                timeout: other.timeout ?? said.timeout, name: other.name ?? said.name, scheduling: other.scheduling ?? said.scheduling,
+                maxCalls: other.maxCalls ?? said.maxCalls))
     }
 
     /// Of this process: `MANTA_TASK_RETRIES`, else 3.
-    private static let retriesUnlessSaid = ProcessEnvironment[Variable.taskRetries].flatMap { Int($0) }.map { max(-1, $0) } ?? 3
+    private static let retriesUnlessSaid = Result { () throws(MantaError) in try ProgramSettings().taskRetries }
 
     private static func check(_ said: Said) throws(MantaError) -> TaskOptions {
         if let retries = said.retries, retries < -1 { throw MantaError(.invalidArgument, "retries is \(retries); expected -1 (without end) or more") }
         try checkTimeout(said.timeout)
-        if let name = said.name, name.isEmpty || name.utf8.count > Limits.nameBytes {
-            throw MantaError(.invalidArgument, "the name \"\(name.prefix(64))\" of a task has \(name.utf8.count) bytes of UTF-8; expected 1 to \(Limits.nameBytes)")
-        }
+        try checkName(said.name)
+        if let maxCalls = said.maxCalls, maxCalls < 1 { throw MantaError(.invalidArgument, "maxCalls is \(maxCalls); expected 1 or more") }
         let resources = said.demand.isEmpty ? .oneCPU : try said.demand.checked(defaultCPUs: 1)
-        if let complaint = said.scheduling?.group?.complaint(about: resources) { throw MantaError(.invalidArgument, complaint) }
+        if let complaint = said.scheduling?.complaint ?? said.scheduling?.group?.complaint(about: resources) { throw MantaError(.invalidArgument, complaint) }
+        let retries = if let retries = said.retries { retries } else { try retriesUnlessSaid.get() }
         return TaskOptions(
-            resources: resources, retries: said.retries ?? retriesUnlessSaid, retryOn: said.retryOn ?? .never, timeout: said.timeout, name: said.name,
-            scheduling: said.scheduling)
+            resources: resources, retries: retries, retryOn: said.retryOn ?? .never, timeout: said.timeout, name: said.name, scheduling: said.scheduling,
+            maxCalls: said.maxCalls)
     }
 }
 
@@ -76,9 +78,13 @@ public struct CallOptions: Sendable {
     var maxTaskRetries: Int?
     var retryOn: RetryCondition?
     var concurrencyGroup: String?
+    var name: String?
 
     /// See `RemoteMethod.options` for what each means.
-    public init(timeout: Duration? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, concurrencyGroup: String? = nil) {
+    public init(
+        timeout: Duration? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, concurrencyGroup: String? = nil, name: String? = nil
+    ) {
+        self.name = name
         (self.timeout, self.maxTaskRetries) = (timeout, maxTaskRetries)
         (self.retryOn, self.concurrencyGroup) = (retryOn, concurrencyGroup)
     }
@@ -87,20 +93,26 @@ public struct CallOptions: Sendable {
     func overridden(by other: CallOptions) -> CallOptions {
         CallOptions(
             timeout: other.timeout ?? timeout, maxTaskRetries: other.maxTaskRetries ?? maxTaskRetries, retryOn: other.retryOn ?? retryOn,
-            concurrencyGroup: other.concurrencyGroup ?? concurrencyGroup)
+            concurrencyGroup: other.concurrencyGroup ?? concurrencyGroup, name: other.name ?? name)
     }
 
-    var isEmpty: Bool { timeout == nil && maxTaskRetries == nil && retryOn == nil && concurrencyGroup == nil }
+    var isEmpty: Bool { timeout == nil && maxTaskRetries == nil && retryOn == nil && concurrencyGroup == nil && name == nil }
 
     /// Nil when nothing is said and the method is no stream.
     func checked(isStream: Bool) throws(MantaError) -> CallTerms? {
         if isEmpty, !isStream { return nil }
+        try checkName(name)
         if let maxTaskRetries, maxTaskRetries < -1 {
             throw MantaError(.invalidArgument, "maxTaskRetries is \(maxTaskRetries); expected -1 (without end) or more")
         }
         try checkTimeout(timeout)
-        return CallTerms(timeout: timeout, retries: maxTaskRetries, retryOn: retryOn, group: concurrencyGroup, isStream: isStream)
+        return CallTerms(timeout: timeout, retries: maxTaskRetries, retryOn: retryOn, group: concurrencyGroup, name: name, isStream: isStream)
     }
+}
+
+private func checkName(_ name: String?) throws(MantaError) {
+    guard let name, name.isEmpty || name.utf8.count > Limits.nameBytes else { return }
+    throw MantaError(.invalidArgument, "the name \"\(name.prefix(64))\" has \(name.utf8.count) bytes of UTF-8; expected 1 to \(Limits.nameBytes)")
 }
 
 private func checkTimeout(_ timeout: Duration?) throws(MantaError) {
@@ -124,13 +136,16 @@ public struct ActorCreationOptions: Sendable {
     var getIfExists: Bool?
     var program: Program?
     var scheduling: Scheduling?
+    var maxPendingCalls: Int?
+    var ordersCalls: Bool?
 
     public init(
         name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime? = nil, cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil,
         resources: [String: Double]? = nil, maxRestarts: Int? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, maxConcurrency: Int? = nil,
         concurrencyGroups: [String: Int]? = nil, isolation: ActorIsolation? = nil, snapshots: SnapshotPolicy? = nil, getIfExists: Bool? = nil,
-        program: Program? = nil, scheduling: Scheduling? = nil
+        program: Program? = nil, scheduling: Scheduling? = nil, maxPendingCalls: Int? = nil, ordersCalls: Bool? = nil
     ) {
+        (self.maxPendingCalls, self.ordersCalls) = (maxPendingCalls, ordersCalls)
         demand = ResourceDemand(cpus: cpus, gpus: gpus, memory: memory, resources: resources)
         (self.maxTaskRetries, self.retryOn, self.concurrencyGroups) = (maxTaskRetries, retryOn, concurrencyGroups)
         (self.name, self.namespace, self.lifetime, self.maxRestarts) = (name, namespace, lifetime, maxRestarts)
@@ -154,6 +169,8 @@ public struct ActorCreationOptions: Sendable {
         result.snapshots = other.snapshots ?? snapshots
         result.getIfExists = other.getIfExists ?? getIfExists
         result.program = other.program ?? program
+        result.maxPendingCalls = other.maxPendingCalls ?? maxPendingCalls
+        result.ordersCalls = other.ordersCalls ?? ordersCalls
         result.scheduling = other.scheduling ?? scheduling
         return result
     }
@@ -173,6 +190,7 @@ public struct ActorCreationOptions: Sendable {
         if let maxTaskRetries, maxTaskRetries < -1 {
             throw MantaError(.invalidArgument, "maxTaskRetries is \(maxTaskRetries); expected -1 (without end) or more")
         }
+        if let maxPendingCalls, maxPendingCalls < 1 { throw MantaError(.invalidArgument, "maxPendingCalls is \(maxPendingCalls); expected 1 or more") }
         for (group, limit) in concurrencyGroups ?? [:] where limit < 1 || group.isEmpty || group.utf8.count > Limits.nameBytes {
             throw MantaError(.invalidArgument, "the concurrency group \"\(group)\" has the limit \(limit); expected a name and 1 or more")
         }
@@ -183,13 +201,14 @@ public struct ActorCreationOptions: Sendable {
         if case .every(let period) = snapshots, period <= .zero || period > .seconds(86_400) {
             throw MantaError(.invalidArgument, "snapshots are to be taken every \(period); expected more than zero and at most a day")
         }
+        if let complaint = scheduling?.complaint { throw MantaError(.invalidArgument, complaint) }
         // An actor that says nothing needs a CPU to be placed and none to live, so that a node can host more actors than it has CPUs.
         let forPlacing = demand.isEmpty ? Resources([Resources.cpu: 1]) : held
-        if let complaint = scheduling?.group?.complaint(about: held) { throw MantaError(.invalidArgument, complaint) }
         return ActorOptions(
             name: name, namespace: namespace, lifetime: lifetime ?? .job, resources: held, placementResources: forPlacing, maxRestarts: maxRestarts ?? 0,
             maxTaskRetries: maxTaskRetries ?? 0, maxConcurrency: maxConcurrency ?? defaultConcurrency, concurrencyGroups: concurrencyGroups ?? [:],
-            isolation: isolation ?? .process, snapshots: snapshots ?? .everyCall, getIfExists: getIfExists ?? false, program: program, scheduling: scheduling)
+            isolation: isolation ?? .process, snapshots: snapshots ?? .everyCall, getIfExists: getIfExists ?? false, program: program,
+            scheduling: scheduling, maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls ?? true)
     }
 }
 
@@ -210,11 +229,8 @@ struct ResourceDemand: Sendable {
     func checked(defaultCPUs: Double) throws(MantaError) -> Resources {
         var result = Resources()
         var amounts = resources ?? [:]
-        for reserved in [Resources.cpu, Resources.gpu, Resources.memory] where amounts[reserved] != nil {
-            throw MantaError(.invalidArgument, "resources contains \"\(reserved)\"; use the parameter cpus, gpus or memory for it")
-        }
-        if let taken = amounts.keys.first(where: BundleResource.isReserved) {
-            throw MantaError(.invalidArgument, "the resource \"\(taken)\" begins with \(BundleResource.prefix), which names bundles; use scheduling: .group(...) instead")
+        for name in amounts.keys.sorted() {
+            if let complaint = Resources.complaint(aboutCustomName: name) { throw MantaError(.invalidArgument, complaint) }
         }
         amounts[Resources.cpu] = cpus ?? defaultCPUs
         amounts[Resources.gpu] = gpus

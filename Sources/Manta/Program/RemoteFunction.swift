@@ -20,17 +20,15 @@ extension RemoteFunction {
     /// The same function with other options for the calls made on what is returned: `train.options(gpus: 2).remote(data)`.
     ///
     /// What is not given stays as `@Remote` said; see there for what each means.
-    ///
-    /// - Parameter scheduling: which nodes may run it; see `Scheduling`.
     public nonisolated func options(
         cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil, resources: [String: Double]? = nil, retries: Int? = nil,
-        retryOn: RetryCondition? = nil, timeout: Duration? = nil, name: String? = nil, scheduling: Scheduling? = nil
+        retryOn: RetryCondition? = nil, timeout: Duration? = nil, name: String? = nil, scheduling: Scheduling? = nil, maxCalls: Int? = nil
     ) -> Self {
         var result = self
         result._options = _options.overridden(
             by: FunctionOptions(
                 cpus: cpus, gpus: gpus, memory: memory, resources: resources, retries: retries, retryOn: retryOn, timeout: timeout, name: name,
-                scheduling: scheduling))
+                scheduling: scheduling, maxCalls: maxCalls))
         return result
     }
 

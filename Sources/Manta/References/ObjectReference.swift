@@ -68,6 +68,12 @@ extension ObjectReference where Value: Decodable {
     }
 }
 
+extension ObjectReference {
+    /// Of an object that failed because user code threw: function, task, attempt, process and node, also where the error itself came back as its own type.
+    /// Nil as long as it has not failed, and where it failed for another reason, which its `MantaError` tells.
+    public var failure: TaskError? { handle.report }
+}
+
 extension ObjectReference where Value == Void {
     /// Returns when the call has ended; throws what it threw.
     public var value: Void {

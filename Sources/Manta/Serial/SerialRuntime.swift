@@ -15,6 +15,8 @@ final class SerialRuntime: RuntimeInterface {
     let node: NodeID? = NodeID.random()
     let namespace: String
     var process: ProcessID { address.process }
+    var nodeLabels: [String: String] { [:] }
+    var clusterAddress: String { address.endpoint }
     private let program: ProgramRegistry
     let address = ProcessAddress(process: .random(), endpoint: "local")
     private let state = Mutex(State())
@@ -115,6 +117,7 @@ final class SerialRuntime: RuntimeInterface {
     private func run(
         _ sources: [ArgumentSource], _ body: ([ArgumentValue]) async throws -> [EncodedValue], _ context: TaskContext, into handles: [ObjectHandle]
     ) async {
+        var report: TaskError?
         do {
             // What is inside the arguments must live until the code has taken hold of it.
             defer { withExtendedLifetime(sources) {} }
@@ -125,15 +128,18 @@ final class SerialRuntime: RuntimeInterface {
             } catch let error as MantaError {
                 throw error
             } catch {
-                let thrown = ThrownError(error, function: context.title, task: context.task, node: context.node, attempt: context.attempt)
-                throw ThrownError.decoded(thrown.encoded)
+                let thrown = ThrownError(
+                    error, function: context.title, task: context.task, node: context.node, attempt: context.attempt, actor: context.actor)
+                let travelled = ThrownError.reported(thrown.encoded)
+                report = travelled.report
+                throw travelled.error
             }
             guard results.count == handles.count else {
                 throw MantaError(.wrongType, "\(context.title) returned \(results.count) values; expected \(handles.count)")
             }
             for (handle, result) in zip(handles, results) { settle(handle, result) }
         } catch {
-            for handle in handles { handle.fail(error) }
+            for handle in handles { handle.fail(error, report) }
         }
         state.withLock { state in (state.running[context.task], state.streams[context.task]) = (nil, nil) }
     }
@@ -211,15 +217,38 @@ final class SerialRuntime: RuntimeInterface {
         return found
     }
 
+    func ready(actor id: ActorID) -> ObjectHandle {
+        let handle = makeHandles(.random(), count: 1)[0]
+        guard let actor = state.withLock({ $0.actors[id] }) else {
+            handle.fail(MantaError(.actorDied, "the actor \(id) is not known in this process"))
+            return handle
+        }
+        actor.enqueue(exclusive: true) {
+            do {
+                _ = try actor.living()
+                handle.fulfill([0xc0])
+            } catch { handle.fail(error) }
+        }
+        return handle
+    }
+
     func terminate(actor id: ActorID) async throws {
         guard let actor = state.withLock({ $0.actors[id] }) else { throw MantaError(.notFound, "there is no actor \(id)") }
-        await withCheckedContinuation { continuation in
-            actor.enqueue(exclusive: true) {
-                await (try? actor.living())?.willTerminate()
-                continuation.resume()
-            }
+        await withCheckedContinuation { continuation in end(actor, id) { continuation.resume() } }
+    }
+
+    func exit(actor id: ActorID) {
+        if let actor = state.withLock({ $0.actors[id] }) { end(actor, id) {} }
+    }
+
+    /// Behind the calls that came before.
+    private func end(_ actor: SerialActor, _ id: ActorID, _ done: @escaping @Sendable () -> Void) {
+        actor.enqueue(exclusive: true) {
+            await (try? actor.living())?.willTerminate()
+            self.forget(id)
+            actor.die(MantaError(.actorDied, "the actor \(id) was terminated"))
+            done()
         }
-        try await kill(actor: id, mayRestart: false)
     }
 
     func kill(actor id: ActorID, mayRestart: Bool) async throws {

@@ -23,6 +23,8 @@ package enum Variable {
     package static let httpPort = "MANTA_HTTP_PORT"
     package static let cpus = "MANTA_CPUS"
     package static let gpus = "MANTA_GPUS"
+    /// Bytes of memory that tasks and actors may ask for.
+    package static let memory = "MANTA_MEMORY"
     package static let resources = "MANTA_RESOURCES"
     /// `key=value,key=value`.
     package static let labels = "MANTA_LABELS"
@@ -45,6 +47,8 @@ package enum Variable {
     package static let lineageBytes = "MANTA_LINEAGE_BYTES"
     /// `0`: every worker of a node is started from its program's file, none forked from a template.
     package static let templates = "MANTA_TEMPLATES"
+    /// What a driver shows on standard error, unless it says so itself: everything, warnings, nothing; `1` and `0` are the first and the last.
+    package static let logToDriver = "MANTA_LOG_TO_DRIVER"
     package static let readyDescriptor = "MANTA_READY_FD"
     package static let namespace = "MANTA_NAMESPACE"
     package static let program = "MANTA_PROGRAM"
@@ -90,23 +94,49 @@ package enum Folders {
     }
 }
 
-/// What this process may use to remember tasks.
-func lineageBytes() -> Int { ProcessEnvironment[Variable.lineageBytes].flatMap { Int($0) }.map { max(0, $0) } ?? Limits.lineageBytes }
+/// What the environment says of how a process works for its program. A driver and a node refuse to start with a value that cannot be.
+struct ProgramSettings {
+    /// What this process may use to remember tasks.
+    let lineageBytes: Int
+    /// How often tasks of this process are tried again after memory ran out under them; nil when nothing was said.
+    let memoryRetries: Int?
+    /// Items that a stream made in this process may have.
+    let streamItems: Int
+    /// How often tasks of this process run again unless they say otherwise.
+    let taskRetries: Int
+    /// What a driver shows unless it says so itself.
+    let logToDriver: LogToDriver
 
-/// How often tasks of this process are tried again after memory ran out under them; nil when nothing was said.
-func memoryRetries() -> Int? { ProcessEnvironment[Variable.memoryRetries].flatMap { Int($0) }.map { max(-1, $0) } }
+    /// - Parameter environment: the value of a variable, nil when it is not set. Throws `invalidArgument`, which names the variable.
+    init(_ environment: (String) -> String? = { ProcessEnvironment[$0] }) throws(MantaError) {
+        func whole(_ name: String, _ range: ClosedRange<Int>) throws(MantaError) -> Int? {
+            guard let text = environment(name) else { return nil }
+            if let value = Int(text), range.contains(value) { return value }
+            let bounds = range.upperBound == .max ? "of \(range.lowerBound) or more" : "from \(range.lowerBound) to \(range.upperBound)"
+            throw MantaError(.invalidArgument, "the environment variable \(name) is \"\(text.prefix(64))\"; expected a whole number \(bounds)")
+        }
+        lineageBytes = try whole(Variable.lineageBytes, 0...Int.max) ?? Limits.lineageBytes
+        memoryRetries = try whole(Variable.memoryRetries, -1...Int.max)
+        streamItems = try whole(Variable.streamItems, 1...Limits.streamItems) ?? Limits.streamItems
+        taskRetries = try whole(Variable.taskRetries, -1...Int.max) ?? 3
+        let shown = environment(Variable.logToDriver) ?? "1"
+        guard let known = ["1": LogToDriver.everything, "0": .nothing][shown] ?? LogToDriver(rawValue: shown) else {
+            throw MantaError(
+                .invalidArgument,
+                "the environment variable \(Variable.logToDriver) is \"\(shown.prefix(64))\"; expected everything (or 1), warnings, or nothing (or 0)")
+        }
+        logToDriver = known
+    }
+}
 
 /// Whether what no node can ever run fails; throws `invalidArgument` when the variable says something else than `wait` or `fail`.
 func failsInfeasible() throws(MantaError) -> Bool {
     switch ProcessEnvironment[Variable.infeasible] {
     case nil, "wait": return false
     case "fail": return true
-    case let text?: throw MantaError(.invalidArgument, "\(Variable.infeasible)=\(text.prefix(64)) is not understood; expected wait or fail")
+    case let text?: throw MantaError(.invalidArgument, "the environment variable \(Variable.infeasible) is \"\(text.prefix(64))\"; expected wait or fail")
     }
 }
-
-/// Items that a stream made in this process may have.
-func streamItems() -> Int { ProcessEnvironment[Variable.streamItems].flatMap { Int($0) }.map { min(max(1, $0), Limits.streamItems) } ?? Limits.streamItems }
 
 /// The port of `tcp://host:port`; nil when it has none.
 package func port(of endpoint: String) -> UInt16? {
@@ -141,9 +171,10 @@ package func parseLabels(_ text: String) throws(MantaError) -> [String: String] 
     var result: [String: String] = [:]
     for part in text.split(separator: ",") {
         let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-        guard pair.count == 2, !pair[0].isEmpty, pair.allSatisfy({ $0.utf8.count <= Limits.nameBytes }) else {
+        guard pair.count == 2 else {
             throw MantaError(.invalidArgument, "the label \"\(part.prefix(64))\" is not understood; expected key=value, for example zone=a")
         }
+        if let complaint = NodeLabel.complaint(about: String(pair[0]), String(pair[1])) { throw MantaError(.invalidArgument, complaint) }
         result[String(pair[0])] = String(pair[1])
     }
     return result
@@ -157,9 +188,7 @@ package func parseResources(_ text: String) throws(MantaError) -> [String: Doubl
         guard pair.count == 2, let amount = Double(pair[1]), amount.isFinite, amount >= 0, amount < 1e12 else {
             throw MantaError(.invalidArgument, "the resource \"\(part)\" is not understood; expected name=amount with an amount of 0 or more, for example disk=2")
         }
-        guard !BundleResource.isReserved(String(pair[0])) else {
-            throw MantaError(.invalidArgument, "the resource \"\(part.prefix(64))\" begins with \(BundleResource.prefix), which names bundles of placement groups; choose another name")
-        }
+        if let complaint = Resources.complaint(aboutCustomName: String(pair[0])) { throw MantaError(.invalidArgument, complaint) }
         result[String(pair[0])] = amount
     }
     return result

@@ -68,9 +68,13 @@ private func startHead(_ loop: EventLoop, _ logger: Logger) throws -> (String, (
 }
 
 private func startNode(_ loop: EventLoop, _ logger: Logger) throws -> (String, () -> Void) {
+    // Its workers inherit them.
+    _ = try ProgramSettings()
     var total = NodeConfiguration.machineResources()
     if let cpus = try number(Variable.cpus) { total[Resources.cpu] = ResourceAmount(cpus) }
     if let gpus = try number(Variable.gpus) { total[Resources.gpu] = ResourceAmount(gpus) }
+    if let memory = try number(Variable.memory) { total[Resources.memory] = ResourceAmount(memory) }
+    if let complaint = total.complaint { throw MantaError(.invalidArgument, complaint) }
     for (name, amount) in try parseResources(ProcessEnvironment[Variable.resources] ?? "") { total[name] = ResourceAmount(amount) }
     let head = try headEndpoint(required(Variable.address))
     let sockets = try folder(Variable.runtimeDirectory, default: Folders.runtime(port: port(of: head) ?? 0))
@@ -126,14 +130,16 @@ private func runWorker() -> Never {
             throw MantaError(.invalidArgument, "\(Variable.nodeID) and \(Variable.processID) must be identifiers")
         }
         let namespace = ProcessEnvironment[Variable.namespace] ?? defaultNamespace
+        let settings = try ProgramSettings()
         let configuration = Runtime.Configuration(
             role: .worker, head: head, node: try required(Variable.nodeEndpoint), nodeID: node,
             runtimeDirectory: try required(Variable.runtimeDirectory),
             program: Program(
                 path: try required(Variable.program), environment: programEnvironment(namespace: namespace), hash: ProcessEnvironment[Variable.programHash].flatMap { $0.isEmpty ? nil : $0 }),
             namespace: namespace,
-            job: JobID(high: 0, low: 0), process: process, lineageBytes: lineageBytes(), memoryRetries: memoryRetries(), streamItems: streamItems(),
-            port: try networkPort(head: head))
+            job: JobID(high: 0, low: 0), process: process, lineageBytes: settings.lineageBytes, memoryRetries: settings.memoryRetries,
+            streamItems: settings.streamItems, port: try networkPort(head: head),
+            nodeLabels: NodeLabel.all(try parseLabels(ProcessEnvironment[Variable.labels] ?? ""), of: node, on: Machine.name))
         let loop = EventLoop(name: "worker", spinning: Limits.spin)
         loop.start()
         let runtime = Runtime(configuration: configuration, program: try Records.program.get(), loop: loop)

@@ -10,29 +10,36 @@ import Synchronization
 
 extension Manta {
     /// Starts a cluster of this program on this machine (head, node, HTTP proxy; workers as they are needed) and connects to it. It ends with the
-    /// program. When the environment variable `MANTA_ADDRESS` names a running cluster, that one is joined instead.
+    /// program. When the environment variable `MANTA_ADDRESS` names a running cluster, that one is joined instead; then only `namespace` and `logToDriver` may
+    /// be given, since all else says how a cluster is started.
     ///
     /// - Parameters:
-    ///   - cpus: how many CPUs remote code may hold; the machine's by default. A fraction is allowed.
-    ///   - gpus: how many GPUs; none by default.
+    ///   - cpus: how many CPUs remote code may hold; by default those that this process may use. A fraction is allowed.
+    ///   - gpus: how many GPUs; those of this machine that are visible by default.
+    ///   - memory: bytes of memory that tasks and actors may ask for; half of what this process may use by default.
     ///   - resources: amounts of custom resources by name.
-    ///   - storeMemory: bytes of the object store; three tenths of the machine's memory by default.
+    ///   - labels: of the node, by which `Scheduling.labels` finds it.
+    ///   - storeMemory: bytes of the object store; three tenths of the memory by default.
+    ///   - workerMemory: bytes that the workers may hold together; the one that holds most is ended beyond that. By default what the machine has.
+    ///   - spillDirectory: the folder for objects that do not fit the store; beside the sockets by default; `off`: none leaves memory.
     ///   - namespace: of this program's named actors; "default" by default.
+    ///   - logToDriver: what is shown on standard error; as `MANTA_LOG_TO_DRIVER` says by default, else everything.
     /// - Throws: `MantaError`: `conflict` when this process has a session, `invalidArgument`, `addressInUse`, `timeout`.
     public static func start(
-        cpus: Double? = nil, gpus: Double = 0, resources: [String: Double] = [:], storeMemory: Int? = nil, namespace: String = "default"
+        cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil, resources: [String: Double] = [:], labels: [String: String] = [:],
+        storeMemory: Int? = nil, workerMemory: Int? = nil, spillDirectory: String? = nil, namespace: String = "default", logToDriver: LogToDriver? = nil
     ) async throws -> Session {
-        if let address = ProcessEnvironment[Variable.address], !address.isEmpty { return try await connect(address, namespace: namespace) }
-        let amounts = Dictionary(uniqueKeysWithValues: resources.map { ($0.key, $0.value) })
-        for (name, amount) in amounts.merging(["CPU": cpus ?? 0, "GPU": gpus], uniquingKeysWith: { first, _ in first }) {
-            guard amount.isFinite, amount >= 0, amount < 1e9 else { throw MantaError(.invalidArgument, "the resource \(name) is \(amount); expected 0 or more") }
+        let settings = NodeSettings(
+            cpus: cpus, gpus: gpus, memory: memory, resources: resources, labels: labels, storeMemory: storeMemory, workerMemory: workerMemory,
+            spillDirectory: spillDirectory)
+        if let address = ProcessEnvironment[Variable.address], !address.isEmpty {
+            try settings.requireNone(becauseOf: address)
+            return try await connect(address, namespace: namespace, logToDriver: logToDriver)
         }
-        if let storeMemory, storeMemory < Limits.storeBytesAtLeast {
-            throw MantaError(.invalidArgument, "an object store of \(storeMemory) bytes; expected at least \(Limits.storeBytesAtLeast)")
-        }
-        let session = try Session.make(namespace: namespace)
+        let variables = try settings.variables()
+        let session = try Session.make(namespace: namespace, logToDriver: logToDriver)
         do {
-            try await session.startCluster(cpus: cpus, gpus: gpus, resources: amounts, storeMemory: storeMemory)
+            try await session.startCluster(node: variables)
         } catch {
             await session.stop()
             throw error
@@ -45,10 +52,11 @@ extension Manta {
     /// - Parameters:
     ///   - address: `tcp://host:port` of its head; else the variable `MANTA_ADDRESS`, else the cluster that `manta start` started last on this machine.
     ///   - namespace: of this program's named actors; "default" by default.
+    ///   - logToDriver: what is shown on standard error; as `MANTA_LOG_TO_DRIVER` says by default, else everything.
     /// - Throws: `MantaError`: `conflict` when this process has a session, `unavailable` or `timeout` when there is no cluster, `versionMismatch`.
-    public static func connect(_ address: String? = nil, namespace: String = "default") async throws -> Session {
+    public static func connect(_ address: String? = nil, namespace: String = "default", logToDriver: LogToDriver? = nil) async throws -> Session {
         let head = try headEndpoint(address ?? ProcessEnvironment[Variable.address] ?? Session.currentCluster() ?? "127.0.0.1")
-        let session = try Session.make(namespace: namespace)
+        let session = try Session.make(namespace: namespace, logToDriver: logToDriver)
         do {
             try await session.join(head, role: .driver)
         } catch {
@@ -69,6 +77,7 @@ public final class Session: Sendable {
     public var http: String? { state.withLock { $0.http } }
     public let namespace: String
 
+    private let logToDriver: LogToDriver?
     let loop: EventLoop
     private let state = Mutex(State())
 
@@ -82,22 +91,23 @@ public final class Session: Sendable {
         var isStopped = false
     }
 
-    private init(namespace: String) {
-        self.namespace = namespace
+    private init(namespace: String, logToDriver: LogToDriver?) {
+        (self.namespace, self.logToDriver) = (namespace, logToDriver)
         loop = EventLoop(name: "manta", spinning: Limits.spin)
         loop.start()
     }
 
-    static func make(namespace: String) throws -> Session {
+    static func make(namespace: String, logToDriver: LogToDriver? = nil) throws -> Session {
         guard CurrentRuntime.get() == nil else {
             throw MantaError(.conflict, "this process already has a session; end it with stop() before you start another")
         }
         guard !namespace.isEmpty, namespace.utf8.count <= Limits.nameBytes else {
             throw MantaError(.invalidArgument, "the namespace \"\(namespace.prefix(64))\" must have 1 to \(Limits.nameBytes) bytes")
         }
+        _ = try ProgramSettings()
         signal(SIGPIPE, SIG_IGN)
         manta_raise_descriptor_limit()
-        return Session(namespace: namespace)
+        return Session(namespace: namespace, logToDriver: logToDriver)
     }
 
     /// The runtime, while the session lives.
@@ -126,7 +136,7 @@ public final class Session: Sendable {
 
     // MARK: Starting
 
-    fileprivate func startCluster(cpus: Double?, gpus: Double, resources: [String: Double], storeMemory: Int?) async throws {
+    fileprivate func startCluster(node: [String: String]) async throws {
         Folders.removeAbandoned()
         let folder = "\(Folders.runtimeBase)/\(getpid())-\(ProcessID.random().short)"
         try Folders.make("\(folder)/logs")
@@ -141,11 +151,7 @@ public final class Session: Sendable {
         let head = try await start(launcher, "head", variables)
         state.withLock { $0.dashboard = Self.firstLine(of: "\(folder)/dashboard") }
         variables[Variable.address] = head
-        if let cpus { variables[Variable.cpus] = "\(cpus)" }
-        variables[Variable.gpus] = "\(gpus)"
-        if let storeMemory { variables[Variable.storeMemory] = "\(storeMemory)" }
-        variables[Variable.resources] = resources.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
-        _ = try await start(launcher, "node", variables)
+        _ = try await start(launcher, "node", variables.merging(node) { $1 })
         let http = try await start(launcher, "proxy", variables)
         state.withLock { $0.http = http }
         try await join(head, role: .driver)
@@ -166,9 +172,11 @@ public final class Session: Sendable {
         // As it is: at its path may lie another one by now.
         let hash = role == .driver ? try ExecutableFile.hash(of: "/proc/self/exe", notes: Folders.hashNotes) : nil
         let program = Program(path: try Self.executable(), environment: programEnvironment(namespace: namespace), hash: hash)
+        let settings = try ProgramSettings()
         let configuration = Runtime.Configuration(
-            role: role, head: head, runtimeDirectory: sockets, program: program, namespace: namespace, lineageBytes: lineageBytes(),
-            memoryRetries: memoryRetries(), streamItems: streamItems(), port: role == .driver ? try networkPort(head: head) : nil)
+            role: role, head: head, runtimeDirectory: sockets, program: program, namespace: namespace, lineageBytes: settings.lineageBytes,
+            memoryRetries: settings.memoryRetries, streamItems: settings.streamItems, port: role == .driver ? try networkPort(head: head) : nil,
+            logToDriver: logToDriver ?? settings.logToDriver)
         let runtime = Runtime(configuration: configuration, program: try Records.program.get(), loop: loop)
         try CurrentRuntime.install(runtime)
         state.withLock { ($0.runtime, $0.address) = (runtime, head) }

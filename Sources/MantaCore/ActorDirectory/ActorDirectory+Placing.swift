@@ -96,12 +96,15 @@ package struct LeastLoadedPlacement: ActorPlacement {
         var id: NodeID
         var isPreferred: Bool
         var fitsNow: Bool
+        /// Its GPUs would be left unused.
+        var wastesGPUs: Bool
         var actors: Int
         var free: Int64
 
         func isBetter(than other: Candidate) -> Bool {
             if isPreferred != other.isPreferred { return isPreferred }
-            return (fitsNow ? 0 : 1, actors, -free, id) < (other.fitsNow ? 0 : 1, other.actors, -other.free, other.id)
+            let (load, otherLoad) = ((fitsNow ? 0 : 1, wastesGPUs ? 1 : 0), (other.fitsNow ? 0 : 1, other.wastesGPUs ? 1 : 0))
+            return load == otherLoad ? (actors, -free, id) < (other.actors, -other.free, other.id) : load < otherLoad
         }
     }
 
@@ -114,7 +117,8 @@ package struct LeastLoadedPlacement: ActorPlacement {
             couldEver = true
             guard node.isUsable, node.hasFreeOfActors(specification.resources) else { continue }
             let candidate = Candidate(
-                id: id, isPreferred: rule.prefers(id, labels: node.labels), fitsNow: node.hasFree(specification.resources) && node.hasFree(specification.placementResources), actors: node.actorCount,
+                id: id, isPreferred: rule.prefers(id, labels: node.labels), fitsNow: node.hasFree(specification.resources) && node.hasFree(specification.placementResources),
+                wastesGPUs: node.total.wastesGPUs(on: specification.resources), actors: node.actorCount,
                 free: node.free(Resources.cpu).units)
             if best.map(candidate.isBetter) ?? true { best = candidate }
         }

@@ -27,6 +27,9 @@ package struct ActorDirectory: Sendable {
         package var restarts: Int
         package var death: DeathCause?
         package var maxTaskRetries: Int?
+        package var maxPendingCalls: Int?
+        package var ordersCalls: Bool?
+        package var name: String?
     }
 
     /// What is kept of an actor: of a detached one and of one that may restart while it lives, so that a new head starts again what died while no head was
@@ -191,6 +194,8 @@ package struct ActorDirectory: Sendable {
     func status(_ entry: Entry) -> Status {
         var status = Status(id: entry.specification.id, type: entry.specification.type, state: .pending, restarts: entry.restarts)
         status.maxTaskRetries = entry.specification.maxTaskRetries
+        (status.maxPendingCalls, status.ordersCalls) = (entry.specification.maxPendingCalls, entry.specification.ordersCalls)
+        status.name = entry.specification.name
         switch entry.phase {
         case .storing: break
         case .waiting, .backingOff: status.state = entry.restarts == 0 ? .pending : .restarting

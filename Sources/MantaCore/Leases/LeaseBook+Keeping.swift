@@ -10,7 +10,8 @@ extension LeaseBook {
     /// Puts a new request at the end of its group's queue.
     mutating func enqueue(_ request: LeaseRequest, at now: Instant) {
         let key = GroupKey(
-            owner: request.owner.process, job: request.job, program: request.program, resources: request.resources, rule: request.rule, runsAgain: request.runsAgain)
+            owner: request.owner.process, job: request.job, program: request.program, resources: request.resources, rule: request.rule, runsAgain: request.runsAgain,
+            endsWorker: request.endsWorker)
         let index = self.index(of: key)
         sequence += 1
         groups[index]?.queue.append(Entry(lease: request.lease, sequence: sequence, since: now))
@@ -73,7 +74,7 @@ extension LeaseBook {
         leaveIdle(process, of: key.program)
         activate(id, at: now)
         leaveQueue(lease.group)
-        if leases[id]?.gpus != nil { workers[process]?.isSpent = true }
+        if leases[id]?.gpus != nil || key.endsWorker { workers[process]?.isSpent = true }
         perform(.grant(id, worker: worker, gpus: numbers(ofGPUsHeldBy: id), owner: lease.owner))
     }
 

@@ -125,7 +125,7 @@ extension LeaseBook {
         }
     }
 
-    /// A worker that saw GPUs is of no use to others. One that stays for its objects is asked again.
+    /// A worker that saw GPUs, or ran as much as one may, is of no use to others. One that stays for its objects is asked again.
     private mutating func stopSpentWorkers(at now: Instant, _ perform: (Action) -> Void) {
         for process in roster {
             guard let worker = workers[process], worker.isSpent, worker.isIdle, worker.idleSince + Limits.spentWorkerLifetime <= now else { continue }

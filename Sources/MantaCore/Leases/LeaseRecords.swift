@@ -43,6 +43,7 @@ extension LeaseBook {
         let resources: Resources
         let rule: PlacementRule
         let runsAgain: Bool
+        let endsWorker: Bool
     }
 
     /// The leases of one owner that are alike: one queue, first come, first served.
@@ -94,7 +95,7 @@ extension LeaseBook {
         var isLeaving = false
         /// For whose sake it was killed, if it was.
         var killed: KillReason?
-        /// It serves, or served, a lease with GPUs: it gets no other one.
+        /// It serves, or served, a lease with GPUs, or one behind which it is to end: it gets no other one.
         var isSpent = false
 
         var isIdle: Bool { active == nil && leases.isEmpty && !isLeaving }

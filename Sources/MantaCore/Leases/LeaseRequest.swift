@@ -22,12 +22,14 @@ package struct LeaseRequest: Hashable, Sendable {
     package var runsAgain: Bool
     /// The node where memory ran out under the tasks: another one is to be preferred.
     package var avoiding: NodeID?
+    /// Whether the worker serves no other lease behind this one, and ends.
+    package var endsWorker: Bool
 
     package init(
         lease: LeaseID, owner: ProcessAddress, job: JobID, program: Program, resources: Resources, mayMove: Bool, rule: PlacementRule = .standard,
-        home: NodeID? = nil, arguments: [ArgumentLocation] = [], runsAgain: Bool = true, avoiding: NodeID? = nil
+        home: NodeID? = nil, arguments: [ArgumentLocation] = [], runsAgain: Bool = true, avoiding: NodeID? = nil, endsWorker: Bool = false
     ) {
-        (self.arguments, self.runsAgain, self.avoiding) = (arguments, runsAgain, avoiding)
+        (self.arguments, self.runsAgain, self.avoiding, self.endsWorker) = (arguments, runsAgain, avoiding, endsWorker)
         (self.lease, self.owner, self.job, self.program, self.resources, self.mayMove) = (lease, owner, job, program, resources, mayMove)
         (self.rule, self.home) = (rule, home)
     }

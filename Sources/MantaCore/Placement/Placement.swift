@@ -92,12 +92,13 @@ package enum Placement: Hashable, Sendable {
         views.min { rank($0, for: demand, preferring: preferred) < rank($1, for: demand, preferring: preferred) }
     }
 
-    /// Smaller is better: fullness after placing (0 up to the threshold), then the preferred node, then the identifier.
-    private static func rank(_ view: NodeView, for demand: Resources, preferring preferred: NodeID?) -> (Double, Int, NodeID) {
+    /// Smaller is better: no GPUs that the demand leaves unused, then fullness after placing (0 up to the threshold), then the preferred node, then the
+    /// identifier.
+    private static func rank(_ view: NodeView, for demand: Resources, preferring preferred: NodeID?) -> (Int, Double, Int, NodeID) {
         var after = view
         after.available -= demand
         let fullness = after.utilization
-        return (fullness <= packingThreshold ? 0 : fullness, view.id == preferred ? 0 : 1, view.id)
+        return (view.total.wastesGPUs(on: demand) ? 1 : 0, fullness <= packingThreshold ? 0 : fullness, view.id == preferred ? 0 : 1, view.id)
     }
 
     private static func emptiest(_ views: [NodeView], tie: UInt64) -> NodeView? {

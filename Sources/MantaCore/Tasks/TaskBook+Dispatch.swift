@@ -131,7 +131,7 @@ extension TaskBook {
             leases[number]!.since = now
             shapes[Int(shape)]!.isFull = false
             // One for arguments of their own hardly fits another task.
-            if idleCount(shape) > idleBound || !shapes[Int(shape)]!.key.arguments.isEmpty { giveBack(number, perform) }
+            if leases[number]!.remaining == 0 || idleCount(shape) > idleBound || !shapes[Int(shape)]!.key.arguments.isEmpty { giveBack(number, perform) }
         }
     }
 

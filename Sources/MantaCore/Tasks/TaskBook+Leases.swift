@@ -124,8 +124,10 @@ extension TaskBook {
                     default: .workerCrashed
                     }
                 let place = "task \(flight.task.short) ran on worker \(lease.worker?.process.short ?? "?"), which died: \(cause.detail)"
-                guard let count else { return MantaError(code, place) }
-                return MantaError(code, count == 1 ? "\(place); it allows no retry" : "\(place); it was tried \(count) times, allow more retries or see the worker's log")
+                let details = MantaError.Details(death: cause, node: lease.node.node, task: flight.task, attempts: Int(flight.attempt))
+                guard let count else { return MantaError(code, place, details: details) }
+                let end = count == 1 ? "it allows no retry" : "it was tried \(count) times, allow more retries or see the worker's log"
+                return MantaError(code, "\(place); \(end)", details: details)
             }
         }
     }
@@ -135,7 +137,9 @@ extension TaskBook {
         guard tasks[flight.task]?.attempt == flight.attempt else { return nil }
         let deaths = memoryDeaths[flight.task, default: 0] + 1
         guard memoryRetries < 0 || deaths <= memoryRetries else {
-            return MantaError(.outOfMemory, "memory ran out under task \(flight.task.short) \(deaths) times, which is all that it may be tried: \(cause.detail)")
+            return MantaError(
+                .outOfMemory, "memory ran out under task \(flight.task.short) \(deaths) times, which is all that it may be tried: \(cause.detail)",
+                details: MantaError.Details(death: cause, task: flight.task, attempts: deaths))
         }
         memoryDeaths[flight.task] = deaths
         forgive(flight.task, attempt: flight.attempt)
@@ -235,6 +239,7 @@ extension TaskBook {
             lastLease += 1
             let number = lastLease
             leases[number] = Lease(shape: index, node: node, since: now, saidAt: now, inquireAt: now)
+            if let maxCalls = key.maxCalls { leases[number]!.remaining = maxCalls }
             shapes[Int(index)]!.leases.append(number)
             shapes[Int(index)]!.requested += 1
             request(number, at: now, perform)
@@ -246,7 +251,8 @@ extension TaskBook {
         leases[number]!.saidAt = now
         let request = LeaseRequest(
             lease: id(of: number), owner: owner, job: key.job, program: key.program, resources: key.resources, mayMove: !lease.isMoved,
-            rule: key.rule, home: endsWithHome ? home.node : nil, arguments: key.arguments, runsAgain: key.runsAgain, avoiding: key.avoiding)
+            rule: key.rule, home: endsWithHome ? home.node : nil, arguments: key.arguments, runsAgain: key.runsAgain, avoiding: key.avoiding,
+            endsWorker: key.maxCalls != nil)
         perform(.requestLease(request, node: lease.node))
     }
 

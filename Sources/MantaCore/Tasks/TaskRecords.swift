@@ -62,6 +62,8 @@ extension TaskBook {
         /// The worker gave tasks back: it gets no more until the first in flight has ended, or, when nothing is, for `Limits.leaseRest`.
         var isClosed = false
         var isTakingBack = false
+        /// How many tasks it may still be sent; then it goes back, and its worker ends.
+        var remaining = Int.max
         /// When it was requested, became idle, or its first in flight became the first.
         var since: Instant
         /// When the request or the confirmation was last sent.
@@ -74,6 +76,7 @@ extension TaskBook {
         /// A task is sent.
         mutating func add(_ flight: InFlight, at now: Instant) {
             if inFlight.isEmpty { begin(at: now) }
+            if remaining < .max { remaining -= 1 }
             inFlight.append(flight)
             load += flight.estimate
         }
@@ -96,6 +99,7 @@ extension TaskBook {
 
         /// Whether a task with this estimate may be sent now.
         func hasRoom(for estimate: Int64) -> Bool {
+            if remaining == 0 { return false }
             guard let last = inFlight.last else { return true }
             let budget = Limits.workInFlight.inNanoseconds
             return estimate > 0 && estimate < budget && last.estimate > 0 && load < budget && inFlight.count < Limits.tasksInFlight

@@ -16,11 +16,13 @@ package struct TaskShape: Hashable, Sendable {
     package var runsAgain: Bool
     /// The node where memory ran out under them: another one is preferred.
     package var avoiding: NodeID?
+    /// How many of them one worker runs before it ends; nil is without limit.
+    package var maxCalls: Int?
     package init(
         job: JobID, program: Program, resources: Resources, rule: PlacementRule = .standard, near: NodeAddress? = nil, arguments: [ArgumentLocation] = [],
-        runsAgain: Bool = true, avoiding: NodeID? = nil
+        runsAgain: Bool = true, avoiding: NodeID? = nil, maxCalls: Int? = nil
     ) {
-        (self.runsAgain, self.avoiding) = (runsAgain, avoiding)
+        (self.runsAgain, self.avoiding, self.maxCalls) = (runsAgain, avoiding, maxCalls)
         (self.job, self.program, self.resources, self.rule) = (job, program, resources, rule)
         (self.near, self.arguments) = (near, arguments)
     }

@@ -6,7 +6,7 @@ package import MantaModel
 
 extension MessagePackWriter {
     package mutating func write(_ actor: ActorSpecification) throws(MantaError) {
-        writeArrayHeader(20)
+        writeArrayHeader(22)
         write(actor.id)
         write(actor.job)
         try write(actor.program)
@@ -28,6 +28,8 @@ extension MessagePackWriter {
         if let isolation = actor.isolation { write(isolation == .shared) } else { writeNil() }
         try writeCodable(actor.snapshots)
         try writeCodable(actor.references)
+        write(actor.maxPendingCalls)
+        write(actor.ordersCalls)
     }
 
     mutating func write(_ program: Program) throws(MantaError) {
@@ -42,7 +44,7 @@ extension MessagePackWriter {
     }
 
     mutating func write(_ actor: ActorStatus) throws(MantaError) {
-        writeArrayHeader(8)
+        writeArrayHeader(11)
         write(actor.id)
         write(actor.type)
         write(actor.state.rawValue)
@@ -51,6 +53,9 @@ extension MessagePackWriter {
         write(actor.restarts)
         try write(actor.death)
         write(actor.maxTaskRetries)
+        write(actor.maxPendingCalls)
+        write(actor.ordersCalls)
+        write(actor.name)
     }
 
     mutating func write(_ cause: DeathCause) throws(MantaError) {
@@ -77,12 +82,14 @@ extension MessagePackReader {
         let isolation: ActorIsolation? = readNilIfNext() ? nil : try readBool() ? .shared : .process
         let snapshots = try readCodable(SnapshotPolicy.self)
         let references = try readCodable([ArgumentReference].self)
-        try skipFields(from: 20, to: count)
+        let maxPendingCalls = count > 20 ? try readOptionalInt() : nil
+        let ordersCalls = count > 21 ? try readOptionalBool() : nil
+        if count > 22 { try skipFields(from: 22, to: count) }
         return ActorSpecification(
             id: id, job: job, program: program, type: type, initializer: initializer, arguments: arguments, name: name, namespace: namespace,
             lifetime: isDetached ? .detached : .job, resources: resources, placementResources: placementResources, maxRestarts: maxRestarts,
             maxConcurrency: maxConcurrency, owner: owner, maxTaskRetries: maxTaskRetries, concurrencyGroups: concurrencyGroups, scheduling: scheduling,
-            isolation: isolation, snapshots: snapshots, references: references)
+            isolation: isolation, snapshots: snapshots, references: references, maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls)
     }
 
     mutating func readProgram() throws(MantaError) -> Program {
@@ -104,9 +111,13 @@ extension MessagePackReader {
         let restarts = try readInt()
         let death = try readOptionalDeathCause()
         let maxTaskRetries = try readOptionalInt()
-        try skipFields(from: 8, to: count)
+        let maxPendingCalls = count > 8 ? try readOptionalInt() : nil
+        let ordersCalls = count > 9 ? try readOptionalBool() : nil
+        let name = count > 10 ? try readOptionalString() : nil
+        if count > 11 { try skipFields(from: 11, to: count) }
         return ActorStatus(
-            id: id, type: type, state: state, address: address, node: node, restarts: restarts, death: death, maxTaskRetries: maxTaskRetries)
+            id: id, type: type, state: state, address: address, node: node, restarts: restarts, death: death, maxTaskRetries: maxTaskRetries,
+            maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls, name: name)
     }
 
     mutating func readDeathCause() throws(MantaError) -> DeathCause {

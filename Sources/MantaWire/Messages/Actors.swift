@@ -46,9 +46,16 @@ package struct ActorStatus: Hashable, Sendable, Codable {
     package var death: DeathCause?
     /// Retries of the calls to it that do not say otherwise; nil is none, -1 is without end.
     package var maxTaskRetries: Int?
+    /// Calls of one process to it that may be without an end at a time; nil is without limit.
+    package var maxPendingCalls: Int?
+    /// Whether a call whose arguments are missing holds up those behind it; nil is yes.
+    package var ordersCalls: Bool?
+    package var name: String?
     package init(
-        id: ActorID, type: String, state: ActorState, address: ProcessAddress?, node: NodeID?, restarts: Int, death: DeathCause?, maxTaskRetries: Int? = nil
+        id: ActorID, type: String, state: ActorState, address: ProcessAddress?, node: NodeID?, restarts: Int, death: DeathCause?, maxTaskRetries: Int? = nil,
+        maxPendingCalls: Int? = nil, ordersCalls: Bool? = nil, name: String? = nil
     ) {
+        (self.maxPendingCalls, self.ordersCalls, self.name) = (maxPendingCalls, ordersCalls, name)
         (self.id, self.type, self.state, self.address) = (id, type, state, address)
         (self.node, self.restarts, self.death, self.maxTaskRetries) = (node, restarts, death, maxTaskRetries)
     }

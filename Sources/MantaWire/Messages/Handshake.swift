@@ -110,10 +110,13 @@ package struct Failed: WireMessage, Hashable {
 
 extension MessagePackWriter {
     package mutating func write(_ error: MantaError) {
-        writeArrayHeader(3)
+        // Without details as ever.
+        let details = error.details.flatMap { try? ValueEncoder.bytes($0) }
+        writeArrayHeader(details == nil ? 3 : 4)
         write(error.code.rawValue)
         write(error.message)
         if let cause = error.cause { write(cause) } else { writeNil() }
+        if let details { writeBinary(details) }
     }
 }
 
@@ -122,7 +125,9 @@ extension MessagePackReader {
         let count = try readArrayHeader(atLeast: 3)
         var error = MantaError(MantaError.Code(rawValue: try readString()), try readString())
         error.cause = try readOptionalString()
-        try skipFields(from: 3, to: count)
+        guard count > 3 else { return error }
+        if !readNilIfNext() { error.details = try ValueDecoder.decode(MantaError.Details.self, from: readBinary()) }
+        if count > 4 { try skipFields(from: 4, to: count) }
         return error
     }
 }

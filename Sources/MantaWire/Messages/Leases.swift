@@ -25,11 +25,13 @@ package struct RequestLease: CodedMessage, Hashable {
     package var runsOnce: Bool?
     /// The node where memory ran out under the tasks, which others are preferred to; nil is none.
     package var avoiding: NodeID?
+    /// The worker ends behind this lease; nil is no.
+    package var endsWorker: Bool?
     package init(
         lease: LeaseID, owner: ProcessAddress, job: JobID, program: Program, resources: Resources, mayMove: Bool, rule: PlacementRule? = nil,
-        home: NodeID? = nil, arguments: [ArgumentLocation]? = nil, runsOnce: Bool? = nil, avoiding: NodeID? = nil
+        home: NodeID? = nil, arguments: [ArgumentLocation]? = nil, runsOnce: Bool? = nil, avoiding: NodeID? = nil, endsWorker: Bool? = nil
     ) {
-        (self.arguments, self.runsOnce, self.avoiding) = (arguments, runsOnce, avoiding)
+        (self.arguments, self.runsOnce, self.avoiding, self.endsWorker) = (arguments, runsOnce, avoiding, endsWorker)
         (self.lease, self.owner, self.job, self.program, self.resources, self.mayMove) = (lease, owner, job, program, resources, mayMove)
         (self.rule, self.home) = (rule, home)
     }

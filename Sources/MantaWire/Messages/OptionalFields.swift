@@ -4,6 +4,7 @@ import MantaModel
 
 extension MessagePackWriter {
     mutating func write(_ text: String?) { if let text { write(text) } else { writeNil() } }
+    mutating func write(_ flag: Bool?) { if let flag { write(flag) } else { writeNil() } }
     mutating func write(_ number: Int?) { if let number { write(number) } else { writeNil() } }
     mutating func write(_ number: Int64?) { if let number { write(number) } else { writeNil() } }
     mutating func write(_ identifier: (some Identifier)?) { if let identifier { write(identifier) } else { writeNil() } }
@@ -27,6 +28,7 @@ extension MessagePackWriter {
 
 extension MessagePackReader {
     mutating func readOptionalString() throws(MantaError) -> String? { readNilIfNext() ? nil : try readString() }
+    mutating func readOptionalBool() throws(MantaError) -> Bool? { readNilIfNext() ? nil : try readBool() }
     mutating func readOptionalInt() throws(MantaError) -> Int? { readNilIfNext() ? nil : try readInt() }
     mutating func readOptionalInt64() throws(MantaError) -> Int64? { readNilIfNext() ? nil : try readInt64() }
     mutating func readOptionalIdentifier<ID: Identifier>(_ type: ID.Type = ID.self) throws(MantaError) -> ID? { readNilIfNext() ? nil : try readIdentifier() }

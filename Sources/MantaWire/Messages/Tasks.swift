@@ -84,6 +84,8 @@ package struct CallActor: WireMessage, Hashable {
     package static var kind: MessageKind { .callActor }
     /// The name, instead of a method's, of the call that terminates the actor behind all calls that came before it.
     package static let terminate = "manta.terminate"
+    /// The same, of the call that is answered as soon as it comes: the actor lives.
+    package static let ready = "manta.ready"
     /// The same, of what is no call: the actor's state is to be taken.
     package static let snapshot = "manta.snapshot"
     package var task: TaskID

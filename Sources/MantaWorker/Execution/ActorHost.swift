@@ -23,6 +23,7 @@ final class ActorHost: Sendable {
     /// What the actor holds for life, as it was asked for.
     private let resources: Resources
     private let gpus: [String]
+    private let nameplate: ActorNameplate
     /// Nil when its state is not kept.
     private let keeper: SnapshotKeeper?
     /// The call that terminates the actor, once it has come.
@@ -36,7 +37,7 @@ final class ActorHost: Sendable {
     /// Constructs the actor; throws what its constructor throws, or `unknownFunction`.
     init(_ order: StartActor, on runtime: Runtime) async throws {
         let specification = order.specification
-        (resources, gpus) = (specification.resources.asAsked, order.gpus ?? [])
+        (resources, gpus, nameplate) = (specification.resources.asAsked, order.gpus ?? [], ActorNameplate(specification))
         guard let entry = runtime.program.actorType(named: specification.type) else {
             let known = runtime.program.actors.keys.sorted().joined(separator: ", ")
             throw MantaError(.unknownFunction, "the program \(specification.program.path) has no remote actor \(specification.type); it has \(known)")
@@ -44,7 +45,8 @@ final class ActorHost: Sendable {
         let context = TaskContext(
             job: specification.job, task: TaskID(high: specification.id.high, low: specification.id.low), node: runtime.node ?? NodeID(high: 0, low: 0),
             actor: specification.id, function: "\(specification.type).init", attempt: order.restarts + 1,
-            group: specification.capturedGroup, resources: resources, gpus: gpus, restarts: order.restarts, willBlock: {}, didUnblock: {})
+            restarts: order.restarts, deadline: nil, group: specification.capturedGroup, runsAlone: false, resources: resources, gpus: gpus, nameplate: nameplate,
+            parent: nil, route: nil, willBlock: {}, didUnblock: {})
         let arguments = try await Self.arguments(of: specification, on: runtime)
         let instance = try await TaskContext.$current.withValue(context) { try await entry.create(specification.initializer, arguments) }
         let keeper = instance.isRestorable ? SnapshotKeeper(specification, restarts: order.restarts) : nil
@@ -85,6 +87,9 @@ final class ActorHost: Sendable {
             } else if item.call.methodName == CallActor.terminate {
                 ending.withLock { $0 = Ending(item: item) }
                 ranDry(on: runtime)
+            } else if item.call.methodName == CallActor.ready {
+                let done = TaskDone(task: item.call.task, attempt: item.call.attempt, outcome: .values([.inline([0xc0])]), startedAt: .now, duration: 0)
+                runtime.post(.finished(FinishedRun(done: done, route: item.route, failure: nil)))
             } else {
                 do throws(MantaError) {
                     if try lane(for: item.call).add(CollectionOfOne(item), of: self, on: runtime) { isRescueDue = true }
@@ -149,7 +154,7 @@ final class ActorHost: Sendable {
         let context = TaskContext(
             job: job, task: call.task, node: runtime.node ?? NodeID(high: 0, low: 0), actor: call.actor, function: run.function, attempt: Int(call.attempt),
             restarts: restarts, deadline: call.timeLeft.map { EventLoop.clock() + .nanoseconds($0) }, group: specification.capturedGroup, runsAlone: alone,
-            resources: resources, gpus: gpus, route: route, willBlock: {}, didUnblock: {})
+            resources: resources, gpus: gpus, nameplate: nameplate, parent: call.parent, route: route, willBlock: {}, didUnblock: {})
         if call.methodName == CallActor.snapshot { return await snapshot(behind: run, context: context, isUnasked: true) }
         let finished = await run.carryOut(on: runtime, context: context) { arguments in
             guard call.method == .max else { return try await instance.dispatch(method: call.method, arguments: arguments) }

@@ -170,7 +170,8 @@ final class LeaseRunner: Sendable {
     private func carryOut(_ run: Run, on runtime: Runtime) async -> FinishedRun {
         let context = TaskContext(
             job: run.job, task: run.task, node: runtime.node ?? NodeID(high: 0, low: 0), actor: nil, function: run.function, name: run.name, attempt: Int(run.attempt),
-            deadline: run.deadline, group: run.group, runsAlone: false, resources: run.resources ?? .oneCPU, gpus: run.gpus ?? [], route: run.route,
+            deadline: run.deadline, group: run.group, runsAlone: false, resources: run.resources ?? .oneCPU, gpus: run.gpus ?? [], nameplate: nil,
+            parent: run.parent, route: run.route,
             willBlock: { self.willBlock(on: runtime) }, didUnblock: { await self.didUnblock(on: runtime) })
         RunningNote.current?.began(run.task, run.title)
         return await run.carryOut(on: runtime, context: context) { arguments in

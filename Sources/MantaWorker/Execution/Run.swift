@@ -115,7 +115,7 @@ struct Run: Sendable {
     private func report(_ error: any Error, on runtime: Runtime) -> (TaskOutcome, ErrorRow) {
         if let error = error as? MantaError { return (.failed(error), row(error.code.rawValue, error.message, runtime)) }
         let node = runtime.node ?? NodeID(high: 0, low: 0)
-        let thrown = ThrownError(error, function: title, task: task, node: node, attempt: Int(attempt))
+        let thrown = ThrownError(error, function: title, task: task, node: node, attempt: Int(attempt), actor: actor)
         return (.thrown(thrown.encoded), row(MantaError.Code.taskFailed.rawValue, "\(title) threw \(thrown.typeName): \(thrown.message)", runtime))
     }
 

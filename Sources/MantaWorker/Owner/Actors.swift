@@ -29,7 +29,10 @@ final class ActorCalls {
     /// Why it never came to be: later calls fail with the same.
     @exclusivity(unchecked) var failure: MantaError?
 
-    init(_ actor: ActorID, isCreated: Bool) { (self.actor, queue, self.isCreated) = (actor, CallQueue(actor: actor), isCreated) }
+    init(_ actor: ActorID, isCreated: Bool, maxPendingCalls: Int? = nil, ordersCalls: Bool = true) {
+        (self.actor, self.isCreated) = (actor, isCreated)
+        queue = CallQueue(actor: actor, maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls)
+    }
 }
 
 struct PendingCreation {
@@ -44,7 +47,10 @@ extension Owner {
 
     func create(_ creation: ActorCreation) {
         let id = creation.specification.id
-        if actors[id] == nil { actors[id] = ActorCalls(id, isCreated: false) }
+        if actors[id] == nil {
+            let (limit, isOrdered) = (creation.specification.maxPendingCalls, creation.specification.ordersCalls ?? true)
+            actors[id] = ActorCalls(id, isCreated: false, maxPendingCalls: limit, ordersCalls: isOrdered)
+        }
         var creation = creation
         let pins = pin(&creation.arguments, by: id.constructor)
         let missing = missingArguments(creation.arguments, settled: { [runtime = runtime!] in runtime.post(.creationArgumentSettled(id)) })
@@ -271,7 +277,9 @@ extension Owner {
         }
         changed(
             status.id,
-            ActorStatusView(state: status.state, incarnation: status.restarts, death: status.death, maxTaskRetries: status.maxTaskRetries ?? 0))
+            ActorStatusView(
+                state: status.state, incarnation: status.restarts, death: status.death, maxTaskRetries: status.maxTaskRetries ?? 0,
+                maxPendingCalls: status.maxPendingCalls, ordersCalls: status.ordersCalls ?? true, type: status.type, name: status.name, node: status.node))
     }
 
     private func changed(_ actor: ActorID, _ status: ActorStatusView, error: MantaError? = nil) {
@@ -310,6 +318,10 @@ extension Owner {
             case .retried(_, let attempt, let reason, let payload):
                 reports.retried(submission(payload), attempt: attempt, reason: reason, answer: ending, actor: actor)
             case .cancelSent(let task): target.link?.send(CancelTask(task: task, isRecursive: cancellation.isRecursive, actor: actor))
+            case .crowded(let count):
+                console.warning(
+                    "\(count) calls of this process to actor \(actor.short) have not ended: await some before you make more, or limit them with maxPendingCalls",
+                    from: address.process, at: loop.now)
             case .fail(_, let payload, let own):
                 // A cancelled call says so also when the actor is gone.
                 failures.append((submission(payload), own.code == .cancelled || own.code == .timeout ? own : error ?? target.failure ?? own))

@@ -1,7 +1,7 @@
 // DriverConsole: what a driver tells its user on standard error: what its workers print, with its source, and failures that nobody awaited.
 //
-// Standard output stays the program's own. Writing happens on a queue of its own, so that a terminal that is stopped holds up nothing; what waits there is
-// bounded.
+// Standard output stays the program's own. A program may ask for less, or for nothing. Writing happens on a queue of its own, so that a terminal that is stopped holds up nothing; what waits there is
+// bounded, and what is left out is counted and told.
 
 import Dispatch
 import Glibc
@@ -14,12 +14,12 @@ import Synchronization
 final class DriverConsole: @unchecked Sendable {
     private var digest = OutputDigest()
     private let queue = DispatchQueue(label: "manta.console")
-    private let backlog = Mutex(0)
-
-    /// Bytes that may wait to be written.
-    private static let backlogLimit = 1 << 20
+    private let backlog = Mutex(OutputBacklog(limit: 1 << 20))
+    /// Set before anything is shown.
+    var shows = LogToDriver.everything
 
     func show(_ output: WorkerOutput, at now: Instant) {
+        guard shows == .everything else { return }
         let prefix = "(\(output.source) pid=\(output.pid) node=\(output.node.short))"
         for line in output.lines { digest.line(line, from: output.worker, prefix: prefix, at: now, show: write) }
         if output.skipped > 0 { digest.skipped(output.skipped, prefix: prefix, at: now, show: write) }
@@ -33,16 +33,17 @@ final class DriverConsole: @unchecked Sendable {
     /// Something that the user should know at once.
     func warning(_ text: String, from process: ProcessID, at now: Instant) { digest.line(text, from: process, prefix: "(manta)", at: now, show: write) }
 
-    func tick(at now: Instant) { digest.tick(at: now, show: write) }
+    func tick(at now: Instant) {
+        digest.tick(at: now, show: write)
+        if let bytes = backlog.withLock({ $0.tick() }) { write(bytes) }
+    }
 
     private func write(_ text: String) {
-        let bytes = Array("\(text)\n".utf8)
-        let fits = backlog.withLock { waiting in
-            guard waiting + bytes.count <= Self.backlogLimit else { return false }
-            waiting += bytes.count
-            return true
-        }
-        guard fits else { return }
+        guard shows != .nothing else { return }
+        if let bytes = backlog.withLock({ $0.add(text) }) { write(bytes) }
+    }
+
+    private func write(_ bytes: [UInt8]) {
         queue.async { [self] in
             var written = 0
             while written < bytes.count {
@@ -50,7 +51,7 @@ final class DriverConsole: @unchecked Sendable {
                 if count <= 0 { break }
                 written += count
             }
-            backlog.withLock { $0 -= bytes.count }
+            backlog.withLock { $0.written(bytes.count) }
         }
     }
 }

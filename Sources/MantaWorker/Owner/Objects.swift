@@ -143,7 +143,7 @@ extension Owner {
             let error = MantaError(.objectLost, "a reader could not get it from node \(node.short)")
             return recover(handle, lostAt: place, because: error) { result in
                 switch result {
-                case .success(let outcome): link.reply(to: correlation, ObjectValue(object: handle.id, outcome: TaskOutcome(outcome)))
+                case .success(let outcome): link.reply(to: correlation, ObjectValue(object: handle.id, outcome: TaskOutcome(outcome, handle.report)))
                 case .failure(let error): link.fail(correlation, error)
                 }
             }
@@ -151,7 +151,7 @@ extension Owner {
         let route = ReplyRoute(link: link)
         let loop = loop
         handle.onReady { handle in
-            loop.execute { route.link.reply(to: correlation, ObjectValue(object: handle.id, outcome: TaskOutcome(handle.outcome))) }
+            loop.execute { route.link.reply(to: correlation, ObjectValue(object: handle.id, outcome: TaskOutcome(handle.outcome, handle.report))) }
         }
     }
 
@@ -209,11 +209,13 @@ extension Owner {
 }
 
 extension TaskOutcome {
-    init(_ outcome: ObjectHandle.Outcome?) {
+    /// - Parameter report: where user code threw what the object failed with.
+    init(_ outcome: ObjectHandle.Outcome?, _ report: TaskError? = nil) {
         switch outcome {
         case .ready(let bytes): self = .values([.inline(bytes.array)])
         case .stored(let place): self = .values([.stored(place)])
         case .failed(let error as MantaError): self = .failed(error)
+        case .failed(let error) where report != nil: self = .thrown(ThrownError(error, report!).encoded)
         case .failed(let error):
             let none = (TaskID(high: 0, low: 0), NodeID(high: 0, low: 0))
             self = .thrown(ThrownError(error, function: "", task: none.0, node: none.1, attempt: 1).encoded)
@@ -228,14 +230,16 @@ extension ObjectHandle {
         switch outcome {
         case .values(let values) where values.count == 1: settle(.init(values[0]))
         case .values(let values): fail(MantaError(.malformed, "the owner of object \(id) sent \(values.count) values for it"))
-        case .thrown(let error): fail(ThrownError.decoded(error))
+        case .thrown(let bytes):
+            let (error, report) = ThrownError.reported(bytes)
+            fail(error, report)
         case .failed(let error): fail(error)
         }
     }
 
     fileprivate func settle(like other: ObjectHandle) {
         guard let outcome = other.outcome else { preconditionFailure("a handle that calls back is settled") }
-        settle(outcome)
+        settle(outcome, other.report)
     }
 }
 

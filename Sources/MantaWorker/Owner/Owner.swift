@@ -104,6 +104,7 @@ final class Owner: @unchecked Sendable {
     func open(_ configuration: Runtime.Configuration, at address: ProcessAddress) throws(MantaError) {
         let hello = Hello(cluster: nil, role: configuration.role, process: address.process, pid: pid, endpoint: address.endpoint, host: Machine.name)
         lineage.limit = configuration.lineageBytes
+        console.shows = configuration.logToDriver
         transport = Transport(loop: loop, identity: hello, delegate: self)
         // A worker's path is made of its own identifier, in its node's folder.
         try transport.listen(at: runtime.listening, isGuarded: configuration.role != .worker)
@@ -262,16 +263,19 @@ final class Owner: @unchecked Sendable {
         case .values(let values):
             let expected = submission.results.count
             fail(submission, MantaError(.malformed, "\(submission.title) returned \(values.count) values, expected \(expected)"))
-        case .thrown(let bytes): fail(submission, ThrownError.decoded(bytes))
+        case .thrown(let bytes):
+            let (error, report) = ThrownError.reported(bytes)
+            fail(submission, error, report)
         case .failed(let error): fail(submission, error)
         }
     }
 
-    func fail(_ submission: Submission, _ error: any Error) {
+    /// - Parameter report: Where user code threw it.
+    func fail(_ submission: Submission, _ error: any Error, _ report: TaskError? = nil) {
         forgetDeadline(of: submission)
         for handle in submission.results {
             objects.settled(handle.id, size: nil)
-            handle.fail(error)
+            handle.fail(error, report)
         }
         if submission.isAgain, submission.isStream { loseUnmade(of: submission, error) }
     }

@@ -193,6 +193,14 @@ extension Owner {
 }
 
 extension Runtime {
+    /// What this process has to tell of tasks and errors is on its way to the head when this returns, before whatever it asks next.
+    package func flushReports() async {
+        try? await onLoop { owner in
+            owner.carryOutInbox()
+            owner.sendReports()
+        }
+    }
+
     /// Reports an error for people to see, from any thread.
     package func report(_ error: ErrorRow) {
         loop.execute { self.owner.reports.error(error) }

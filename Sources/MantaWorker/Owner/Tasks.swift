@@ -32,7 +32,7 @@ extension Owner {
         var shape = TaskShape(
             job: submission.job, program: runtime.configuration.program,
             resources: options.scheduling?.group?.demand(for: options.resources) ?? options.resources, rule: options.scheduling?.rule ?? .standard,
-            runsAgain: options.retries != 0)
+            runsAgain: options.retries != 0, maxCalls: options.maxCalls)
         if missing == 0 { shape = self.shape(shape, of: submission) } else if unready.count < Limits.unreadyTasks { unready.append((task, loop.now)) }
         tasks!.submitted(
             task, shape: shape, function: number(of: submission.function), missingArguments: missing, retries: options.retries, payload: submission,
@@ -149,7 +149,8 @@ extension Owner {
                 RequestLease(
                     lease: request.lease, owner: request.owner, job: request.job, program: request.program, resources: request.resources,
                     mayMove: request.mayMove, rule: request.rule == .standard ? nil : request.rule, home: request.home,
-                    arguments: request.arguments.isEmpty ? nil : request.arguments, runsOnce: request.runsAgain ? nil : true, avoiding: request.avoiding))
+                    arguments: request.arguments.isEmpty ? nil : request.arguments, runsOnce: request.runsAgain ? nil : true, avoiding: request.avoiding,
+                    endsWorker: request.endsWorker ? true : nil))
         case .cancelRequest(let lease, let node):
             places.forget(lease)
             link(to: node).send(CancelLease(lease: lease))

@@ -26,6 +26,20 @@ import Testing
         #expect(policy.choose(for: one, among: [node(1, free: 2), node(2, free: 3)]) == .room(node(2, free: 3)))
     }
 
+    @Test func workWithoutGPUsLeavesNodesWithGPUsAloneWhereOthersHaveRoom() {
+        func machine(_ low: UInt64, gpus: Int64, free: Int64) -> NodeView {
+            var view = node(low, free: free)
+            view.total[Resources.gpu] = ResourceAmount(integerLiteral: gpus)
+            view.available[Resources.gpu] = view.total[Resources.gpu]
+            return view
+        }
+        let (first, second) = (machine(1, gpus: 4, free: 10), machine(2, gpus: 0, free: 1))
+        let policy = Placement.hybrid(preferring: nil)
+        #expect(policy.choose(for: one, among: [first, second]) == .room(second))
+        #expect(policy.choose(for: one, among: [first, machine(2, gpus: 0, free: 0)]) == .room(first), "nobody else has room")
+        #expect(policy.choose(for: Resources(["CPU": 1, "GPU": 1]), among: [first, second]) == .room(first))
+    }
+
     @Test func hybridPrefersTheGivenNode() {
         let views = [node(1, free: 9), node(2, free: 9)]
         #expect(Placement.hybrid(preferring: views[1].id).choose(for: one, among: views) == .room(views[1]))

@@ -89,6 +89,29 @@ import Testing
         #expect(owner.book.counts.waiting == 0 && owner.book.unfinished.isEmpty)
     }
 
+    @Test func aLeaseOfTasksWithALimitGoesBackWhenItHasRunSoMany() {
+        var owner = TaskBench(clusterCPUs: 1)
+        var shape = TaskBench.shape
+        shape.maxCalls = 2
+        let tasks = (0..<3).map { _ in owner.submit(shape: shape) }
+        let lease = tasks[0].1.compactMap(\.requested)[0]
+        #expect(owner.grant(lease).compactMap(\.sent) == [tasks[0].0])
+        #expect(owner.done(tasks[0].0).compactMap(\.sent) == [tasks[1].0])
+        let end = owner.done(tasks[1].0)
+        #expect(end.compactMap(\.returned) == [lease] && end.compactMap(\.sent).isEmpty)
+        let next = end.compactMap(\.requested).first ?? owner.advance(.seconds(1)).compactMap(\.requested).first
+        #expect(next.map { owner.grant($0).compactMap(\.sent) } == [tasks[2].0])
+    }
+
+    @Test func aLostTaskSaysHowItsWorkerEnded() {
+        var owner = TaskBench()
+        let (task, asked) = owner.submit(retries: 0)
+        _ = owner.grant(asked[0].requested!)
+        let death = DeathCause(.signaled, "it crashed", facts: DeathCause.Facts(pid: 7, signal: 11, uptimeMilliseconds: 5, lastErrors: ["oops"]))
+        let details = owner.on { $0.leaseLost(asked[0].requested!, death, at: $1, perform: $2) }.compactMap(\.failure).first?.details
+        #expect(details?.death == death && details?.task == task && details?.attempts == 1 && details?.node == TaskBench.home.node)
+    }
+
     @Test func theLossOfAWorkerReturnsItsLeasesToo() {
         var owner = TaskBench()
         let (task, asked) = owner.submit()
