@@ -15,7 +15,10 @@ import Testing
     }
     func next() -> Int { count += 1; return count }
     func process() -> Int32 { getpid() }
-    func hold() async throws -> Int { try await untilCancelled(board, name) }
+    func hold() async throws -> Int {
+        board.note("began \(name)")
+        return try await untilCancelled(board, name)
+    }
     func began() { board.note("began \(name)") }
     func crash() -> Int { abort() }
 }
@@ -38,6 +41,8 @@ extension SharedClusterTests {
         let process = try await first.process().value
         #expect(try await second.process().value == process)
         let held = first.hold()
+        // One that has not begun would be dropped, not cancelled.
+        try await eventually("the beginning of the call", within: .seconds(30)) { try await board.count("began first").value == 1 }
         try await Manta.kill(first)
         await expectCode(.actorDied, of: held)
         await expectCode(.actorDied, of: first.next())
