@@ -297,8 +297,14 @@ package final class ObjectHandle: Sendable {
 
     /// The value, decoded.
     package func value<Value>(lending: Bool = true, _ decode: (ValueBytes) throws -> Value) async throws -> Value {
-        if case .ready(let bytes)? = seenOutcome { return try decode(bytes) }
+        if let bytes = bytesAtHand { return try decode(bytes) }
         return try decode(try await bytes(lending: lending))
+    }
+
+    /// The encoded value, when it is there and in this process's own memory: most often, and then nobody need be suspended.
+    package var bytesAtHand: ValueBytes? {
+        guard isSettled, case .ready(let bytes)? = seenOutcome else { return nil }
+        return bytes
     }
 
     private var seenOutcome: Outcome? {

@@ -40,7 +40,13 @@ extension Manta {
         let isShort = timeout.map { $0 <= Limits.shortWait } ?? false
         var values: [Value] = []
         values.reserveCapacity(references.count)
-        for reference in references { values.append(try await reference.value(lending: !isShort)) }
+        for reference in references {
+            if let bytes = reference.handle.bytesAtHand {
+                values.append(try ValueDecoder.decode(Value.self, from: bytes))
+            } else {
+                values.append(try await reference.value(lending: !isShort))
+            }
+        }
         return values
     }
 

@@ -160,6 +160,7 @@ extension Array {
 extension EncodedValue {
     /// Encodes a value and notes the references inside it.
     package static func encoding<Value: Encodable>(_ value: Value) throws(MantaError) -> EncodedValue {
+        if let parts = try ValueEncoder.leafParts(value) { return EncodedValue(parts: parts) }
         let collector = ReferenceCollector()
         let parts = try ValueEncoder.parts(value, collecting: collector)
         return EncodedValue(parts: parts, references: collector.references.compactMap { $0 as? ObjectHandle })

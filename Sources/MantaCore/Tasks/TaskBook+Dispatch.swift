@@ -29,30 +29,30 @@ extension TaskBook {
     mutating func reshape(_ task: TaskID, to key: TaskShape) -> Int32 {
         let (old, new) = (tasks[task]!.shape, index(of: key))
         guard new != old else { return old }
-        shapes[Int(old)]!.tasks -= 1
-        shapes[Int(new)]!.tasks += 1
+        shapes[Int(old)].tasks -= 1
+        shapes[Int(new)].tasks += 1
         tasks[task]!.shape = new
         return new
     }
 
     mutating func enqueue(_ task: TaskID, in shape: Int32, first: Bool = false) {
-        if first { shapes[Int(shape)]!.queue.prepend(task) } else { shapes[Int(shape)]!.queue.append(task) }
-        shapes[Int(shape)]!.waiting += 1
+        if first { shapes[Int(shape)].queue.prepend(task) } else { shapes[Int(shape)].queue.append(task) }
+        shapes[Int(shape)].waiting += 1
         waitingTotal += 1
     }
 
     /// The next task of the shape that waits, without taking it.
     private mutating func peekTask(_ shape: Int32) -> (task: TaskID, record: Record)? {
-        while let task = shapes[Int(shape)]!.queue.first {
+        while let task = shapes[Int(shape)].queue.first {
             if let record = tasks[task], record.stage == .waitingForLease { return (task, record) }
-            shapes[Int(shape)]!.queue.removeFirst()
+            shapes[Int(shape)].queue.removeFirst()
         }
         return nil
     }
 
     mutating func popTask(_ shape: Int32) -> TaskID? {
         guard let next = peekTask(shape) else { return nil }
-        shapes[Int(shape)]!.leaveQueue()
+        shapes[Int(shape)].leaveQueue()
         waitingTotal -= 1
         return next.task
     }
@@ -61,31 +61,31 @@ extension TaskBook {
 
     /// Brings waiting tasks to leases with room, then asks for the leases that are missing.
     mutating func dispatch(_ shape: Int32, at now: Instant, _ perform: (Action) -> Void) {
-        while !shapes[Int(shape)]!.isFull, shapes[Int(shape)]!.waiting > 0, let next = peekTask(shape) {
+        while !shapes[Int(shape)].isFull, shapes[Int(shape)].waiting > 0, let next = peekTask(shape) {
             guard let number = leaseWithRoom(for: next.record, in: shape) else {
-                shapes[Int(shape)]!.isFull = true
+                shapes[Int(shape)].isFull = true
                 break
             }
             send(next.task, next.record, on: number, at: now, perform)
         }
-        if shapes[Int(shape)]!.waiting == 0 { withdraw(shape, perform) } else { ask(for: shape, at: now, perform) }
+        if shapes[Int(shape)].waiting == 0 { withdraw(shape, perform) } else { ask(for: shape, at: now, perform) }
     }
 
     /// An idle lease, else the one with the least work in flight.
     private func leaseWithRoom(for record: Record, in shape: Int32) -> UInt64? {
         let estimate = estimates[record.function] ?? 0
         var best: (load: Int64, number: UInt64)?
-        for number in shapes[Int(shape)]!.open {
-            guard let lease = leases[number], lease.hasRoom(for: estimate) else { continue }
-            if lease.inFlight.isEmpty { return number }
-            if best == nil || lease.load < best!.load { best = (lease.load, number) }
+        for number in shapes[Int(shape)].open {
+            guard let load = leases[number]?.loadWithRoom(for: estimate) else { continue }
+            if load < 0 { return number }
+            if best == nil || load < best!.load { best = (load, number) }
         }
         return best?.number
     }
 
     private mutating func send(_ task: TaskID, _ record: Record, on number: UInt64, at now: Instant, _ perform: (Action) -> Void) {
         guard let worker = leases[number]?.worker else { return }
-        shapes[Int(record.shape)]!.leaveQueue()
+        shapes[Int(record.shape)].leaveQueue()
         waitingTotal -= 1
         tasks[task]!.isSent(under: number)
         leases[number]!.add(InFlight(task: task, attempt: record.attempt, estimate: estimates[record.function] ?? 0), at: now)
@@ -98,7 +98,7 @@ extension TaskBook {
     mutating func land(_ task: TaskID, on number: UInt64, at now: Instant) {
         guard let shape = leases[number]?.shape, let removed = leases[number]!.remove(task) else { return }
         leases[number]!.begin(at: now)
-        shapes[Int(shape)]!.isFull = false
+        shapes[Int(shape)].isFull = false
         if removed.wasFirst, leases[number]!.isClosed, !leases[number]!.isReclaimed {
             leases[number]!.isClosed = false
             open(number, in: shape)
@@ -123,15 +123,15 @@ extension TaskBook {
             leases[number]!.isClosed = false
             open(number, in: shape)
         }
-        while shapes[Int(shape)]!.waiting > 0, let next = peekTask(shape), leases[number]!.hasRoom(for: estimates[next.record.function] ?? 0) {
+        while shapes[Int(shape)].waiting > 0, let next = peekTask(shape), leases[number]!.hasRoom(for: estimates[next.record.function] ?? 0) {
             send(next.task, next.record, on: number, at: now, perform)
         }
-        if shapes[Int(shape)]!.waiting == 0 { withdraw(shape, perform) }
+        if shapes[Int(shape)].waiting == 0 { withdraw(shape, perform) }
         if leases[number]?.inFlight.isEmpty == true {
             leases[number]!.since = now
-            shapes[Int(shape)]!.isFull = false
+            shapes[Int(shape)].isFull = false
             // One for arguments of their own hardly fits another task.
-            if leases[number]!.remaining == 0 || idleCount(shape) > idleBound || !shapes[Int(shape)]!.key.arguments.isEmpty { giveBack(number, perform) }
+            if leases[number]!.remaining == 0 || idleCount(shape) > idleBound || !shapes[Int(shape)].key.arguments.isEmpty { giveBack(number, perform) }
         }
     }
 
@@ -139,7 +139,7 @@ extension TaskBook {
     private var idleBound: Int { max(1, clusterCPUs ?? Limits.leaseRequestsAtFirst) }
 
     private func idleCount(_ shape: Int32) -> Int {
-        shapes[Int(shape)]!.open.reduce(0) { $0 + (leases[$1]?.inFlight.isEmpty == true ? 1 : 0) }
+        shapes[Int(shape)].open.reduce(0) { $0 + (leases[$1]?.inFlight.isEmpty == true ? 1 : 0) }
     }
 
     // MARK: Ends and retries
@@ -149,14 +149,14 @@ extension TaskBook {
         guard let record = tasks.removeValue(forKey: task) else { return }
         if !memoryDeaths.isEmpty { (memoryDeaths[task], resting[task]) = (nil, nil) }
         let shape = Int(record.shape)
-        shapes[shape]!.tasks -= 1
+        shapes[shape].tasks -= 1
         if record.stage == .waitingForArguments { unready -= 1 }
         if record.stage == .waitingForLease {
-            shapes[shape]!.waiting -= 1
+            shapes[shape].waiting -= 1
             waitingTotal -= 1
-            let waiting = shapes[shape]!.waiting
-            if shapes[shape]!.queue.count > 2 * waiting + 64 {
-                shapes[shape]!.queue.removeAll { tasks[$0]?.stage != .waitingForLease }
+            let waiting = shapes[shape].waiting
+            if shapes[shape].queue.count > 2 * waiting + 64 {
+                shapes[shape].queue.removeAll { tasks[$0]?.stage != .waitingForLease }
             }
             if waiting == 0 { withdraw(record.shape, perform) }
         }
@@ -177,7 +177,7 @@ extension TaskBook {
         tasks[task]!.lease = 0
         tasks[task]!.attempt += 1
         resting[task] = rest.until
-        var key = shapes[Int(tasks[task]!.shape)]!.key
+        var key = shapes[Int(tasks[task]!.shape)].key
         key.avoiding = rest.avoiding
         _ = reshape(task, to: key)
     }
@@ -222,7 +222,7 @@ extension TaskBook {
         let sample = max(1_000, nanoseconds)
         if estimates.count >= Limits.estimatedFunctions, estimates[record.function] == nil { estimates.removeAll() }
         Self.average(&estimates[record.function, default: 0], with: sample)
-        Self.average(&shapes[Int(record.shape)]!.estimate, with: sample)
+        Self.average(&shapes[Int(record.shape)].estimate, with: sample)
     }
 
     private static func average(_ known: inout Int64, with sample: Int64) {

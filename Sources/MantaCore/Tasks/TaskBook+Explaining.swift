@@ -33,7 +33,7 @@ extension TaskBook {
     /// The request for a lease that has waited longest for tasks of this shape, and the node it waits at; nil when the task waits for no lease.
     package func oldestRequest(of task: TaskID) -> (lease: LeaseID, node: NodeAddress)? {
         guard let record = tasks[task], record.stage == .waitingForLease else { return nil }
-        for number in shapes[Int(record.shape)]!.leases {
+        for number in shapes[Int(record.shape)].leases {
             if let lease = leases[number], lease.worker == nil { return (id(of: number), lease.node) }
         }
         return nil
@@ -41,14 +41,15 @@ extension TaskBook {
 
     /// What the runtime keeps with the first of the tasks that wait for this lease; nil when none does.
     package func waiting(for lease: LeaseID) -> Payload? {
-        guard let number = number(of: lease), let record = leases[number], record.worker == nil, let shape = shapes[Int(record.shape)] else { return nil }
+        guard let number = number(of: lease), let record = leases[number], record.worker == nil else { return nil }
+        let shape = shapes[Int(record.shape)]
         return shape.queue.lazy.compactMap { tasks[$0] }.first { $0.stage == .waitingForLease }?.payload
     }
 
     /// One sentence about a task: where it is and what it waits for. Nil when it has ended.
     package func explain(_ task: TaskID) -> String? {
         guard let record = tasks[task] else { return nil }
-        let shape = shapes[Int(record.shape)]!
+        let shape = shapes[Int(record.shape)]
         switch record.stage {
         case .waitingForArguments: return "waits for \(record.missing) of its arguments"
         case .resting: return "rests before attempt \(record.attempt), because memory ran out under the one before"
@@ -78,7 +79,7 @@ extension TaskBook {
 
     /// Tasks that have not ended, those of them that wait for a lease, leases granted and requested.
     package var counts: (tasks: Int, waiting: Int, granted: Int, requested: Int) {
-        let requested = shapes.reduce(0) { $0 + ($1?.requested ?? 0) }
+        let requested = shapes.reduce(0) { $0 + $1.requested }
         return (tasks.count, waitingTotal, leases.count - requested, requested)
     }
 }

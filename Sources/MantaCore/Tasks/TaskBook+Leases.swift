@@ -12,7 +12,7 @@ extension TaskBook {
         leases[number]!.since = now
         leases[number]!.saidAt = now
         let shape = record.shape
-        shapes[Int(shape)]!.requested -= 1
+        shapes[Int(shape)].requested -= 1
         open(number, in: shape)
         refill(number, at: now, perform)
         ask(for: shape, at: now, perform)
@@ -24,7 +24,8 @@ extension TaskBook {
         _ lease: LeaseID, to node: NodeAddress, at now: Instant, carrying: (Payload) -> [ArgumentLocation] = { _ in [] }, perform: (Action) -> Void
     ) {
         guard let number = number(of: lease), let record = leases[number], record.worker == nil, !record.isMoved else { return }
-        if var key = shapes[Int(record.shape)]?.key, key.near != nil, key.arguments.isEmpty, let task = popTask(record.shape) {
+        var key = shapes[Int(record.shape)].key
+        if key.near != nil, key.arguments.isEmpty, let task = popTask(record.shape) {
             forget(number)
             key.arguments = carrying(tasks[task]!.payload)
             let shape = reshape(task, to: key)
@@ -43,11 +44,11 @@ extension TaskBook {
         let shape = record.shape
         forget(number)
         if error.code == .overloaded {
-            shapes[Int(shape)]!.pausedUntil = now + Limits.leaseRequestRepeat
+            shapes[Int(shape)].pausedUntil = now + Limits.leaseRequestRepeat
             return
         }
         while let task = popTask(shape) {
-            shapes[Int(shape)]!.waiting += 1
+            shapes[Int(shape)].waiting += 1
             waitingTotal += 1
             end(task, .failed(error), at: now, perform)
         }
@@ -88,7 +89,7 @@ extension TaskBook {
     private mutating func lose(where isLost: (Lease) -> Bool, _ cause: DeathCause, returning: Bool, at now: Instant, _ perform: (Action) -> Void) {
         for shape in shapes.indices {
             var isHit = false
-            for number in shapes[shape]?.leases ?? [] {
+            for number in shapes[shape].leases {
                 guard let lease = leases[number], isLost(lease) else { continue }
                 lose(number, cause, at: now, perform)
                 if returning { perform(.returnLease(id(of: number), node: lease.node)) }
@@ -111,7 +112,7 @@ extension TaskBook {
                 continue
             }
             if cause.kind == .bystander { forgive(flight.task, attempt: flight.attempt) }
-            if cause.kind == .outOfMemory, shapes[Int(lease.shape)]!.key.runsAgain, let error = memoryRanOut(under: flight, cause) {
+            if cause.kind == .outOfMemory, shapes[Int(lease.shape)].key.runsAgain, let error = memoryRanOut(under: flight, cause) {
                 end(flight.task, .failed(error), at: now, perform)
                 continue
             }
@@ -158,14 +159,14 @@ extension TaskBook {
     package mutating func tick(at now: Instant, perform: (Action) -> Void) {
         wakeResting(at: now, perform)
         for index in shapes.indices {
-            guard shapes[index] != nil else { continue }
-            if let pause = shapes[index]!.pausedUntil, pause <= now { shapes[index]!.pausedUntil = nil }
+            guard !shapes[index].isFree else { continue }
+            if let pause = shapes[index].pausedUntil, pause <= now { shapes[index].pausedUntil = nil }
             checkSome(of: index, at: now, perform)
-            if shapes[index]!.waiting > 0 { dispatch(Int32(index), at: now, perform) }
-            if let shape = shapes[index], shape.tasks == 0, shape.leases.isEmpty {
-                shapeIndex[shape.key] = nil
+            if shapes[index].waiting > 0 { dispatch(Int32(index), at: now, perform) }
+            if shapes[index].tasks == 0, shapes[index].leases.isEmpty {
+                shapeIndex[shapes[index].key] = nil
                 lastShape = nil
-                shapes[index] = nil
+                shapes[index].isFree = true
                 freeShapes.append(Int32(index))
             }
         }
@@ -173,16 +174,16 @@ extension TaskBook {
 
     /// The next leases of a shape, in turn: a program that is nested deeply holds very many, and none of them is in a hurry.
     private mutating func checkSome(of index: Int, at now: Instant, _ perform: (Action) -> Void) {
-        let (numbers, first) = (shapes[index]!.leases, shapes[index]!.nextCheck)
+        let (numbers, first) = (shapes[index].leases, shapes[index].nextCheck)
         let count = min(numbers.count, Limits.leaseChecksPerTick)
         for offset in 0..<count { check(numbers[(first + offset) % numbers.count], at: now, perform) }
-        shapes[index]!.nextCheck = count < numbers.count ? (first + count) % numbers.count : 0
+        shapes[index].nextCheck = count < numbers.count ? (first + count) % numbers.count : 0
     }
 
     private mutating func check(_ number: UInt64, at now: Instant, _ perform: (Action) -> Void) {
         guard let lease = leases[number] else { return }
         guard let worker = lease.worker else {
-            let patience = shapes[Int(lease.shape)]!.key.arguments.isEmpty ? Limits.movedRequestPatience : Limits.movedArgumentsPatience
+            let patience = shapes[Int(lease.shape)].key.arguments.isEmpty ? Limits.movedRequestPatience : Limits.movedArgumentsPatience
             if lease.isMoved, lease.since + patience <= now {
                 perform(.cancelRequest(id(of: number), node: lease.node))
                 let shape = lease.shape
@@ -223,31 +224,32 @@ extension TaskBook {
 
     /// Asks for as many leases as the waiting tasks are worth.
     mutating func ask(for index: Int32, at now: Instant, _ perform: (Action) -> Void) {
-        let waiting = shapes[Int(index)]!.waiting
-        guard waiting > 0, shapes[Int(index)]!.pausedUntil == nil else { return }
+        let waiting = shapes[Int(index)].waiting
+        guard waiting > 0, shapes[Int(index)].pausedUntil == nil else { return }
         let bound = clusterCPUs.map { min(max(2, 2 * $0), Limits.leaseRequestsPerShape) } ?? Limits.leaseRequestsAtFirst
         var wanted = min(waiting, bound)
-        let estimate = shapes[Int(index)]!.estimate
+        let estimate = shapes[Int(index)].estimate
         if estimate > 0 {
             // Tasks so short that one worker does them all within its share of work are not worth a second one.
             let (work, isHuge) = Int64(waiting).multipliedReportingOverflow(by: estimate)
             if !isHuge { wanted = min(wanted, Int(clamping: 1 + work / Limits.workInFlight.inNanoseconds)) }
         }
-        let key = shapes[Int(index)]!.key
+        let key = shapes[Int(index)].key
         let node = key.near.flatMap { lostNodes[$0.node] == nil ? $0 : nil } ?? home
-        while shapes[Int(index)]!.requested < wanted {
+        while shapes[Int(index)].requested < wanted {
             lastLease += 1
             let number = lastLease
             leases[number] = Lease(shape: index, node: node, since: now, saidAt: now, inquireAt: now)
             if let maxCalls = key.maxCalls { leases[number]!.remaining = maxCalls }
-            shapes[Int(index)]!.leases.append(number)
-            shapes[Int(index)]!.requested += 1
+            shapes[Int(index)].leases.append(number)
+            shapes[Int(index)].requested += 1
             request(number, at: now, perform)
         }
     }
 
     private mutating func request(_ number: UInt64, at now: Instant, _ perform: (Action) -> Void) {
-        guard let lease = leases[number], let key = shapes[Int(lease.shape)]?.key else { return }
+        guard let lease = leases[number] else { return }
+        let key = shapes[Int(lease.shape)].key
         leases[number]!.saidAt = now
         let request = LeaseRequest(
             lease: id(of: number), owner: owner, job: key.job, program: key.program, resources: key.resources, mayMove: !lease.isMoved,
@@ -258,13 +260,13 @@ extension TaskBook {
 
     /// Nothing waits any more: withdraws the requests.
     mutating func withdraw(_ index: Int32, _ perform: (Action) -> Void) {
-        guard shapes[Int(index)]!.waiting == 0, shapes[Int(index)]!.requested > 0 else { return }
+        guard shapes[Int(index)].waiting == 0, shapes[Int(index)].requested > 0 else { return }
         // Requests are the latest of its leases, of which there may be very many.
         var requests: [(number: UInt64, node: NodeAddress)] = []
-        var position = shapes[Int(index)]!.leases.count
-        while requests.count < shapes[Int(index)]!.requested, position > 0 {
+        var position = shapes[Int(index)].leases.count
+        while requests.count < shapes[Int(index)].requested, position > 0 {
             position -= 1
-            let number = shapes[Int(index)]!.leases[position]
+            let number = shapes[Int(index)].leases[position]
             if let lease = leases[number], lease.worker == nil { requests.append((number, lease.node)) }
         }
         for (number, node) in requests.reversed() {
@@ -288,10 +290,10 @@ extension TaskBook {
     /// Removes a lease from the book.
     @discardableResult
     mutating func forget(_ number: UInt64) -> Lease? {
-        guard let lease = leases.removeValue(forKey: number) else { return nil }
+        guard let lease = leases.remove(number) else { return nil }
         close(number, in: lease.shape)
-        if let position = shapes[Int(lease.shape)]!.leases.lastIndex(of: number) { shapes[Int(lease.shape)]!.leases.remove(at: position) }
-        if lease.worker == nil { shapes[Int(lease.shape)]!.requested -= 1 }
+        if let position = shapes[Int(lease.shape)].leases.lastIndex(of: number) { shapes[Int(lease.shape)].leases.remove(at: position) }
+        if lease.worker == nil { shapes[Int(lease.shape)].requested -= 1 }
         for flight in lease.inFlight { cancelled[flight.task] = nil }
         if lease.node != home { movedTo.remember(number, lease.node) }
         return lease
@@ -299,13 +301,13 @@ extension TaskBook {
 
     /// The lease may take tasks.
     mutating func open(_ number: UInt64, in shape: Int32) {
-        if !shapes[Int(shape)]!.open.contains(number) { shapes[Int(shape)]!.open.append(number) }
-        shapes[Int(shape)]!.isFull = false
+        if !shapes[Int(shape)].open.contains(number) { shapes[Int(shape)].open.append(number) }
+        shapes[Int(shape)].isFull = false
     }
 
     /// The lease takes no more tasks.
     mutating func close(_ number: UInt64, in shape: Int32) {
-        if let position = shapes[Int(shape)]!.open.lastIndex(of: number) { shapes[Int(shape)]!.open.remove(at: position) }
+        if let position = shapes[Int(shape)].open.lastIndex(of: number) { shapes[Int(shape)].open.remove(at: position) }
     }
 
     func id(of number: UInt64) -> LeaseID { LeaseID(high: owner.process.high, low: number) }

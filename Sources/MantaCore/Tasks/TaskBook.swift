@@ -33,13 +33,14 @@ package struct TaskBook {
     package var clusterCPUs: Int?
 
     var tasks: [TaskID: Record] = [:]
-    var shapes: [Shape?] = []
+    /// Those in `freeShapes` stand for nothing.
+    var shapes: [Shape] = []
     var freeShapes: [Int32] = []
     var shapeIndex: [TaskShape: Int32] = [:]
     /// The shape of the latest submission: most have the same, and comparing is cheaper than hashing.
     var lastShape: (key: TaskShape, index: Int32)?
     /// By number: the low half of a lease's identifier; the high half is the owner's.
-    var leases: [UInt64: Lease] = [:]
+    var leases = LeaseTable()
     var lastLease: UInt64 = 0
     /// The leases of tasks that were cancelled while they ran: their places are free only when their ends are reported.
     var cancelled: [TaskID: UInt64] = [:]
@@ -88,7 +89,7 @@ package struct TaskBook {
             stage: missingArguments > 0 ? .waitingForArguments : .waitingForLease)
         let previous = tasks.updateValue(record, forKey: task)
         precondition(previous == nil, "a task is submitted once")
-        shapes[Int(shape)]!.tasks += 1
+        shapes[Int(shape)].tasks += 1
         guard missingArguments <= 0 else { return unready += 1 }
         enqueue(task, in: shape)
         dispatch(shape, at: now, perform)
@@ -103,7 +104,7 @@ package struct TaskBook {
         guard record.missing == 1 else { return }
         tasks[task]!.stage = .waitingForLease
         unready -= 1
-        let shape = reshape(task, to: shaped(shapes[Int(record.shape)]!.key, record.payload))
+        let shape = reshape(task, to: shaped(shapes[Int(record.shape)].key, record.payload))
         enqueue(task, in: shape)
         dispatch(shape, at: now, perform)
     }
@@ -135,7 +136,7 @@ package struct TaskBook {
     package mutating func endAll(_ error: MantaError, at now: Instant, perform: (Action) -> Void) {
         for task in tasks.keys.sorted() { end(task, .failed(error), at: now, perform) }
         for shape in shapes {
-            for number in shape?.leases ?? [] {
+            for number in shape.leases {
                 guard let lease = forget(number) else { continue }
                 perform(.returnLease(id(of: number), node: lease.node))
             }

@@ -97,6 +97,9 @@ extension TaskBook {
             inquireAt = now + Limits.taskInquiryAfter
         }
 
+        /// How much is in flight, when a task with this estimate may be sent now; below zero when nothing is.
+        func loadWithRoom(for estimate: Int64) -> Int64? { hasRoom(for: estimate) ? (inFlight.isEmpty ? -1 : load) : nil }
+
         /// Whether a task with this estimate may be sent now.
         func hasRoom(for estimate: Int64) -> Bool {
             if remaining == 0 { return false }
@@ -106,8 +109,53 @@ extension TaskBook {
         }
     }
 
+    /// Leases by number. They are read and changed where they lie: a lease has a dozen fields, and every task looks at several of them.
+    struct LeaseTable {
+        private var slots: [Lease?] = []
+        private var free: [Int] = []
+        private var places: [Number: Int] = [:]
+
+        /// Numbers are counted up, by this process: they need no keyed hash.
+        private struct Number: Hashable {
+            let value: UInt64
+            func _rawHashValue(seed: Int) -> Int {
+                let mixed = (value ^ UInt64(truncatingIfNeeded: seed)) &* 0x9E37_79B9_7F4A_7C15
+                return Int(truncatingIfNeeded: mixed ^ mixed >> 32)
+            }
+        }
+
+        var count: Int { places.count }
+        var numbers: [UInt64] { places.keys.map(\.value) }
+
+        /// Setting nil is for `remove`.
+        subscript(number: UInt64) -> Lease? {
+            _read {
+                if let place = places[Number(value: number)] { yield slots[place] } else { yield nil }
+            }
+            _modify {
+                let place = places[Number(value: number)] ?? insert(number)
+                yield &slots[place]
+            }
+        }
+
+        mutating func remove(_ number: UInt64) -> Lease? {
+            guard let place = places.removeValue(forKey: Number(value: number)) else { return nil }
+            free.append(place)
+            return slots[place].take()
+        }
+
+        private mutating func insert(_ number: UInt64) -> Int {
+            let place = free.popLast() ?? slots.count
+            if place == slots.count { slots.append(nil) }
+            places[Number(value: number)] = place
+            return place
+        }
+    }
+
     struct Shape {
         let key: TaskShape
+        /// It waits to stand for another shape.
+        var isFree = false
         /// Tasks that wait for a lease; ended ones stay until they are met or outnumber the others.
         var queue: Deque<TaskID> = []
         var waiting = 0

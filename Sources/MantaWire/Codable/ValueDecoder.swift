@@ -27,12 +27,28 @@ package enum ValueDecoder {
 
     /// Reads a value that must be all there is. Arrays that are read in place keep the bytes.
     package static func decode<Value: Decodable>(_ type: Value.Type, from bytes: ValueBytes) throws(MantaError) -> Value {
+        if let plain = plain(type, bytes) { return plain }
         var reader = MessagePackReader(bytes)
         let value = try decode(type, from: &reader)
         guard reader.isAtEnd else {
             throw MantaError(.malformed, "\(type) cannot be decoded: \(reader.remaining) bytes follow the value; expected none")
         }
         return value
+    }
+
+    /// A whole number or bytes and nothing else, written as such: most small results are, and need no decoder. Nil for anything else, wrong values too.
+    private static func plain<Value>(_ type: Value.Type, _ bytes: ValueBytes) -> Value? {
+        if type == Int.self {
+            var reader = MessagePackReader(bytes)
+            guard (try? reader.peek()) == .integer, let value = try? reader.readInt(), reader.isAtEnd else { return nil }
+            return unsafeBitCast(value, to: type)
+        }
+        if type == [UInt8].self {
+            var reader = MessagePackReader(bytes)
+            guard (try? reader.peek()) == .binary, let value = try? reader.readBinary(), reader.isAtEnd else { return nil }
+            return unsafeBitCast(value, to: type)
+        }
+        return nil
     }
 }
 

@@ -34,9 +34,21 @@ package enum ValueEncoder {
         var writer = MessagePackWriter()
         writer.deferred = []
         try encode(value, into: &writer, collecting: collector)
+        return try parts(writer, of: Value.self)
+    }
+
+    /// The same of a value whose type has a direct form, in which no references can be; nil for any other, of which nothing was done.
+    package static func leafParts<Value>(_ value: Value) throws(MantaError) -> EncodedParts? {
+        var writer = MessagePackWriter()
+        writer.deferred = []
+        guard writer.writeLeaf(value) else { return nil }
+        return try parts(writer, of: Value.self)
+    }
+
+    private static func parts<Value>(_ writer: MessagePackWriter, of type: Value.Type) throws(MantaError) -> EncodedParts {
         let parts = EncodedParts(writer)
         guard parts.largestArray <= Limits.arrayBytes else {
-            throw MantaError(.tooLarge, "\(Value.self) has an array of \(parts.largestArray) bytes; expected at most \(Limits.arrayBytes), split it")
+            throw MantaError(.tooLarge, "\(type) has an array of \(parts.largestArray) bytes; expected at most \(Limits.arrayBytes), split it")
         }
         return parts
     }

@@ -75,28 +75,27 @@ final class ActorHost: Sendable {
 
     // MARK: Calls
 
-    /// Puts calls into their lanes; returns whether `rescue` must be called in a while. Calls that cannot be run are answered at once.
-    func add(_ calls: [CallLane.Item], on runtime: Runtime) -> Bool {
-        if groups.isEmpty, calls.count == 1 ? isPlain(calls[0].call) : calls.allSatisfy({ isPlain($0.call) }), !isEnding {
-            return lane.add(calls, of: self, on: runtime)
+    /// Puts a call into its lane; returns whether `rescue` must be called in a while. A call that cannot be run is answered at once.
+    func add(_ item: CallLane.Item, on runtime: Runtime) -> Bool {
+        if isEnding {
+            item.route.refuse(item.call, MantaError(.actorDied, "actor \(specification.id.short) is being terminated"))
+            return false
         }
-        var isRescueDue = false
-        for item in calls {
-            if isEnding {
-                item.route.refuse(item.call, MantaError(.actorDied, "actor \(specification.id.short) is being terminated"))
-            } else if item.call.methodName == CallActor.terminate {
-                ending.withLock { $0 = Ending(item: item) }
-                ranDry(on: runtime)
-            } else if item.call.methodName == CallActor.ready {
-                let done = TaskDone(task: item.call.task, attempt: item.call.attempt, outcome: .values([.inline([0xc0])]), startedAt: .now, duration: 0)
-                runtime.post(.finished(FinishedRun(done: done, route: item.route, failure: nil)))
-            } else {
-                do throws(MantaError) {
-                    if try lane(for: item.call).add(CollectionOfOne(item), of: self, on: runtime) { isRescueDue = true }
-                } catch { item.route.refuse(item.call, error) }
-            }
+        if groups.isEmpty, isPlain(item.call) { return lane.add(item, of: self, on: runtime) }
+        if item.call.methodName == CallActor.terminate {
+            ending.withLock { $0 = Ending(item: item) }
+            ranDry(on: runtime)
+            return false
         }
-        return isRescueDue
+        if item.call.methodName == CallActor.ready {
+            let done = TaskDone(task: item.call.task, attempt: item.call.attempt, outcome: .values([.inline([0xc0])]), startedAt: .now, duration: 0)
+            runtime.post(.finished(FinishedRun(done: done, route: item.route, failure: nil)))
+            return false
+        }
+        do throws(MantaError) { return try lane(for: item.call).add(item, of: self, on: runtime) } catch {
+            item.route.refuse(item.call, error)
+            return false
+        }
     }
 
     /// Starts runners for calls that wait behind long ones; returns how many, and whether to come again.
@@ -178,7 +177,7 @@ final class ActorHost: Sendable {
         behind run: Run, _ finished: FinishedRun? = nil, context: TaskContext, isUnasked: Bool = false
     ) async -> FinishedRun {
         let nothing = TaskDone(task: run.task, attempt: run.attempt, outcome: .values([]), startedAt: .now, duration: 0)
-        var finished = finished ?? FinishedRun(done: nothing, route: run.route, failure: nil, isUnasked: isUnasked)
+        let finished = finished ?? FinishedRun(done: nothing, route: run.route, failure: nil, isUnasked: isUnasked)
         guard let keeper, !isUnasked || keeper.due(at: EventLoop.clock(), afterCall: false) == .now else { return finished }
         do {
             let bytes = try await TaskContext.$current.withValue(context) { try await instance.snapshot() }
@@ -202,7 +201,7 @@ final class ActorHost: Sendable {
         runtime.loop.execute { [weak self] in
             runtime.loop.schedule(after: delay) { [weak self] in
                 guard let self else { return }
-                _ = lane.add(CollectionOfOne(item), of: self, on: runtime)
+                _ = lane.add(item, of: self, on: runtime)
             }
         }
     }

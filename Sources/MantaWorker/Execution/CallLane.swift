@@ -68,11 +68,11 @@ final class CallLane: Sendable {
 
     init(limit: Int) { self.limit = limit }
 
-    /// Puts calls into the mailbox and starts the runners they need; returns whether `rescue` must be called in a while.
-    func add(_ calls: some Collection<Item>, of host: ActorHost, on runtime: Runtime) -> Bool {
+    /// Puts a call into the mailbox and starts the runner it needs; returns whether `rescue` must be called in a while.
+    func add(_ item: Item, of host: ActorHost, on runtime: Runtime) -> Bool {
         hasMore.store(true, ordering: .relaxed)
         return mailbox.withLock { mailbox in
-            mailbox.queue.append(contentsOf: calls)
+            mailbox.queue.append(item)
             let bound = mailbox.typicalDuration < Self.shortCall ? min(limit, 2) : limit
             if mailbox.running == 0 { spinner.slept(for: .nanoseconds(monotonicNanoseconds() - mailbox.idleSince)) }
             let starts = start(min(bound - mailbox.running, mailbox.queue.count - (mailbox.isSpinning ? 1 : 0)), &mailbox, host, runtime)

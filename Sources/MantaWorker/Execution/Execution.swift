@@ -99,7 +99,6 @@ final class Execution {
         if !holdsAnswer, !run.isUnasked { answer(run, owner) }
         keeper.store(state, owner) { [self] error in
             guard holdsAnswer else { return }
-            var run = run
             if let error {
                 run.done.outcome = .failed(MantaError(error.code, "the call ran, but the actor's state behind it was not kept: \(error.message)"))
                 run.contents = []

@@ -84,7 +84,7 @@ final class HostedActors {
             place.host = host
             let early = place.early
             place.early = []
-            deliver(early, to: host, at: place, owner)
+            for item in early { deliver(item, to: host, at: place, owner) }
         case .failure(let error):
             // The node ends this process, or takes out the actor: one whose constructor threw is of no use.
             let text = (error as? MantaError)?.message ?? "\(String(reflecting: type(of: error))): \(error)"
@@ -121,11 +121,11 @@ final class HostedActors {
             place.early.append((message, ReplyRoute(link: link)))
             return
         }
-        deliver([(message, ReplyRoute(link: link))], to: host, at: place, owner)
+        deliver((message, ReplyRoute(link: link)), to: host, at: place, owner)
     }
 
-    private func deliver(_ calls: [CallLane.Item], to host: ActorHost, at place: Place, _ owner: Owner) {
-        if host.add(calls, on: owner.runtime), !place.isRescueDue { scheduleRescue(of: host, owner, after: .milliseconds(1)) }
+    private func deliver(_ item: CallLane.Item, to host: ActorHost, at place: Place, _ owner: Owner) {
+        if host.add(item, on: owner.runtime), !place.isRescueDue { scheduleRescue(of: host, owner, after: .milliseconds(1)) }
     }
 
     /// Rarer and rarer while one long call holds up an actor that runs one at a time.

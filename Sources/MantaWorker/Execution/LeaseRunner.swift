@@ -83,7 +83,7 @@ final class LeaseRunner: Sendable {
     /// Runs until nothing is left, or what ran was cancelled.
     private func drain(on runtime: Runtime) async {
         while let run = next(on: runtime) {
-            var finished = await carryOut(run, on: runtime)
+            let finished = await carryOut(run, on: runtime)
             finished.lease = lease
             runtime.post(.finished(finished))
         }

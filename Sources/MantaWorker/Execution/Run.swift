@@ -23,20 +23,26 @@ struct ReplyRoute: @unchecked Sendable {
     }
 }
 
-/// A run that has ended, on its way back.
-struct FinishedRun: Sendable {
+/// A run that has ended, on its way back. A class: it goes from the runner through the inbox to the loop, and nothing is copied.
+///
+/// `@unchecked Sendable`: the runner's until it posts it, then the loop's.
+final class FinishedRun: @unchecked Sendable {
     var done: TaskDone
     var route: ReplyRoute
     /// What it ran under, when it was a task.
     var lease: LeaseID?
     /// The references inside each of its results; empty when there are none.
-    var contents: [[ObjectHandle]] = []
+    var contents: [[ObjectHandle]]
     /// What people see of it, when it failed.
     var failure: ErrorRow?
     /// The state to keep; when `holdsAnswer`, before the answer leaves.
     var snapshot: (state: ActorSnapshot, keeper: SnapshotKeeper)?
     /// No call, and nobody waits for it: a snapshot for which the time was there.
-    var isUnasked = false
+    let isUnasked: Bool
+
+    init(done: TaskDone, route: ReplyRoute, contents: [[ObjectHandle]] = [], failure: ErrorRow?, isUnasked: Bool = false) {
+        (self.done, self.route, self.contents, self.failure, self.isUnasked) = (done, route, contents, failure, isUnasked)
+    }
 }
 
 /// What carries a run out: the same for tasks and actor calls but for the code that is called.

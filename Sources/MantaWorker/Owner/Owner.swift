@@ -43,6 +43,9 @@ final class Owner: @unchecked Sendable {
     var functionNumbers: [String: UInt64] = [:]
     var places = WorkerPlaces()
     var routine = RoutineMessages()
+    var latestFunction: (name: String, number: UInt64)?
+    /// Of the latest task.
+    var usualShape: (options: TaskOptions, shape: TaskShape)?
     var actors: [ActorID: ActorCalls] = [:]
     var names = ActorNames()
     /// The actor of each call that has not ended.

@@ -123,7 +123,7 @@ enum OwnerCommand: Sendable {
     case argumentSettled(TaskID)
     case creationArgumentSettled(ActorID)
     case cancel(ObjectHandle, Cancellation)
-    indirect case finished(FinishedRun)
+    case finished(FinishedRun)
     /// The object that stands for an actor is there.
     case lifeline(ObjectHandle)
     indirect case unheld(ActorID, ObjectHandle?)

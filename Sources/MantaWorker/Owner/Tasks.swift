@@ -29,14 +29,26 @@ extension Owner {
             fail(submission, error)
             return reports.failed(submission, error: error, actor: nil)
         }
-        var shape = TaskShape(
-            job: submission.job, program: runtime.configuration.program,
-            resources: options.scheduling?.group?.demand(for: options.resources) ?? options.resources, rule: options.scheduling?.rule ?? .standard,
-            runsAgain: options.retries != 0, maxCalls: options.maxCalls)
-        if missing == 0 { shape = self.shape(shape, of: submission) } else if unready.count < Limits.unreadyTasks { unready.append((task, loop.now)) }
+        var shape = shape(of: options, job: submission.job)
+        if missing > 0 {
+            if unready.count < Limits.unreadyTasks { unready.append((task, loop.now)) }
+        } else if !submission.arguments.isEmpty {
+            shape = self.shape(shape, of: submission)
+        }
         tasks!.submitted(
             task, shape: shape, function: number(of: submission.function), missingArguments: missing, retries: options.retries, payload: submission,
             at: loop.now, perform: perform)
+    }
+
+    /// The shape that a task has by its options; most have those of the one before.
+    private func shape(of options: TaskOptions, job: JobID) -> TaskShape {
+        if let usualShape, usualShape.options === options, usualShape.shape.job == job { return usualShape.shape }
+        let shape = TaskShape(
+            job: job, program: runtime.configuration.program,
+            resources: options.scheduling?.group?.demand(for: options.resources) ?? options.resources, rule: options.scheduling?.rule ?? .standard,
+            runsAgain: options.retries != 0, maxCalls: options.maxCalls)
+        usualShape = (options, shape)
+        return shape
     }
 
     /// An argument is there, or failed.
@@ -243,9 +255,10 @@ extension Owner {
 
     /// The number under which the book learns a function's run time.
     private func number(of function: String) -> UInt64 {
-        if let number = functionNumbers[function] { return number }
-        let number = UInt64(functionNumbers.count)
+        if let latestFunction, latestFunction.name == function { return latestFunction.number }
+        let number = functionNumbers[function] ?? UInt64(functionNumbers.count)
         functionNumbers[function] = number
+        latestFunction = (function, number)
         return number
     }
 
