@@ -63,7 +63,7 @@ extension TaskBook {
     /// What the runtime keeps with tasks that wait for a lease: of each shape those that have waited longest, at most so many of all.
     package func longestWaiting(limit: Int) -> [Payload] {
         var found: [Payload] = []
-        for case let shape? in shapes where found.count < limit && shape.waiting > 0 {
+        for shape in shapes where found.count < limit && shape.waiting > 0 {
             for task in shape.queue.prefix(limit - found.count) {
                 if let record = tasks[task], record.stage == .waitingForLease { found.append(record.payload) }
             }

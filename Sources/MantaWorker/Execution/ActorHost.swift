@@ -24,6 +24,9 @@ final class ActorHost: Sendable {
     private let resources: Resources
     private let gpus: [String]
     private let nameplate: ActorNameplate
+    private let node: NodeID
+    /// What its children are put into.
+    private let childGroup: GroupMembership?
     /// Nil when its state is not kept.
     private let keeper: SnapshotKeeper?
     /// The call that terminates the actor, once it has come.
@@ -38,14 +41,15 @@ final class ActorHost: Sendable {
     init(_ order: StartActor, on runtime: Runtime) async throws {
         let specification = order.specification
         (resources, gpus, nameplate) = (specification.resources.asAsked, order.gpus ?? [], ActorNameplate(specification))
+        (node, childGroup) = (runtime.node ?? NodeID(high: 0, low: 0), specification.capturedGroup)
         guard let entry = runtime.program.actorType(named: specification.type) else {
             let known = runtime.program.actors.keys.sorted().joined(separator: ", ")
             throw MantaError(.unknownFunction, "the program \(specification.program.path) has no remote actor \(specification.type); it has \(known)")
         }
         let context = TaskContext(
-            job: specification.job, task: TaskID(high: specification.id.high, low: specification.id.low), node: runtime.node ?? NodeID(high: 0, low: 0),
+            job: specification.job, task: TaskID(high: specification.id.high, low: specification.id.low), node: node,
             actor: specification.id, function: "\(specification.type).init", attempt: order.restarts + 1,
-            restarts: order.restarts, deadline: nil, group: specification.capturedGroup, runsAlone: false, resources: resources, gpus: gpus, nameplate: nameplate,
+            restarts: order.restarts, deadline: nil, group: childGroup, runsAlone: false, resources: resources, gpus: gpus, nameplate: nameplate,
             parent: nil, route: nil, willBlock: {}, didUnblock: {})
         let arguments = try await Self.arguments(of: specification, on: runtime)
         let instance = try await TaskContext.$current.withValue(context) { try await entry.create(specification.initializer, arguments) }
@@ -151,8 +155,8 @@ final class ActorHost: Sendable {
             task: call.task, attempt: call.attempt, job: job, parent: call.parent, function: function, resultCount: Int(call.resultCount),
             arguments: call.arguments, actor: call.actor, route: route)
         let context = TaskContext(
-            job: job, task: call.task, node: runtime.node ?? NodeID(high: 0, low: 0), actor: call.actor, function: run.function, attempt: Int(call.attempt),
-            restarts: restarts, deadline: call.timeLeft.map { EventLoop.clock() + .nanoseconds($0) }, group: specification.capturedGroup, runsAlone: alone,
+            job: job, task: call.task, node: node, actor: call.actor, function: run.function, attempt: Int(call.attempt),
+            restarts: restarts, deadline: call.timeLeft.map { EventLoop.clock() + .nanoseconds($0) }, group: childGroup, runsAlone: alone,
             resources: resources, gpus: gpus, nameplate: nameplate, parent: call.parent, route: route, willBlock: {}, didUnblock: {})
         if call.methodName == CallActor.snapshot { return await snapshot(behind: run, context: context, isUnasked: true) }
         let finished = await run.carryOut(on: runtime, context: context) { arguments in

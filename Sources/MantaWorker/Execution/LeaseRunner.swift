@@ -20,6 +20,8 @@ final class LeaseRunner: Sendable {
     /// Looks for the next run before the runner ends: starting it again wakes a thread.
     private let spinner = Spinner()
     private let hasMore = Atomic<Bool>(false)
+    /// What ran last: most leases run one function again and again. Only the code that drains the queue touches it, one at a time.
+    private nonisolated(unsafe) var latest: (name: String, function: FunctionEntry)?
 
     private struct State {
         var queue: Deque<Run> = []
@@ -175,11 +177,18 @@ final class LeaseRunner: Sendable {
             willBlock: { self.willBlock(on: runtime) }, didUnblock: { await self.didUnblock(on: runtime) })
         RunningNote.current?.began(run.task, run.title)
         return await run.carryOut(on: runtime, context: context) { arguments in
-            guard let function = runtime.program.function(named: run.function) else {
+            guard let function = function(named: run.function, in: runtime.program) else {
                 throw MantaError(.unknownFunction, "this worker's program has no remote function \(run.function); is it built from the same source as its caller?")
             }
             return try await function.invoke(arguments)
         }
+    }
+
+    private func function(named name: String, in program: ProgramRegistry) -> FunctionEntry? {
+        if let latest, latest.name == name { return latest.function }
+        let function = program.function(named: name)
+        latest = function.map { (name, $0) }
+        return function
     }
 
     private func willBlock(on runtime: Runtime) {

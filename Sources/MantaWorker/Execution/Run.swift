@@ -87,9 +87,9 @@ struct Run: Sendable {
         var failure: ErrorRow?
         var contents: [[ObjectHandle]] = []
         do {
-            let values = try await values(on: runtime, context)
+            let values = if let values = plainValues { values } else { try await values(on: runtime, context) }
             let results = try await TaskContext.$current.withValue(context) { try await body(values) }
-            outcome = try await runtime.outcome(of: results, for: self)
+            outcome = if let outcome = plainOutcome(of: results) { outcome } else { try await runtime.outcome(of: results, for: self) }
             contents = results.contents(for: resultCount)
         } catch where Task.isCancelled {
             // Nobody waits for it: whatever it threw on its way out is no failure to tell of.
@@ -101,6 +101,24 @@ struct Run: Sendable {
         if case .failed(let error) = outcome, failure == nil, !Task.isCancelled { failure = row(error.code.rawValue, error.message, runtime) }
         return FinishedRun(
             done: TaskDone(task: task, attempt: attempt, outcome: outcome, startedAt: startedAt, duration: duration), route: route, contents: contents, failure: failure)
+    }
+
+    /// The arguments, when all came with the message.
+    private var plainValues: [ArgumentValue]? {
+        if arguments.isEmpty { return [] }
+        var values: [ArgumentValue] = []
+        values.reserveCapacity(arguments.count)
+        for argument in arguments {
+            guard case .value(let bytes) = argument else { return nil }
+            values.append(.value(.array(bytes)))
+        }
+        return values
+    }
+
+    /// What results become that go with the answer; nil when it takes more than that.
+    private func plainOutcome(of results: [EncodedValue]) -> TaskOutcome? {
+        guard resultCount == results.count, !results.contains(where: \.isLarge) else { return nil }
+        return .values(results.map { .inline($0.bytes) })
     }
 
     private func values(on runtime: Runtime, _ context: TaskContext) async throws -> [ArgumentValue] {

@@ -181,8 +181,7 @@ extension Owner {
         for handle in submission.results where handle.isKept { objects.created(handle.id, source: submission.function, at: loop.now) }
         let task = submission.task
         guard watchDeadline(of: submission) else { return }
-        submission.pins += pin(&submission.arguments, by: task)
-        let missing = missingArguments(submission.arguments, settled: { [runtime = runtime!] in runtime.post(.argumentSettled(task)) })
+        let missing = submission.arguments.isEmpty ? 0 : pinAndAwaitArguments(of: submission)
         let target = known(actor)
         calls[task] = target
         update(target) { $0.submitted(task, missing: missing, retries: terms?.retries, payload: submission, perform: $1) }
@@ -206,7 +205,7 @@ extension Owner {
         var mayRetry = false
         if case .values = done.outcome {} else { mayRetry = target.queue.payload(of: done.task).map { submission($0).mayRetry(on: done.outcome) } ?? false }
         var ended: Submission?
-        ending = done
+        if mayRetry { ending = done }
         update(target) { ended = $0.done(done.task, attempt: Int(done.attempt), mayRetry: mayRetry, perform: $1).map(submission) }
         ending = nil
         guard let submission = ended else { return true }

@@ -12,6 +12,7 @@ extension Owner {
     /// Pins the own objects in and inside the arguments, which then name them only; returns them, once for each time.
     func pin(_ arguments: inout [ArgumentSource], by task: TaskID) -> [ObjectID] {
         var pins: [ObjectID] = []
+        if arguments.isEmpty { return pins }
         for index in arguments.indices {
             switch arguments[index] {
             case .own: break

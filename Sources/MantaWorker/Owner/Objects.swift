@@ -25,11 +25,14 @@ struct OwnedObjects {
     private var sources = SourceNames()
 
     mutating func created(_ id: ObjectID, source: String, size: Int? = nil, on node: NodeAddress? = nil, at now: Instant) {
+        var entry = Entry(size: size ?? 0, createdAt: now, source: sources.number(of: source), state: size == nil ? .pending : .ready)
+        if let node { entry.copies = [node] }
         // One that is made again keeps what is left of it.
-        guard entries[id] == nil else { return }
-        entries[id] = Entry(
-            size: size ?? 0, createdAt: now, copies: node.map { [$0] } ?? [], source: sources.number(of: source), state: size == nil ? .pending : .ready)
-        totalBytes += size ?? 0
+        if let known = entries.updateValue(entry, forKey: id) {
+            entries[id] = known
+        } else {
+            totalBytes += entry.size
+        }
     }
 
     /// What made an object, in words: a function, or `put`.

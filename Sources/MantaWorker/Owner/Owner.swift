@@ -32,9 +32,9 @@ final class Owner: @unchecked Sendable {
     var tasks: TaskBook?
     var early: [Submission] = []
     /// The answer that the book is being told of, whose task ends by it.
-    var ending: TaskDone?
+    @exclusivity(unchecked) var ending: TaskDone?
     /// The worker that the last answer came from.
-    var answeringWorker: ProcessID?
+    @exclusivity(unchecked) var answeringWorker: ProcessID?
     /// What an argument failed with, for the tasks that fail because of it.
     var argumentErrors: [TaskID: any Error] = [:]
     /// The link of each worker that holds a lease, and the number by which its functions' run times are known.
@@ -62,7 +62,8 @@ final class Owner: @unchecked Sendable {
     var deadlines: [TaskID: TimerID] = [:]
     var creations: [ActorID: PendingCreation] = [:]
     var snapshots = Snapshots()
-    var objects = OwnedObjects()
+    /// Unchecked, as other members that every call comes by: one thread's, and what is asked of one of them never comes back to it.
+    @exclusivity(unchecked) var objects = OwnedObjects()
     var traffic = StoreTraffic()
     var lineage = Lineage()
     /// The node has been told that this process owns objects or holds leases elsewhere.
@@ -84,7 +85,7 @@ final class Owner: @unchecked Sendable {
     /// Placement groups that this process made.
     var ownedGroups = OwnedGroups()
     var groupWaits: [PlacementGroupID: [GroupWait]] = [:]
-    var reports = TaskReports()
+    @exclusivity(unchecked) var reports = TaskReports()
     /// Some of the tasks that waited for arguments when they were submitted, and since when: they are looked at when that is long ago.
     var unready: Deque<(task: TaskID, since: Instant)> = []
     var tables = TableWatches()
@@ -251,7 +252,7 @@ final class Owner: @unchecked Sendable {
         case .values(let values) where values.count == submission.results.count:
             forgetDeadline(of: submission)
             // Before the values: who reads one takes hold of what is inside.
-            for (handle, inside) in zip(submission.results, done.contents) { contain(inside, in: handle.id) }
+            if !done.contents.isEmpty { for (handle, inside) in zip(submission.results, done.contents) { contain(inside, in: handle.id) } }
             for (handle, value) in zip(submission.results, values) {
                 objects.settled(handle.id, size: value.size, on: value.node)
                 if let node = value.node {

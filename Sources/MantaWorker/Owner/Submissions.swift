@@ -20,11 +20,11 @@ final class Submission: Sendable {
     let job: JobID
     let parent: TaskID?
     /// Once it was submitted, the loop's: own objects are named only, and pinned.
-    nonisolated(unsafe) var arguments: [ArgumentSource]
-    nonisolated(unsafe) var pins: [ObjectID] = []
+    @exclusivity(unchecked) nonisolated(unsafe) var arguments: [ArgumentSource]
+    @exclusivity(unchecked) nonisolated(unsafe) var pins: [ObjectID] = []
     /// What its reports say; the loop's.
-    nonisolated(unsafe) var hasEnded = false
-    nonisolated(unsafe) var isToldAsRunning = false
+    @exclusivity(unchecked) nonisolated(unsafe) var hasEnded = false
+    @exclusivity(unchecked) nonisolated(unsafe) var isToldAsRunning = false
     let results: [ObjectHandle]
     let resultCount: Int
     let submittedAt: WallTime

@@ -22,8 +22,7 @@ extension Owner {
         for handle in submission.results where handle.isKept { objects.created(handle.id, source: submission.title, at: loop.now) }
         let task = submission.task
         guard watchDeadline(of: submission) else { return }
-        submission.pins += pin(&submission.arguments, by: task)
-        let missing = missingArguments(submission.arguments, settled: { [runtime = runtime!] in runtime.post(.argumentSettled(task)) })
+        let missing = submission.arguments.isEmpty ? 0 : pinAndAwaitArguments(of: submission)
         if missing == 0, let error = failure(of: submission.arguments) {
             release(submission)
             fail(submission, error)
@@ -38,6 +37,13 @@ extension Owner {
         tasks!.submitted(
             task, shape: shape, function: number(of: submission.function), missingArguments: missing, retries: options.retries, payload: submission,
             at: loop.now, perform: perform)
+    }
+
+    /// Pins the arguments of a task or call; returns how many are not there yet, each of which will be told.
+    func pinAndAwaitArguments(of submission: Submission) -> Int {
+        let task = submission.task
+        submission.pins += pin(&submission.arguments, by: task)
+        return missingArguments(submission.arguments, settled: { [runtime = runtime!] in runtime.post(.argumentSettled(task)) })
     }
 
     /// The shape that a task has by its options; most have those of the one before.
