@@ -48,10 +48,12 @@ package struct ReleasedHandle: Sendable {
     package let wasLent: Bool
 }
 
-/// The process whose objects they are, for all the handles that were made at once: a list of references has thousands.
+/// Whose objects they are, for all the handles that were made at once: a list of references has thousands.
 package final class ObjectOwner: Sendable {
     let address: ProcessAddress
-    init(_ address: ProcessAddress) { self.address = address }
+    /// When it is no cluster's runtime.
+    let keeper: (any HandleKeeper)?
+    init(_ address: ProcessAddress, _ keeper: (any HandleKeeper)? = nil) { (self.address, self.keeper) = (address, keeper) }
 }
 
 /// Programs hold millions of them: what few need lies in a box of its own.
@@ -66,9 +68,8 @@ package final class ObjectHandle: Sendable {
     /// The keeper, when it is the cluster's runtime: retained by `init`, released by `deinit`. Handles are made and released by the hundred thousand a second,
     /// and with each further copy of a reference to it all threads would write to its one count of references.
     private let runtime: Unmanaged<Runtime>?
-    private let otherKeeper: (any HandleKeeper)?
-    /// Nil: the keeper's process.
-    private let otherOwner: ObjectOwner?
+    /// Nil: the object is the runtime's process's.
+    private let origin: ObjectOwner?
     /// When it is the object of the end of a stream.
     package let stream: StreamHandle?
     private let state: Mutex<State>
@@ -124,9 +125,7 @@ package final class ObjectHandle: Sendable {
         id: ObjectID, owner: ProcessAddress, keeper: (any HandleKeeper)?, fetchesOnDemand: Bool = false, isLent: Bool = false, stream: StreamHandle? = nil
     ) {
         (self.id, isOfOwnActor, self.stream) = (id, false, stream)
-        runtime = (keeper as? Runtime).map(Unmanaged.passRetained)
-        otherKeeper = runtime == nil ? keeper : nil
-        otherOwner = keeper?.address.process == owner.process ? nil : ObjectOwner(owner)
+        (runtime, origin) = Self.place(owner, keeper)
         (isBorrowed, self.isLent) = (fetchesOnDemand, isLent)
         state = Mutex(State(announces: fetchesOnDemand))
         hasOutcome = Atomic(false)
@@ -134,18 +133,18 @@ package final class ObjectHandle: Sendable {
 
     /// A handle of an object of the runtime's process, which is not there yet.
     init(_ id: ObjectID, of runtime: Runtime, isOfOwnActor: Bool = false, stream: StreamHandle? = nil) {
-        (self.id, self.isOfOwnActor, self.stream, otherKeeper) = (id, isOfOwnActor, stream, nil)
+        (self.id, self.isOfOwnActor, self.stream) = (id, isOfOwnActor, stream)
         self.runtime = Unmanaged.passRetained(runtime)
-        (otherOwner, isBorrowed, isLent) = (nil, false, false)
+        (origin, isBorrowed, isLent) = (nil, false, false)
         state = Mutex(State(announces: false))
         hasOutcome = Atomic(false)
     }
 
     /// A handle that was made from an encoded reference. The keeper hears of the first one who waits.
     init(borrowed id: ObjectID, from owner: ObjectOwner, keeper: any HandleKeeper) {
-        (self.id, isOfOwnActor, stream, otherOwner, isBorrowed, isLent) = (id, false, nil, owner, true, false)
+        (self.id, isOfOwnActor, stream, isBorrowed, isLent) = (id, false, nil, true, false)
         runtime = (keeper as? Runtime).map(Unmanaged.passRetained)
-        otherKeeper = runtime == nil ? keeper : nil
+        origin = runtime == nil ? ObjectOwner(owner.address, keeper) : owner
         state = Mutex(State(announces: true))
         hasOutcome = Atomic(false)
     }
@@ -153,9 +152,7 @@ package final class ObjectHandle: Sendable {
     /// A handle whose outcome is known.
     package init(id: ObjectID, owner: ProcessAddress, keeper: (any HandleKeeper)?, isLent: Bool = false, outcome: Outcome) {
         (self.id, self.isLent, isOfOwnActor, stream, isBorrowed) = (id, isLent, false, nil, false)
-        runtime = (keeper as? Runtime).map(Unmanaged.passRetained)
-        otherKeeper = runtime == nil ? keeper : nil
-        otherOwner = keeper?.address.process == owner.process ? nil : ObjectOwner(owner)
+        (runtime, origin) = Self.place(owner, keeper)
         state = Mutex(State(outcome: outcome, announces: false))
         hasOutcome = Atomic(true)
         if case .failed = outcome { hasFailed.store(true, ordering: .relaxed) }
@@ -169,13 +166,18 @@ package final class ObjectHandle: Sendable {
             if let runtime {
                 runtime._withUnsafeGuaranteedRef { $0.handleWasReleased(released) }
             } else {
-                otherKeeper?.handleWasReleased(released)
+                origin?.keeper?.handleWasReleased(released)
             }
         }
         runtime?.release()
     }
 
-    private var keeper: (any HandleKeeper)? { runtime?.takeUnretainedValue() ?? otherKeeper }
+    private static func place(_ owner: ProcessAddress, _ keeper: (any HandleKeeper)?) -> (Unmanaged<Runtime>?, ObjectOwner?) {
+        guard let runtime = keeper as? Runtime else { return (nil, ObjectOwner(owner, keeper)) }
+        return (Unmanaged.passRetained(runtime), runtime.address.process == owner.process ? nil : ObjectOwner(owner))
+    }
+
+    private var keeper: (any HandleKeeper)? { runtime?.takeUnretainedValue() ?? origin?.keeper }
 
     /// What it failed with, when nobody has asked.
     private var unseenFailure: (any Error)? {
@@ -187,14 +189,14 @@ package final class ObjectHandle: Sendable {
     }
 
     package var owner: ProcessAddress {
-        if let otherOwner { return otherOwner.address }
-        guard let keeper else { preconditionFailure("a handle without a keeper says whose its object is") }
-        return keeper.address
+        if let origin { return origin.address }
+        guard let runtime else { preconditionFailure("a handle without a runtime says whose its object is") }
+        return runtime._withUnsafeGuaranteedRef { $0.address }
     }
 
     /// Whether the object is the runtime's, and the handle was made with it, not from an encoded reference.
     func isOwn(of runtime: Runtime) -> Bool {
-        !isBorrowed && otherOwner == nil && self.runtime?.toOpaque() == Unmanaged.passUnretained(runtime).toOpaque()
+        !isBorrowed && origin == nil && self.runtime?.toOpaque() == Unmanaged.passUnretained(runtime).toOpaque()
     }
 
     /// Of the end of a stream: a handle of the item with this index, from 0, which has not come yet.
@@ -203,7 +205,7 @@ package final class ObjectHandle: Sendable {
     }
 
     /// Whether somebody is told of its end.
-    var isKept: Bool { runtime != nil || otherKeeper != nil }
+    var isKept: Bool { runtime != nil || origin?.keeper != nil }
 
     /// The outcome, if it is known.
     package var outcome: Outcome? { state.withLock { $0.outcome } }
