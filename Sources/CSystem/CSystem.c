@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -171,13 +172,20 @@ pid_t manta_spawn(const struct manta_spawn_options *options) {
     return child;
 }
 
-int manta_lock_file(const char *path) {
-    int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (descriptor < 0) return -errno;
-    if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) return descriptor;
-    int failure = errno;
-    close(descriptor);
-    return -failure;
+int manta_lock_file(const char *path, bool make) {
+    for (;;) {
+        int descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (make ? O_CREAT : 0), 0600);
+        if (descriptor < 0) return -errno;
+        if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+            int failure = errno;
+            close(descriptor);
+            return -failure;
+        }
+        // Whoever held it may have removed it meanwhile: the lock must be of the file that others find.
+        struct stat held, found;
+        if (fstat(descriptor, &held) == 0 && stat(path, &found) == 0 && held.st_ino == found.st_ino && held.st_dev == found.st_dev) return descriptor;
+        close(descriptor);
+    }
 }
 
 void manta_offer_to_oom_killer(void) {

@@ -73,6 +73,7 @@ package final class Node: @unchecked Sendable {
     /// Listens and registers at the head; throws when the endpoint is taken. Returns the endpoint.
     package func start() throws(MantaError) -> String {
         let hello = Hello(cluster: nil, role: .node, process: address.process, pid: getpid(), endpoint: address.endpoint, host: Machine.name)
+        Self.removeLeftovers(configuration)
         store = try ObjectStore(of: self, bytes: configuration.storeBytes, spillDirectory: configuration.spillDirectory, spills: configuration.spills)
         transport = Transport(loop: loop, identity: hello, delegate: self)
         try transport.listen(at: configuration.place)
@@ -106,6 +107,7 @@ package final class Node: @unchecked Sendable {
         for id in processes.processes.keys { processes.end(id, because: DeathCause(.killed, "its node was stopped")) }
         processes.clearFiles()
         store.close()
+        removeSocketsOfWorkers()
         transport.close()
     }
 
@@ -234,8 +236,9 @@ package final class Node: @unchecked Sendable {
     }
 
     /// A process of this machine that is no worker of ours, a driver above all, is gone.
-    private func peerDied(_ process: ProcessID) {
+    private func peerDied(_ process: ProcessID, _ endpoint: String) {
         links[process] = nil
+        removeSocket(endpoint)
         book.ownerDied(process, at: loop.now) { perform($0) }
         dropArguments { $0.owner.process == process }
         store.processEnded(process)
@@ -332,7 +335,7 @@ extension Node: TransportDelegate {
         // Workers are watched from their start.
         guard isNew, processes.processes[process] == nil else { return }
         do {
-            _ = try loop.watchProcess(hello.pid) { [unowned self] in peerDied(process) }
+            _ = try loop.watchProcess(hello.pid) { [unowned self] in peerDied(process, hello.endpoint) }
         } catch {
             logger.error("process \(hello.pid) cannot be watched", metadata: ["error": "\(error)"])
         }
@@ -449,6 +452,7 @@ extension Node: TransportDelegate {
         }
         let error = MantaError(.nodeDied, "node \(lost.node.short) is lost")
         for process in (lost.processes ?? []) + [lost.node.process] { transport.lose(process, error) }
+        removeLeftoversLater()
     }
 
     private func jobEnded(_ job: JobID) {

@@ -1,14 +1,12 @@
-// EndpointGuard: the right to listen at an ipc path. A second bind would silently steal the path from a living process, so each listener holds a lock on
-// a file beside it; the kernel frees that when the process ends, however it ends.
+// EndpointGuard: the right to listen at an ipc path. A second bind would silently steal the path from a living process, so each listener holds its lock.
 
-import CSystem
 import Glibc
+import MantaLoop
 import MantaModel
 
 /// Holds a path's lock, and removes path and lock file in the end.
 final class EndpointGuard {
-    private let path: String
-    private let lock: Int32
+    private let lock: PathLock
 
     /// ZeroMQ's and the kernel's limit on a socket's path.
     private static let longestPath = 107
@@ -20,21 +18,12 @@ final class EndpointGuard {
                 .invalidArgument, "cannot listen on ipc://\(path): the path has \(path.utf8.count) bytes, the system allows \(Self.longestPath): use a shorter directory")
         }
         try Self.makePrivateDirectory(String(path[..<path.lastIndex(of: "/")!]))
-        let lock = manta_lock_file(path + ".lock")
-        guard lock != -EWOULDBLOCK else {
-            throw MantaError(.addressInUse, "ipc://\(path) is in use by another process: stop that one, or choose another path")
-        }
-        guard lock >= 0 else { throw MantaError(.system, "cannot lock \(path).lock: \(String(cString: strerror(-lock)))") }
-        (self.path, self.lock) = (path, lock)
+        lock = try PathLock(path)
         // What is there now was left behind by a process that is gone.
         unlink(path)
     }
 
-    deinit {
-        unlink(path)
-        unlink(path + ".lock")
-        close(lock)
-    }
+    deinit { unlink(lock.path) }
 
     /// Makes the directory and its parents where they lack; the last one for this user alone.
     private static func makePrivateDirectory(_ directory: String) throws(MantaError) {

@@ -6,6 +6,7 @@
 import Foundation
 import Manta
 import MantaJSON
+import MantaLoop
 import MantaModel
 
 /// One started process.
@@ -71,53 +72,15 @@ struct ClusterRecord {
     /// Makes this the cluster that commands without an address mean.
     func makeCurrent(address: String) throws { try write("\(address)\n", to: "\(Self.base)/current") }
 
-    /// Removes the sockets of processes that are gone, and gives those that are going, workers of an ended node, a second to be gone.
+    /// Removes the sockets and spilled objects of processes that are gone, and gives those that are going, workers of an ended node, a second to be gone.
     func removeAbandonedSockets() async {
         let deadline = ContinuousClock.now + .seconds(1)
-        while removeFreeSockets() > 0, ContinuousClock.now < deadline { try? await Task.sleep(for: .milliseconds(10)) }
+        while removeAbandoned() > 0, ContinuousClock.now < deadline { try? await Task.sleep(for: .milliseconds(10)) }
     }
 
-    /// Each process holds a lock beside its socket as long as it lives; a worker has none, but nobody answers at its socket any more. Returns how many
-    /// still live.
-    private func removeFreeSockets() -> Int {
-        var held = 0
-        let names = Set((try? FileManager.default.contentsOfDirectory(atPath: runtimeFolder)) ?? [])
-        for name in names where name.hasSuffix(".sock") && !names.contains("\(name).lock") {
-            let path = "\(runtimeFolder)/\(name)"
-            if Self.isListening(path) { held += 1 } else if access("\(path).lock", F_OK) != 0 { unlink(path) }
-        }
-        for name in names where name.hasSuffix(".sock.lock") {
-            let lock = "\(runtimeFolder)/\(name)"
-            let descriptor = open(lock, O_RDWR | O_CLOEXEC)
-            guard descriptor >= 0 else { continue }
-            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
-                unlink(String(lock.dropLast(5)))
-                unlink(lock)
-            } else {
-                held += 1
-            }
-            close(descriptor)
-        }
-        return held
-    }
-
-    /// Whether a process listens at the socket.
-    private static func isListening(_ path: String) -> Bool {
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { return true }
-        defer { close(descriptor) }
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let fits = withUnsafeMutableBytes(of: &address.sun_path) { bytes in
-            guard path.utf8.count < bytes.count else { return false }
-            bytes.copyBytes(from: path.utf8)
-            return true
-        }
-        guard fits else { return true }
-        let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
-        }
-        return result == 0 || errno != ECONNREFUSED
+    /// Returns how many still live.
+    private func removeAbandoned() -> Int {
+        PathLock.removeAbandoned(in: runtimeFolder) { $0.hasSuffix(".sock") || $0.hasSuffix(".spill") } + AbandonedSockets.remove(in: runtimeFolder, olderThan: .zero)
     }
 
     /// Forgets that it is the current one.

@@ -55,6 +55,16 @@ private func say(_ fact: some CustomStringConvertible) {
     _ = "\(fact)\n".withCString { write(1, $0, strlen($0)) }
 }
 
+/// A cluster of this program, whose store of 16 MiB is filled with objects of one megabyte.
+private func flood(megabytes count: Int) async throws {
+    let session = try await Manta.start(storeMemory: 16 << 20)
+    let references = (0..<count).map { Manta.put([UInt8](repeating: UInt8(truncatingIfNeeded: $0), count: 1_000_000)) }
+    _ = try await references[0].value
+    say("full")
+    while true { try await Task.sleep(for: .seconds(3600)) }  // until the test ends it
+    withExtendedLifetime((session, references)) {}
+}
+
 @main
 enum Probe {
     static func main() async throws {
@@ -64,6 +74,7 @@ enum Probe {
             namespace = arguments[option + 1]
             arguments.removeSubrange(option...option + 1)
         }
+        if arguments.first == "flood", let count = arguments.last.flatMap({ Int($0) }) { return try await flood(megabytes: count) }
         let session = try await Manta.connect(namespace: namespace)
         switch (arguments.first, arguments.last) {
         case ("create", let name?):
@@ -111,7 +122,7 @@ enum Probe {
             say(outer.id)
             while true { try await Task.sleep(for: .seconds(3600)) }  // until the test ends it
         default:
-            say("expected create NAME, add NAME, hold NAME, chatter TEXT, stumble, overreach, spread COUNT, executables GATE, family COUNT, linger COUNT or hoard BYTES; --in NAMESPACE")
+            say("expected create NAME, add NAME, hold NAME, chatter TEXT, stumble, overreach, spread COUNT, executables GATE, family COUNT, linger COUNT, hoard BYTES or flood MEGABYTES; --in NAMESPACE")
         }
         await session.stop()
     }

@@ -140,6 +140,18 @@ extension ProcessTests {
             try await eventually("the end of its cluster") { children.allSatisfy { kill($0, 0) != 0 || isZombie($0) } }
         }
 
+        /// The signal that the terminal sends, and a death without a word.
+        @Test(arguments: [SIGINT, SIGKILL]) func OBJ_030_theSpilledObjectsOfAProgramsOwnClusterEndWithIt(signal: Int32) async throws {
+            let folder = TemporaryDirectory()
+            let spills = folder.file("spills/of/this/program")
+            let program = try BuiltProgram.Probe.start(["flood", "40"], environment: ["MANTA_SPILL_DIRECTORY": spills])
+            try await eventually("spilled objects, and one that came back", within: .seconds(60)) {
+                program.output == "full\n" && FileManager.default.enumerator(atPath: spills)?.contains { "\($0)".hasSuffix("/1.spill") || "\($0)".hasSuffix("/2.spill") } == true
+            }
+            program.signal(signal)
+            try await eventually("an empty folder", within: .seconds(30)) { try FileManager.default.contentsOfDirectory(atPath: spills).isEmpty }
+        }
+
         /// The processes that a process started, and those that they started.
         private func descendants(of pid: Int32) throws -> [Int32] {
             var parents: [Int32: Int32] = [:]

@@ -4,6 +4,7 @@
 // Functions answer a negative errno on failure, so that Swift never reads errno after reference counting touched it.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -62,8 +63,9 @@ struct manta_spawn_options {
 // Starts a child: default signal actions, nothing blocked. Answers its pid, or a negative errno, also when exec itself failed.
 pid_t manta_spawn(const struct manta_spawn_options *options);
 
-// Opens (0600) and locks the file. -EWOULDBLOCK: another process holds it. The lock lasts until the descriptor is closed.
-int manta_lock_file(const char *path);
+// Opens and locks the file, which is made (0600) where it lacks if that is wanted. -EWOULDBLOCK: another process holds it. The lock lasts until the
+// descriptor is closed.
+int manta_lock_file(const char *path, bool make);
 
 // Lets the kernel end this process, and what it forks, before others of the machine when memory runs out. Without effect where that is not permitted.
 void manta_offer_to_oom_killer(void);

@@ -86,7 +86,7 @@ private func startNode(_ loop: EventLoop, _ logger: Logger) throws -> (String, (
         head: head, place: ListeningPlace(path: "\(sockets)/\(id.short).sock", port: try networkPort(head: head)), runtimeDirectory: sockets, logDirectory: logs, total: total,
         programDirectory: programs, hashNotes: Folders.hashNotes, node: id,
         labels: try parseLabels(ProcessEnvironment[Variable.labels] ?? ""), workerMemory: try number(Variable.workerMemory).map { Int64($0) },
-        storeBytes: try storeBytes(), spillDirectory: spills ? ProcessEnvironment[Variable.spillDirectory].map { "\($0)/manta-\(id.short)" } : nil,
+        storeBytes: try storeBytes(), spillDirectory: spills ? ProcessEnvironment[Variable.spillDirectory].map { "\($0)/manta-\(id.short).spill" } : nil,
         spills: spills)
     configuration.failsInfeasible = try failsInfeasible()
     if ProcessEnvironment[Variable.templates] != "0" {

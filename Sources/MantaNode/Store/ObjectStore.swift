@@ -17,9 +17,7 @@ final class ObjectStore {
     let segment: StoreSegment
     var book: StoreBook
     private let readers: Readers
-    private let folder: SpillFolder
-    /// Runs what reads and writes files; nil until something leaves memory.
-    private var disk: EventLoop?
+    private let disk: Disk
     private var lastToken: UInt64 = 0
     /// Whom to answer, by token.
     private var answers: [UInt64: (Result<Opened, MantaError>) -> Void] = [:]
@@ -47,7 +45,8 @@ final class ObjectStore {
         segment = try StoreSegment(making: StoreLayout(arenaBytes: bytes))
         readers = Readers(segment)
         book = StoreBook(layout: segment.layout, readers: readers, spills: spills)
-        self.folder = SpillFolder(path: folder)
+        if spills { try SpillFolder.prepareParent(of: folder) }
+        disk = Disk(folder)
     }
 
     private var loop: EventLoop { node.loop }
@@ -55,13 +54,7 @@ final class ObjectStore {
     func tick() { book.tick(at: loop.now) { perform($0) } }
 
     /// Removes what is on disk.
-    func close() {
-        guard let disk else { return }
-        // What it is at ends first.
-        disk.stop()
-        disk.join()
-        folder.remove()
-    }
+    func close() { disk.close() }
 
     // MARK: Requests
 
@@ -129,7 +122,7 @@ final class ObjectStore {
         case .opened(let token, let use, let size): answer(token, .success(.object(use, size: size)))
         case .spill(let file, let parts): spill(file, parts)
         case .restore(let id, let place, let bytes): restore(id, place, bytes)
-        case .deleteFile(let file): onDisk { $0.delete(file) }
+        case .deleteFile(let file): disk.execute { $0.delete(file) }
         case .fetch(let id, let bytes): fetch(id, into: bytes)
         case .dropped(let id, _): tellOwner(id, isThere: false)
         }
@@ -143,27 +136,15 @@ final class ObjectStore {
 
     // MARK: The disk
 
-    private func onDisk(_ body: @escaping @Sendable (SpillFolder) -> Void) {
-        let disk = disk ?? startDisk()
-        let folder = folder
-        disk.execute { body(folder) }
-    }
-
-    private func startDisk() -> EventLoop {
-        let disk = EventLoop(name: "manta-spill")
-        disk.start()
-        self.disk = disk
-        return disk
-    }
+    /// Something about files, on the thread that is there for them.
+    func onDisk(_ body: @escaping @Sendable () -> Void) { disk.execute { _ in body() } }
 
     private func spill(_ file: UInt64, _ parts: [StoreBook.SpilledPart]) {
         let segment = segment
-        let isFirst = disk == nil
         let back = LoopBound({ [weak self] (error: MantaError?) in self?.spilled(file, parts, error) }, on: loop)
-        onDisk { folder in
+        disk.execute { folder in
             var failure: MantaError?
             do throws(MantaError) {
-                if isFirst { try folder.prepare() }
                 try folder.write(file, parts, from: segment)
             } catch { failure = error }
             let error = failure
@@ -179,7 +160,7 @@ final class ObjectStore {
     private func restore(_ id: ObjectID, _ place: SpillPlace, _ bytes: Extent) {
         let segment = segment
         let back = LoopBound({ [weak self] (error: MantaError?) in self?.restored(id, error) }, on: loop)
-        onDisk { folder in
+        disk.execute { folder in
             var failure: MantaError?
             do throws(MantaError) { try folder.read(id, at: place, into: segment.writable(bytes)) } catch { failure = error }
             let error = failure

@@ -14,25 +14,53 @@
 import CSystem
 import Glibc
 import MantaCore
+import MantaLoop
 import MantaMemory
 import MantaModel
 
-struct SpillFolder: Sendable {
+final class SpillFolder {
     let path: String
+    /// Held from the first file on: a folder whose lock nobody holds was left behind.
+    private var lock: PathLock?
     private static let magic: [UInt8] = Array("MANTASPL".utf8)
+
+    init(path: String) { self.path = path }
 
     private func file(_ number: UInt64) -> String { "\(path)/\(number).spill" }
 
-    /// Makes the folder, empty: what an earlier node left there is of no use to anyone.
-    func prepare() throws(MantaError) {
-        if mkdir(path, 0o700) != 0, errno != EEXIST { throw MantaError(.system, "cannot make the folder \(path) for spilled objects: \(text(errno))") }
+    /// Makes the folders above it, where they lack.
+    /// - Throws: `system` when one of them cannot be made or nothing can be written there.
+    static func prepareParent(of path: String) throws(MantaError) {
+        let parent = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+        var made = ""
+        for part in parent.split(separator: "/") {
+            made += "/\(part)"
+            if mkdir(made, 0o700) != 0, errno != EEXIST, errno != EROFS, errno != EACCES { throw cannotBeMade(made) }
+        }
+        guard access(parent, W_OK | X_OK) == 0 else { throw cannotBeMade(parent) }
+    }
+
+    private static func cannotBeMade(_ path: String) -> MantaError {
+        let reason = String(cString: strerror(errno))
+        return MantaError(.system, "the folder \(path) for spilled objects cannot be made or written: \(reason); choose another (--spill-directory), or off to keep objects in memory")
+    }
+
+    /// Makes the folder, empty, unless that is done: what an earlier node left there is of no use to anyone.
+    private func prepare() throws(MantaError) {
+        guard lock == nil else { return }
+        try Self.prepareParent(of: path)
+        let lock = try PathLock(path)
+        if mkdir(path, 0o700) != 0, errno != EEXIST { throw Self.cannotBeMade(path) }
         removeFiles()
+        self.lock = lock
     }
 
     /// Removes every file, and the folder.
     func remove() {
+        guard lock != nil else { return }
         removeFiles()
         rmdir(path)
+        lock = nil
     }
 
     private func removeFiles() {
@@ -49,6 +77,7 @@ struct SpillFolder: Sendable {
 
     /// Writes the objects to a new file; when that fails there is none.
     func write(_ number: UInt64, _ parts: [StoreBook.SpilledPart], from store: StoreSegment) throws(MantaError) {
+        try prepare()
         let path = file(number)
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw MantaError(.system, "cannot make \(path): \(text(errno))") }

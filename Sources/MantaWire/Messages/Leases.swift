@@ -154,12 +154,12 @@ package struct RegisterWorker: WireRequest, Hashable {
     package init(address: ProcessAddress, pid: Int32) { (self.address, self.pid) = (address, pid) }
     package func encode(into writer: inout MessagePackWriter) throws(MantaError) {
         writer.writeArrayHeader(2)
-        writer.write(address)
+        writer.writeField(address)
         writer.write(Int64(pid))
     }
     package init(from reader: inout MessagePackReader) throws(MantaError) {
         let count = try reader.readArrayHeader(atLeast: 2)
-        address = try reader.readProcessAddress()
+        address = try reader.readAddressField()
         guard let pid = Int32(exactly: try reader.readInt64()) else { throw reader.unexpected("a process's number") }
         self.pid = pid
         try reader.skipFields(from: 2, to: count)
