@@ -446,6 +446,7 @@ extension Node: TransportDelegate {
         let now = loop.now
         book.nodeLost(lost.node, at: now) { perform($0) }
         dropArguments { $0.home == lost.node }
+        store.nodeLost(lost.node)
         for process in lost.processes ?? [] {
             book.ownerDied(process, at: now) { perform($0) }
             store.processEnded(process)

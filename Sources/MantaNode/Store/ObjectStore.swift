@@ -21,10 +21,18 @@ final class ObjectStore {
     private var lastToken: UInt64 = 0
     /// Whom to answer, by token.
     private var answers: [UInt64: (Result<Opened, MantaError>) -> Void] = [:]
-    /// Copies on their way here.
-    var transfers: [ObjectID: Transfer] = [:]
-    /// Where a copy can be fetched from, and whose it is, until it is fetched.
-    var wishes: [ObjectID: (owner: ProcessAddress, sources: [NodeAddress])] = [:]
+    /// Copies on their way here, and where their bytes go.
+    var transfers = TransferBook()
+    var arrivals: [ObjectID: Extent] = [:]
+    /// Of objects of other nodes, as long as a copy is here or somebody asks for one.
+    var wishes: [ObjectID: Wish] = [:]
+    struct Wish {
+        var owner: ProcessAddress
+        /// Where a copy can be fetched from.
+        var sources: [NodeAddress]
+        /// How many who asked have no answer yet.
+        var asking = 0
+    }
 
     /// Parts that other nodes asked for before the object was known here.
     var pulls: [ObjectID: [UInt64: () -> Void]] = [:]
@@ -67,6 +75,7 @@ final class ObjectStore {
     func processEnded(_ process: ProcessID) {
         readers.tables[process] = nil
         book.processEnded(process, at: loop.now) { perform($0) }
+        for (id, wish) in wishes where wish.owner.process == process { forgetWish(id) }
     }
 
     func lease(_ bytes: Int, to client: ProcessID, _ done: @escaping (Result<Opened, MantaError>) -> Void) {
@@ -93,18 +102,24 @@ final class ObjectStore {
     }
 
     func free(_ ids: [ObjectID]) {
-        for id in ids { wishes[id] = nil }
         book.free(ids, at: loop.now) { perform($0) }
+        for id in ids { forgetWish(id) }
     }
 
     /// Makes an object readable that a client could not open: from disk, or from one of the sources.
     func open(_ request: OpenObject, _ done: @escaping (Result<Opened, MantaError>) -> Void) {
-        let token = token(done)
-        if book.holds(request.object) || request.sources.allSatisfy({ $0.node == node.configuration.node }) {
-            return book.open(request.object, token: token, at: loop.now) { perform($0) }
+        let id = request.object
+        if book.holds(id) || request.sources.allSatisfy({ $0.node == node.configuration.node }) {
+            return book.open(id, token: token(done), at: loop.now) { perform($0) }
         }
-        wishes[request.object] = (request.owner, request.sources.filter { $0.node != node.configuration.node })
-        book.fetch(request.object, owner: request.owner.process, size: request.size, token: token, at: loop.now) { perform($0) }
+        let sources = request.sources.filter { $0.node != node.configuration.node }
+        wishes[id] = Wish(owner: request.owner, sources: sources, asking: (wishes[id]?.asking ?? 0) + 1)
+        let token = token { [self] result in
+            wishes[id]?.asking -= 1
+            forgetWish(id)
+            done(result)
+        }
+        book.fetch(id, owner: request.owner.process, size: request.size, token: token, at: loop.now) { perform($0) }
     }
 
     private func token(_ done: @escaping (Result<Opened, MantaError>) -> Void) -> UInt64 {
@@ -124,7 +139,8 @@ final class ObjectStore {
         case .restore(let id, let place, let bytes): restore(id, place, bytes)
         case .deleteFile(let file): disk.execute { $0.delete(file) }
         case .fetch(let id, let bytes): fetch(id, into: bytes)
-        case .dropped(let id, _): tellOwner(id, isThere: false)
+        // Later, as the answers: who is told, and what is forgotten for it, depends on the book.
+        case .dropped(let id, let owner): loop.later { [self] in hasLeft(id, of: owner) }
         }
     }
 
@@ -175,11 +191,23 @@ final class ObjectStore {
 
     // MARK: Owners
 
-    /// Tells the owner that this node has, or no longer has, a copy.
-    func tellOwner(_ id: ObjectID, isThere: Bool) {
+    /// Tells the owner that this node has a copy.
+    func hasCome(_ id: ObjectID) {
         guard let owner = wishes[id]?.owner else { return }
-        if !isThere { wishes[id] = nil }
-        node.transport.connect(to: owner).send(CopyChanged(object: id, node: node.nodeAddress, isThere: isThere))
+        node.transport.connect(to: owner).send(CopyChanged(object: id, node: node.nodeAddress, isThere: true))
+    }
+
+    /// Tells the owner that this node has the object no longer: a copy that made room, or one that cannot be read from disk. Where nothing of the owner but
+    /// its name is known, it hears of it from whoever reads the object next.
+    private func hasLeft(_ id: ObjectID, of owner: ProcessID) {
+        let link = wishes[id].map { node.transport.connect(to: $0.owner) } ?? node.transport.links.first { $0.peer?.process == owner }
+        link?.send(CopyChanged(object: id, node: node.nodeAddress, isThere: false))
+        forgetWish(id)
+    }
+
+    /// Unless it is of use still.
+    private func forgetWish(_ id: ObjectID) {
+        if let wish = wishes[id], wish.asking == 0, !book.holds(id) { wishes[id] = nil }
     }
 }
 

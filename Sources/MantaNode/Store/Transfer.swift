@@ -1,8 +1,7 @@
-// Transfer: an object on its way from another node into this node's store, in parts, a few at a time; and the parts of own objects for other nodes.
-//
-// A part that does not come is asked for again, from the next source when the link is gone; what has come stays. What always holds: no more than
-// `Limits.partsInFlight` parts are asked for and not here, so that a slow receiver is never sent more than it can take.
+// Transfer: objects on their way from other nodes into this node's store, in parts, which `TransferBook` decides about; and the parts of own objects for
+// other nodes. What always holds: bytes of a part are written where they belong only when their checksum is right.
 
+import Logging
 import MantaCore
 import MantaLoop
 import MantaMemory
@@ -11,96 +10,57 @@ import MantaTransport
 import MantaWire
 
 extension Limits {
-    /// Of one transfer.
-    static let partsInFlight = 8
-    /// So often a source that is silent is left for the next one before the copy is given up.
-    static let transferTurns = 6
     /// A source that does not know the object yet may hear of it in a moment.
     static let pullPatience: Duration = .seconds(1)
     static let partDeadline: Duration = .seconds(10)
-}
-
-struct Transfer {
-    let bytes: Extent
-    var size: Int { bytes.count }
-    var sources: [NodeAddress]
-    /// How often the source was changed: tells late answers of an earlier one.
-    var turn = 0
-    /// Offsets of parts that nobody was asked for, and how many are on their way.
-    var missing: [Int]
-    var inFlight = 0
-    var failures: [String] = []
-}
-
-extension Transfer {
-    /// A source has not got the object, or is gone: it is not asked again.
-    mutating func drop(_ source: NodeAddress, _ reason: String) {
-        guard sources.contains(source) else { return }
-        sources.removeAll { $0 == source }
-        failures.append(reason)
-    }
 }
 
 extension ObjectStore {
     // MARK: For this node
 
     func fetch(_ id: ObjectID, into bytes: Extent) {
-        guard let wish = wishes[id] else { return }
-        let parts = stride(from: 0, to: max(bytes.count, 1), by: Limits.partBytes).reversed()
-        transfers[id] = Transfer(bytes: bytes, sources: wish.sources, missing: Array(parts))
-        node.loop.later { [self] in ask(id) }
+        guard let wish = wishes[id] else { preconditionFailure("a copy is fetched for somebody who asks") }
+        arrivals[id] = bytes
+        // Later: the book must not be called while it performs.
+        node.loop.later { [self] in
+            let alive = wish.sources.filter { node.knowsAsAlive($0.node) }
+            transfers.begin(id, size: bytes.count, sources: alive) { perform($0) }
+        }
     }
 
-    /// Asks for as many parts as may be on their way.
-    private func ask(_ id: ObjectID) {
-        while let gone = transfers[id]?.sources.first(where: { !node.knowsAsAlive($0.node) }) {
-            transfers[id]!.drop(gone, "node \(gone.node.short) is dead")
-        }
-        guard let transfer = transfers[id] else { return }
-        guard transfer.turn < Limits.transferTurns, !transfer.sources.isEmpty else {
-            return finish(id, MantaError(.objectLost, "object \(id) could not be fetched from any node: \(transfer.failures.joined(separator: "; "))"))
-        }
-        let source = transfer.sources[transfer.turn % transfer.sources.count]
-        let link = node.transport.connect(to: source.endpoint)
-        while transfers[id]!.inFlight < Limits.partsInFlight, let offset = transfers[id]!.missing.popLast() {
-            transfers[id]!.inFlight += 1
-            let count = min(Limits.partBytes, transfer.size - offset)
-            link.request(PullObject(object: id, offset: offset, count: count), deadline: Limits.partDeadline) { [self] result in
-                arrived(id, offset, count, turn: transfer.turn, from: source, result)
+    func nodeLost(_ lost: NodeID) { transfers.nodeLost(lost) { perform($0) } }
+
+    private func perform(_ action: TransferBook.Action) {
+        switch action {
+        case .ask(let number, let id, let offset, let count, let source):
+            node.transport.connect(to: source.endpoint).request(PullObject(object: id, offset: offset, count: count), deadline: Limits.partDeadline) { [self] result in
+                // Later: a link that is closed answers at once.
+                node.loop.later { [self] in arrived(number, from: source, result) }
             }
+        case .finished(let id, let error): finished(id, error)
         }
-        if transfers[id]!.inFlight == 0, transfers[id]!.missing.isEmpty { finish(id, nil) }
     }
 
-    private func arrived(_ id: ObjectID, _ offset: Int, _ count: Int, turn: Int, from source: NodeAddress, _ result: Result<ObjectPart, MantaError>) {
-        guard let transfer = transfers[id] else { return }
-        transfers[id]!.inFlight -= 1
+    private func arrived(_ number: UInt64, from source: NodeAddress, _ result: Result<ObjectPart, MantaError>) {
+        guard let wanted = transfers.expected(number), let bytes = arrivals[wanted.object] else { return }
         switch result {
-        case .success(let part) where part.size == transfer.size && part.bytes.count == count:
-            segment.writable(Extent(offset: transfer.bytes.offset + offset, count: count)).copyBytes(from: part.bytes)
         case .success(let part):
-            transfers[id]!.missing.append(offset)
-            transfers[id]!.drop(
-                source, "node \(source.node.short) sent \(part.bytes.count) bytes of an object of \(part.size), expected \(count) of \(transfer.size)")
-        case .failure(let error):
-            transfers[id]!.missing.append(offset)
-            // A link that broke may be made again while the node lives; what has come stays.
-            let mayComeBack = error.code == .timeout || error.code == .unavailable && node.knowsAsAlive(source.node)
-            if !mayComeBack {
-                transfers[id]!.drop(source, "node \(source.node.short): \(error.message)")
-            } else if transfers[id]!.turn == turn {
-                transfers[id]!.turn += 1
+            if let complaint = part.complaint(size: wanted.size, count: wanted.count) {
+                node.logger.error("a part of an object is damaged", metadata: ["object": "\(wanted.object)", "offset": "\(wanted.offset)", "from": "\(source.node)", "because": "\(complaint)"])
+                return transfers.failed(number, because: "at byte \(wanted.offset) \(complaint)", mayComeBack: false) { perform($0) }
             }
+            segment.writable(Extent(offset: bytes.offset + wanted.offset, count: wanted.count)).copyBytes(from: part.bytes)
+            transfers.arrived(number) { perform($0) }
+        case .failure(let error):
+            // A link that broke may be made again while the node lives; what has come stays.
+            let mayComeBack = (error.code == .timeout || error.code == .unavailable) && node.knowsAsAlive(source.node)
+            transfers.failed(number, because: error.message, mayComeBack: mayComeBack) { perform($0) }
         }
-        ask(id)
     }
 
-    private func finish(_ id: ObjectID, _ error: MantaError?) {
-        guard let transfer = transfers[id] else { return }
-        // Parts of an earlier source may still come: the memory is theirs until then.
-        if error != nil, transfer.inFlight > 0 { return }
-        transfers[id] = nil
-        if error == nil { tellOwner(id, isThere: true) } else { wishes[id] = nil }
+    private func finished(_ id: ObjectID, _ error: MantaError?) {
+        arrivals[id] = nil
+        if error == nil { hasCome(id) }
         book.arrived(id, error, publish: segment.publish, at: node.loop.now) { perform($0) }
     }
 
@@ -130,8 +90,8 @@ extension ObjectStore {
         guard request.offset + request.count <= size, let extent = segment.resident(use) else {
             return link.fail(correlation, MantaError(.objectLost, "object \(request.object) has no \(request.count) bytes from byte \(request.offset) any more"))
         }
-        let bytes = Array(segment.readable(Extent(offset: extent.offset + request.offset, count: request.count)))
-        link.reply(to: correlation, ObjectPart(size: size, bytes: bytes))
+        let bytes = segment.readable(Extent(offset: extent.offset + request.offset, count: request.count))
+        link.reply(to: correlation, ObjectPart(size: size, of: bytes))
     }
 
     private func waitForObject(_ request: PullObject, _ correlation: Correlation, _ link: Link) {

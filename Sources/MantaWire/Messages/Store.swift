@@ -3,6 +3,7 @@
 // A client opens the store once (`OpenStore`, then `JoinStore`), leases memory (`LeaseMemory`), publishes objects in it by itself and says so
 // (`ObjectsStored`). What it cannot open by itself, its node opens for it (`OpenObject`): from disk, or from another node, in parts (`PullObject`).
 
+internal import MantaMemory
 package import MantaModel
 
 /// Where an object lies: on a node, in a slot of its store in one of the slot's uses.
@@ -136,14 +137,28 @@ package struct ObjectPart: WireMessage, Hashable {
     /// Of the whole object.
     package var size: Int
     package var bytes: [UInt8]
-    package init(size: Int, bytes: [UInt8]) { (self.size, self.bytes) = (size, bytes) }
+    /// CRC-32C of the part's bytes.
+    package var checksum: UInt32?
+    package init(size: Int, of bytes: UnsafeRawBufferPointer) {
+        (self.size, self.bytes, checksum) = (size, Array(bytes), MantaMemory.checksum(of: bytes))
+    }
     package func encode(into writer: inout MessagePackWriter) {
         writer.write(size)
         writer.writeBinary(bytes)
+        if let checksum { writer.write(checksum) }
     }
     package init(from reader: inout MessagePackReader) throws(MantaError) {
         size = try reader.readInt()
         bytes = try reader.readBinary()
+        if !reader.isAtEnd { checksum = try reader.readUInt32() }
+    }
+
+    /// What is wrong with the part, for whoever expected `count` bytes of an object of `size`; nil when it is whole.
+    package func complaint(size: Int, count: Int) -> String? {
+        guard self.size == size, bytes.count == count else { return "it sent \(bytes.count) bytes of an object of \(self.size), expected \(count) of \(size)" }
+        guard let checksum else { return nil }
+        let found = bytes.withUnsafeBytes { MantaMemory.checksum(of: $0) }
+        return found == checksum ? nil : "it sent \(count) bytes with the checksum \(found), expected \(checksum)"
     }
 }
 

@@ -215,10 +215,12 @@ extension Owner {
         let request = PullObject(object: id, offset: pulled.bytes.count, count: min(Limits.partBytes, place.size - pulled.bytes.count))
         transport.connect(to: place.node.endpoint).request(request, deadline: Limits.requestDeadline) { [self] result in
             switch result {
-            case .success(let part) where part.bytes.count == request.count:
+            case .success(let part):
+                if let complaint = part.complaint(size: place.size, count: request.count) {
+                    return done(.failure(MantaError(.objectLost, "object \(id) is damaged on the way from node \(place.node.node.short): at byte \(request.offset) \(complaint)")))
+                }
                 pulled.bytes += part.bytes
                 pull(id, place, into: pulled, done)
-            case .success: done(.failure(MantaError(.malformed, "node \(place.node.node.short) sent a part of another size")))
             case .failure(let error): done(.failure(error))
             }
         }
