@@ -112,6 +112,39 @@ extension ObjectTests {
             }
         }
 
+        @Test func aReferenceWhoseOwnerIsKnownToBeDeadCanBePassedOn() async throws {
+            try await TestCluster.run(nodes: [3]) { _, _ in
+                let (donor, keeper) = (Donor.remote(), Keeper.remote())
+                let given = try await donor.give(2, count: 10).value
+                let process = try await donor.process().value
+                try await Manta.kill(donor)
+                try await eventually("the owner's end", within: .seconds(30)) { hasEnded(process) }
+                // Who holds one asks, and learns that the owner is gone.
+                try await keeper.hold([given[0]]).value
+                let gone = await #expect(throws: MantaError.self) { try await keeper.totalHeld().value }
+                #expect(gone?.code == .ownerDied)
+                // The call ends although nobody acknowledges what it holds now.
+                try await keeper.hold([given[1]]).value
+                let error = await #expect(throws: MantaError.self) { try await keeper.totalHeld().value }
+                #expect(error?.code == .ownerDied)
+            }
+        }
+
+        @Test func whatIsPutWhenTheNodeHasJustDiedIsKeptByTheProcess() async throws {
+            try await TestCluster.run(nodes: [1, 1]) { _, nodes in
+                _ = try await Manta.put(numbers(0, count: 2 * perMegabyte)).value
+                // The driver's node: of equal ones the older.
+                nodes[0].kill()
+                let references = (1..<6).map { Manta.put(numbers($0, count: 2 * perMegabyte)) }
+                for (index, reference) in references.enumerated() {
+                    let value = try await reference.value
+                    #expect(value == numbers(index + 1, count: 2 * perMegabyte))
+                    let total = try await addUpInPlace.remote(reference.inPlace()).value
+                    #expect(total == sum(value), "also to others")
+                }
+            }
+        }
+
         @Test func whatWasPutIsLostWithItsNode() async throws {
             try await TestCluster.run(nodes: [1, 1]) { _, nodes in
                 let reference = Manta.put(numbers(9, count: 2 * perMegabyte))

@@ -61,6 +61,13 @@ struct Tensor: Codable, Sendable {
     }
 }
 
+/// Owns arrays that others hold.
+@RemoteActor actor Donor {
+    init() {}
+    func give(_ howMany: Int, count: Int) -> [ObjectReference<SharedArray<Int64>>] { (0..<howMany).map { Manta.put(numbers($0, count: count)).inPlace() } }
+    func process() -> Int32 { getpid() }
+}
+
 /// Something that a test lets tasks wait for: a file that is there or not.
 final class FileGate {
     private let folder = TemporaryDirectory()

@@ -55,7 +55,8 @@ extension Owner {
             switch action {
             case .register(let ids, let owner, let number):
                 link(toOwner: owner) { [self] link in
-                    guard let link else { return change { $0.acknowledged(number, perform: $1) } }
+                    // Later: a barrier that is being put behind this registration must not pass before anyone waits for it.
+                    guard let link else { return loop.later { [self] in change { $0.acknowledged(number, perform: $1) } } }
                     // Also a failure ends the wait: the owner is gone, and its objects with it.
                     link.request(BorrowObjects(number: number, objects: ids), deadline: nil) { [self] _ in change { $0.acknowledged(number, perform: $1) } }
                 }

@@ -241,11 +241,14 @@ extension Limits {
 }
 
 extension Runtime {
-    /// Writes a value to the node's store; nil when this process has none. Throws `objectStoreFull` when no memory came free in time.
+    /// Writes a value to the node's store; nil when this process has none, or its node is lost meanwhile: the process keeps the value itself then. Throws
+    /// `objectStoreFull` when no memory came free in time.
     func storeValue(_ value: EncodedValue, as id: ObjectID, ownedBy owner: ProcessID) async throws -> StoredPlace? {
         guard hasStore else { return nil }
-        let (reservation, opened) = try await reservation(for: value.parts.count)
-        return publish(value, as: id, ownedBy: owner, reservation, opened)
+        do {
+            let (reservation, opened) = try await reservation(for: value.parts.count)
+            return publish(value, as: id, ownedBy: owner, reservation, opened)
+        } catch let error as MantaError where error.tellsOfLoss { return nil }
     }
 
     /// The same for code that does not wait: the calling thread does.
@@ -257,8 +260,11 @@ extension Runtime {
         let answer = ThreadWait<Result<(Reservation, StoreClient.Opened), MantaError>>()
         let bytes = value.parts.count
         loop.execute { self.owner.lease(bytes) { answer.set($0) } }
-        let (reservation, opened) = try answer.wait().get()
-        return publish(value, as: id, ownedBy: address.process, reservation, opened)
+        switch answer.wait() {
+        case .success((let reservation, let opened)): return publish(value, as: id, ownedBy: address.process, reservation, opened)
+        case .failure(let error) where error.tellsOfLoss: return nil
+        case .failure(let error): throw error
+        }
     }
 
     private func reservation(for bytes: Int) async throws -> (Reservation, StoreClient.Opened) {
