@@ -1,7 +1,7 @@
-// chaos: runs a real cluster whose processes are killed at random while programs number their work, and checks that nothing of it is lost.
+// chaos: runs a real cluster whose processes are killed at random while programs work, and checks that nothing of it is lost, and that nothing is left over.
 //
-// This process is the controller: it starts head, nodes and producers (drivers of this same executable), kills them and their workers by a plan that a seed
-// fixes, starts others in their place, and at the end asks for every number, every resource and every death. What is missing is printed with the seed, the
+// This process is the controller: it starts head, nodes and drivers of this same executable, kills them and their workers by a plan that a seed fixes, starts
+// others in their place, and at the end asks for every number or value, every resource and every death. What is wrong is printed with the seed, the
 // cluster's files stay, and the status is 1.
 
 import ArgumentParser
@@ -11,14 +11,15 @@ import MantaModel
 @main
 struct Chaos: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "chaos", abstract: "Kill random workers, nodes, drivers and the head of a cluster that works, and check that nothing is lost.",
+        commandName: "chaos", abstract: "Kill random processes of a cluster that works, and check that nothing is lost.",
         discussion: "The same seed strikes the same kinds of processes in the same order. A failing run keeps its files and says where.",
-        subcommands: [Storm.self, Produce.self], defaultSubcommand: Storm.self)
+        subcommands: [Storm.self, Soak.self, Produce.self, Client.self], defaultSubcommand: Storm.self)
 }
 
-/// The controller.
+/// Numbered work.
 struct Storm: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "run", abstract: "Start a cluster, strike it for a while, and check it (the default).")
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Strike workers, nodes, drivers and the head while tasks and calls are numbered, and check them all (the default).")
 
     @Option(help: "How long the strikes go on, in minutes.") var minutes = 5.0
     @Option(help: "Which plan of strikes; a random one by default.") var seed: UInt64?
@@ -27,8 +28,6 @@ struct Storm: AsyncParsableCommand {
     @Option(help: "CPUs of each node.") var cpus = 2.0
     @Option(help: "Programs that submit work.") var producers = 2
     @Option(help: "Seconds that what is left may take when the strikes are over.") var patience = 90.0
-
-    private static let shownComplaints = 40
 
     func validate() throws {
         for (name, value, least) in [("minutes", minutes, 0.05), ("every", every, 0.1), ("cpus", cpus, 1), ("patience", patience, 1)] where !(value >= least) {
@@ -40,24 +39,13 @@ struct Storm: AsyncParsableCommand {
 
     func run() async throws {
         let seed = seed ?? UInt64.random(in: 0...UInt64(UInt32.max))
-        let complaints: [String]
-        let folder = try RunFolder()
-        do {
+        let options = "--minutes \(minutes) --every \(every) --nodes \(nodes) --cpus \(cpus) --producers \(producers)"
+        try await RunFolder.judged(seed: seed, again: "--seed \(seed) \(options)") { folder in
             let run = try await StormRun(folder: folder, nodes: nodes, cpus: cpus, producers: producers)
             try await run.strike(for: .seconds(minutes * 60), by: StrikePlan(seed: seed, every: .seconds(every)))
-            complaints = try await run.judge(patience: .seconds(patience))
+            let complaints = try await run.judge(patience: .seconds(patience))
             await run.end()
-        } catch {
-            complaints = ["the run could not go on: \(error)"]
+            return complaints
         }
-        guard complaints.isEmpty else {
-            print("FAILED seed \(seed):")
-            for complaint in complaints.prefix(Self.shownComplaints) { print("  \(complaint)") }
-            if complaints.count > Self.shownComplaints { print("  and \(complaints.count - Self.shownComplaints) more") }
-            print("its files are in \(folder.path); repeat it with: swift run chaos --seed \(seed) --minutes \(minutes) --every \(every) --nodes \(nodes) --cpus \(cpus) --producers \(producers)")
-            throw ExitCode(1)
-        }
-        folder.remove()
-        print("seed \(seed): ok")
     }
 }

@@ -23,19 +23,20 @@ struct Strike {
 struct StrikePlan: Sequence, IteratorProtocol {
     private var chance: SeededGenerator
     private let every: Duration
+    private let victims: [Victim]
 
-    init(seed: UInt64, every: Duration) { (chance, self.every) = (SeededGenerator(seed: seed), every) }
+    /// Workers half of the time.
+    static let all: [Victim] = [.worker, .worker, .worker, .worker, .worker, .node, .node, .driver, .head, .head]
+    /// Those that own objects and hold them.
+    static let clientsAndStores: [Victim] = [.worker, .worker, .worker, .worker, .node, .node, .node, .driver, .driver, .driver]
+
+    /// - Parameter victims: each as often as its share of the strikes.
+    init(seed: UInt64, every: Duration, among victims: [Victim] = all) { (chance, self.every, self.victims) = (SeededGenerator(seed: seed), every, victims) }
 
     mutating func next() -> Strike? {
-        // Workers half of the time; a head that is away sees another death at every second time.
-        let victim: Victim =
-            switch Int.random(in: 0..<10, using: &chance) {
-            case 0...4: .worker
-            case 5...6: .node
-            case 7: .driver
-            default: .head
-            }
+        let victim = victims[Int.random(in: 0..<victims.count, using: &chance)]
         let other = [Victim.worker, .node, .driver].randomElement(using: &chance)
+        // A head that is away sees another death at every second time.
         return Strike(
             pause: every * Double.random(in: 0.5...1.5, using: &chance), victim: victim,
             second: victim == .head && Bool.random(using: &chance) ? other : nil, absence: .milliseconds(Int64.random(in: 0...1_500, using: &chance)),

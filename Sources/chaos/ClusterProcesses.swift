@@ -1,4 +1,4 @@
-// StormProcesses: the processes of a run: started, killed, and how each of them ended.
+// ClusterProcesses: the processes of a run: started, killed, and how each of them ended.
 //
 // Always: who is killed is noted before it is; who ended otherwise is known by its status.
 
@@ -8,45 +8,56 @@ import MantaLoop
 import MantaModel
 import Synchronization
 
-final class StormProcesses: Sendable {
+final class ClusterProcesses: Sendable {
     /// A child of this process.
     struct Child {
         var role: String
         var end: ExitStatus?
     }
+    /// One that was killed here.
+    struct Death {
+        var victim: Victim
+        var at: WallTime
+    }
     private struct State {
         var children: [Int32: Child] = [:]
-        var killed: [Int32: Victim] = [:]
+        var killed: [Int32: Death] = [:]
         var nodes: [Int32] = []
         /// Their numbers and processes.
-        var producers: [(number: Int, pid: Int32)] = []
+        var drivers: [(number: Int, pid: Int32)] = []
         var head: Int32 = 0
-        var producersStarted = 0
+        var driversStarted = 0
         /// The numbers of those that were killed.
-        var killedProducers: Set<Int> = []
+        var killedDrivers: Set<Int> = []
+        /// What nodes said of workers that ended, by process.
+        var workerEnds: [Int32: String] = [:]
     }
 
     let folder: RunFolder
     private let endpoint = Mutex("tcp://127.0.0.1:0")
-    private let cpus: Double
+    private let nodeVariables: @Sendable (String) -> [String: String]
+    private let driver: @Sendable (Int) -> [String]
     private let loop: EventLoop
     private let launcher: ClusterLauncher
     private let state = Mutex(State())
-    /// The first number of each producer is so far from that of the one before.
-    private static let share = 1_000_000
 
-    init(folder: RunFolder, cpus: Double, loop: EventLoop) throws {
-        (self.folder, self.cpus, self.loop) = (folder, cpus, loop)
+    /// - Parameters:
+    ///   - nodeVariables: what every node finds in its environment besides what all processes do; takes the head's address.
+    ///   - driver: the arguments of the driver with this number, from 1, but for the head's address.
+    init(folder: RunFolder, nodeVariables: @escaping @Sendable (String) -> [String: String], loop: EventLoop, driver: @escaping @Sendable (Int) -> [String]) throws {
+        (self.folder, self.nodeVariables, self.loop, self.driver) = (folder, nodeVariables, loop, driver)
         launcher = ClusterLauncher(program: try Session.executable(), detached: false, loop: loop)
     }
 
     var head: String { endpoint.withLock { $0 } }
+    var headProcess: Int32 { state.withLock { $0.head } }
     var nodes: [Int32] { state.withLock { $0.nodes } }
-    var producers: [(number: Int, pid: Int32)] { state.withLock { $0.producers } }
+    var drivers: [(number: Int, pid: Int32)] { state.withLock { $0.drivers } }
     var children: [Int32: Child] { state.withLock { $0.children } }
-    var killed: [Int32: Victim] { state.withLock { $0.killed } }
-    var killedProducers: Set<Int> { state.withLock { $0.killedProducers } }
-    var producersStarted: Int { state.withLock { $0.producersStarted } }
+    var killed: [Int32: Death] { state.withLock { $0.killed } }
+    var killedDrivers: Set<Int> { state.withLock { $0.killedDrivers } }
+    var driversStarted: Int { state.withLock { $0.driversStarted } }
+    var workerEnds: [Int32: String] { state.withLock { $0.workerEnds } }
 
     // MARK: Starting
 
@@ -57,9 +68,7 @@ final class StormProcesses: Sendable {
     }
 
     func startNode() async throws {
-        var variables = folder.variables(head: head)
-        variables[Variable.cpus] = "\(cpus)"
-        let pid = try await start("node", variables).pid
+        let pid = try await start("node", folder.variables(head: head).merging(nodeVariables(head)) { $1 }).pid
         state.withLock { $0.nodes.append(pid) }
     }
 
@@ -69,15 +78,13 @@ final class StormProcesses: Sendable {
         return started
     }
 
-    func startProducer() async throws {
+    func startDriver() async throws {
         let number = state.withLock { state in
-            state.producersStarted += 1
-            return state.producersStarted
+            state.driversStarted += 1
+            return state.driversStarted
         }
-        let arguments = [
-            launcher.program, "produce", "--address", head, "--first", "\(number * Self.share)", "--ledger", folder.ledger(number), "--stop", folder.stop,
-        ]
-        let output = open(folder.output("producer-\(number)"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+        let arguments = [launcher.program] + driver(number) + ["--address", head]
+        let output = open(folder.output("driver-\(number)"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         defer { close(output) }
         // The loop's thread lives as long as this process: the child ends with that thread.
         let pid = try await onLoop { [launcher] in
@@ -85,8 +92,8 @@ final class StormProcesses: Sendable {
                 path: launcher.program, arguments: arguments, environment: ProcessEnvironment.current(adding: [:]), output: output, error: output
             ).spawn()
         }
-        state.withLock { $0.producers.append((number, pid)) }
-        try await watch(pid, as: "producer")
+        state.withLock { $0.drivers.append((number, pid)) }
+        try await watch(pid, as: "driver")
     }
 
     private func watch(_ pid: Int32, as role: String) async throws {
@@ -97,7 +104,7 @@ final class StormProcesses: Sendable {
                 state.withLock { state in
                     state.children[pid]?.end = end
                     state.nodes.removeAll { $0 == pid }
-                    state.producers.removeAll { $0.pid == pid }
+                    state.drivers.removeAll { $0.pid == pid }
                 }
             }
         }
@@ -117,14 +124,14 @@ final class StormProcesses: Sendable {
             switch victim {
             case .worker: nodes.flatMap { SystemProcesses.children(of: $0) }
             case .node: nodes
-            case .driver: producers.map(\.pid)
-            case .head: [state.withLock { $0.head }]
+            case .driver: drivers.map(\.pid)
+            case .head: [headProcess]
             }
         guard !candidates.isEmpty else { return nil }
         let pid = candidates[choice % candidates.count]
         state.withLock { state in
-            state.killed[pid] = victim
-            if let producer = state.producers.first(where: { $0.pid == pid }) { state.killedProducers.insert(producer.number) }
+            state.killed[pid] = Death(victim: victim, at: .now)
+            if let driver = state.drivers.first(where: { $0.pid == pid }) { state.killedDrivers.insert(driver.number) }
         }
         Glibc.kill(pid, SIGKILL)
         return pid
@@ -135,7 +142,7 @@ final class StormProcesses: Sendable {
         switch victim {
         case .worker: return
         case .node: try await startNode()
-        case .driver: try await startProducer()
+        case .driver: try await startDriver()
         case .head: try await startHead()
         }
     }
@@ -144,41 +151,21 @@ final class StormProcesses: Sendable {
 
     /// Ends what the run started, nodes first, as a user would.
     func end() async {
-        for pid in nodes + [state.withLock { $0.head }] {
+        for pid in nodes + [headProcess] {
             Glibc.kill(pid, SIGTERM)
             _ = await holds(within: .seconds(10)) { self.hasEnded(pid) }
             Glibc.kill(pid, SIGKILL)
         }
     }
-}
 
-/// Processes as the kernel lists them.
-enum SystemProcesses {
-    /// The workers of a node: its loop is its first thread, which starts them.
-    static func children(of pid: Int32) -> [Int32] {
-        TextFile.lines(of: "/proc/\(pid)/task/\(pid)/children").flatMap { $0.split(separator: " ") }.compactMap { Int32($0) }
-    }
+    // MARK: Workers
 
-    static func hasEnded(_ pid: Int32) -> Bool {
-        guard let state = TextFile.lines(of: "/proc/\(pid)/stat").first?.split(separator: ")").last else { return true }
-        return state.hasPrefix(" Z")
-    }
-
-    /// Whose environment or arguments name the path.
-    static func naming(_ path: String) -> [Int32] {
-        TextFile.names(in: "/proc").compactMap { Int32($0) }.filter { pid in
-            pid != getpid() && !hasEnded(pid)
-                && ["environ", "cmdline"].contains { file in TextFile.lines(of: "/proc/\(pid)/\(file)").contains { $0.contains(path) } }
+    /// What a node has logged of its workers' ends. Its log may be gone later.
+    func readDeaths(of node: Int32) {
+        for line in TextFile.lines(of: folder.log("node", node)) where line.contains(" a worker ended ") {
+            let words = line.split(separator: " ")
+            guard let pid = words.last(where: { $0.hasPrefix("pid=") }).flatMap({ Int32($0.dropFirst(4)) }) else { continue }
+            state.withLock { $0.workerEnds[pid] = String(line) }
         }
-    }
-}
-
-/// Waits for a condition; false when it does not come true in time.
-func holds(within limit: Duration, _ condition: () async throws -> Bool) async rethrows -> Bool {
-    let end = ContinuousClock.now + limit
-    while true {
-        if try await condition() { return true }
-        guard ContinuousClock.now < end else { return false }
-        try? await Task.sleep(for: .milliseconds(20))
     }
 }
