@@ -46,6 +46,25 @@ extension SharedClusterTests {
         #expect(throws: MantaError.self) { try Manta.exitActor() }
     }
 
+    @Test func aDetachedActorIsRefusedWhatTheHeadWouldHaveToKeep() async throws {
+        func maker(_ lifetime: ActorLifetime) -> Weighty.Factory { Weighty.options(lifetime: lifetime) }
+        let large = [UInt8](repeating: 1, count: 3 << 20)
+        let stored = Manta.put(large)
+        for refused in [maker(.detached).remote(large, "by value"), maker(.detached).remote(stored, "by reference")] {
+            let error = await #expect(throws: MantaError.self) { try await refused.size().value }
+            #expect(error?.code == .tooLarge, "\(String(describing: error))")
+            for part in ["Weighty", "of them argument 1", "in a call", "up to 1048576 bytes"] { #expect(error?.message.contains(part) == true, "\(String(describing: error))") }
+        }
+        // What ends with its job takes it from the store; and what is less than the limit outlives its maker's objects.
+        let (lasting, small) = (maker(.job).remote(stored, "job"), Manta.put([UInt8](repeating: 2, count: 500_000)))
+        let kept = [maker(.detached).remote(small, "small, by reference"), maker(.detached).remote([UInt8](repeating: 2, count: 500_000), "small")]
+        #expect(try await lasting.size().value == 3 << 20)
+        for actor in kept {
+            #expect(try await actor.size().value == 500_000)
+            try await Manta.kill(actor)
+        }
+    }
+
     @Test func ACTOR_051_aKillThatAllowsARestartKeepsTheName() async throws {
         let tally = Tally.options(name: "lasting", maxRestarts: 1).remote()
         #expect(try await tally.next().value == 1)

@@ -266,3 +266,10 @@ func untilCancelled(_ board: Board.Handle, _ name: String) async throws -> Int {
     }
     func willTerminate() async { _ = try? await board.note("goodbye \(name)").value }
 }
+
+/// Is made with a value of some size.
+@RemoteActor actor Weighty {
+    private let bytes: [UInt8]
+    init(_ bytes: [UInt8], _ note: String) { self.bytes = bytes }
+    func size() -> Int { bytes.count }
+}
