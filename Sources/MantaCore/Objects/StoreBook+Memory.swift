@@ -177,19 +177,10 @@ extension StoreBook {
     // MARK: What operators see
 
     package var usage: StoreUsage {
-        var usage = StoreUsage(
-            capacity: layout.arenaBytes, used: layout.arenaBytes - allocator.freeBytes, objects: 0, objectBytes: 0, spilledObjects: 0, spilledBytes: 0,
-            spills: counters.spilled, spillBytes: counters.spilledBytes, restores: counters.restored, restoreBytes: counters.restoredBytes,
-            evictions: counters.evicted, fetches: counters.fetched, fetchBytes: counters.fetchedBytes)
-        for entry in entries.values {
-            if case .spilled = entry.place {
-                usage.spilledObjects += 1
-                usage.spilledBytes += entry.size
-            } else {
-                usage.objects += 1
-                usage.objectBytes += entry.size
-            }
-        }
-        return usage
+        StoreUsage(
+            capacity: layout.arenaBytes, used: layout.arenaBytes - allocator.freeBytes, objects: entries.inMemory.objects, objectBytes: entries.inMemory.bytes,
+            spilledObjects: entries.onDisk.objects, spilledBytes: entries.onDisk.bytes, spills: counters.spilled, spillBytes: counters.spilledBytes,
+            restores: counters.restored, restoreBytes: counters.restoredBytes, evictions: counters.evicted, fetches: counters.fetched,
+            fetchBytes: counters.fetchedBytes)
     }
 }

@@ -105,7 +105,7 @@ package struct StoreBook {
     var allocator: ExtentAllocator
     var freeSlots: [SlotUse]
     var clients: [ProcessID: Client] = [:]
-    package internal(set) var entries: [ObjectID: Entry] = [:]
+    package internal(set) var entries = StoreEntries()
     /// Objects that ended while somebody read them.
     var lingering: [(extent: Extent, use: SlotUse)] = []
     var wants: Deque<Want> = []
@@ -213,6 +213,14 @@ package struct StoreBook {
     package func holds(_ id: ObjectID) -> Bool { entries[id] != nil }
     /// Whether the object is in memory here.
     package func isResident(_ id: ObjectID) -> Bool { if case .resident? = entries[id]?.place { true } else { false } }
+    /// Whether it would have to be read from disk; nil: it is not here.
+    package func isSpilled(_ id: ObjectID) -> Bool? {
+        switch entries[id]?.place {
+        case nil: nil
+        case .spilled, .restoring: true
+        case .resident, .spilling, .arriving: false
+        }
+    }
     /// Whether its owner has said that it ended.
     package func hasEnded(_ id: ObjectID) -> Bool { freed[id] != nil }
 

@@ -307,6 +307,11 @@ extension StoreBook.Action {
             places.sort { $0.offset < $1.offset }
             for (left, right) in zip(places, places.dropFirst()) { #expect(left.end <= right.offset) }
             #expect(Set(bench.book.entries.keys) == Set(live.map(Bench.id)))
+            let onDisk = bench.book.entries.values.filter { if case .spilled = $0.place { true } else { false } }
+            let usage = bench.book.usage
+            #expect(usage.spilledObjects == onDisk.count && usage.spilledBytes == onDisk.reduce(0) { $0 + $1.size })
+            #expect(usage.objects + usage.spilledObjects == live.count)
+            #expect(usage.objectBytes + usage.spilledBytes == bench.book.entries.values.reduce(0) { $0 + $1.size })
         }
         bench.readers.pinned = []
         for number in live { _ = bench.free(number) }
