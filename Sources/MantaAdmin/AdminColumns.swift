@@ -10,7 +10,7 @@ package struct AdminColumn: Sendable {
     package var member: String
     var style: Style
 
-    enum Style: Sendable { case plain, short, time, bytes, resources, inUse, shares, list, replicas, bundles, reasons, titled }
+    enum Style: Sendable { case plain, short, time, bytes, resources, inUse, shares, list, replicas, bundles, reasons, titled, place, store }
 
     init(_ title: String, _ member: String, _ style: Style = .plain) { (self.title, self.member, self.style) = (title, member, style) }
 }
@@ -20,7 +20,7 @@ extension AdminViews {
         switch table {
         case .nodes:
             [
-                AdminColumn("ID", "id", .short), AdminColumn("HOST", "host"), AdminColumn("STATE", "state"), AdminColumn("IN USE", "total", .inUse),
+                AdminColumn("ID", "id", .short), AdminColumn("HOST", "host"), AdminColumn("STATE", "state"), AdminColumn("IN USE", "total", .inUse), AdminColumn("STORE", "store", .store),
                 AdminColumn("WORKERS", "workers"), AdminColumn("PID", "pid"), AdminColumn("STARTED", "startedAt", .time),
             ]
         case .jobs:
@@ -54,7 +54,7 @@ extension AdminViews {
         case .objects:
             [
                 AdminColumn("ID", "id"), AdminColumn("STATE", "state"), AdminColumn("SIZE", "size", .bytes), AdminColumn("MADE BY", "source"),
-                AdminColumn("NODE", "node", .short), AdminColumn("OWNER PID", "ownerPid"), AdminColumn("IN", "location"), AdminColumn("KEPT BY", "local", .reasons),
+                AdminColumn("NODE", "node", .short), AdminColumn("OWNER PID", "ownerPid"), AdminColumn("IN", "location", .place), AdminColumn("KEPT BY", "local", .reasons),
             ]
         case .errors:
             [
@@ -92,10 +92,14 @@ extension AdminViews {
         switch (column.style, value) {
         case (.reasons, _): return joined(reasons(row))
         case (.titled, .string(let function)): return row["name"].string ?? function
+        case (.place, _): return object(row)?.place ?? "-"
         case (_, .null): return "-"
         case (.short, .string(let text)): return String(text.prefix(8))
         case (.time, .integer(let milliseconds)): return time(milliseconds)
         case (.bytes, .integer(let count)): return bytes(count)
+        case (.store, .object):
+            guard let usage = try? JSONCoder.decode(StoreUsage.self, from: value) else { return "-" }
+            return usage.plain
         case (.resources, .object(let members)): return joined(members.map { "\($0.key) \($0.value)" })
         case (.inUse, .object(let members)):
             return joined(members.map { inUse($0.key, total: $0.value.double ?? 0, available: row["available"][$0.key].double ?? 0) })
@@ -124,29 +128,9 @@ extension AdminViews {
     private static func joined(_ parts: [String]) -> String { parts.isEmpty ? "-" : parts.joined(separator: ", ") }
 
     /// Why an object is kept, in words.
-    package static func reasons(_ row: JSONValue) -> [String] {
-        func count(_ member: String) -> Int64 { if case .integer(let count) = row[member] { count } else { 0 } }
-        func named(_ member: String) -> String? { row[member].string.map { String($0.suffix(12)) } }
-        var reasons: [String] = []
-        if row["local"] == .bool(true) { reasons.append("local reference") }
-        switch (count("pins"), named("pinnedBy")) {
-        case (0, _): break
-        case (1, let task?): reasons.append("pinned by task …\(task)")
-        case (let pins, let task): reasons.append("pinned \(pins) times\(task.map { ", by task …\($0)" } ?? "")")
-        }
-        switch count("borrowers") {
-        case 0: break
-        case 1: reasons.append("borrowed by 1 process")
-        case let borrowers: reasons.append("borrowed by \(borrowers) processes")
-        }
-        switch (count("containers"), named("containedIn")) {
-        case (0, _): break
-        case (1, let object?): reasons.append("captured in object …\(object)")
-        case (let containers, let object): reasons.append("captured in \(containers) objects\(object.map { ", one is …\($0)" } ?? "")")
-        }
-        if row["forGood"] == .bool(true) { reasons.append("encoded elsewhere, for good") }
-        return reasons
-    }
+    package static func reasons(_ row: JSONValue) -> [String] { object(row)?.reasons ?? [] }
+
+    private static func object(_ row: JSONValue) -> ObjectRow? { try? JSONCoder.decode(ObjectRow.self, from: row) }
 
     /// `1.5 GiB`.
     package static func bytes(_ count: Int64) -> String {

@@ -44,7 +44,7 @@ extension Head {
                 log.error("a node died", metadata: ["node": "\(id)", "reason": "\(reason)"])
                 note(ErrorRow(at: .now, code: MantaError.Code.nodeDied.rawValue, message: "node \(id.short) died: \(reason)", source: "node", node: id))
                 nodeLinks[id] = nil
-                (storeUsages[id], waiting[id]) = (nil, nil)
+                (stores[id], waiting[id]) = (nil, nil)
                 nodeWatches.removeValue(forKey: id)?.cancel()
                 actorEvent { $0.nodeDied(id, reason: reason, at: loop.now, $1) }
                 groupEvent { $0.nodeDied(id, at: loop.now, $1) }
@@ -143,7 +143,9 @@ extension Head {
             link.send(HelloRequired())
             return
         }
-        storeUsages[message.node] = message.store
+        if let usage = message.store {
+            if stores[message.node] == nil { stores[message.node] = StoreReport(usage, at: loop.now) } else { stores[message.node]?.reported(usage, at: loop.now) }
+        }
         waiting[message.node] = message.waiting == 0 ? nil : (message.waiting, message.demands ?? [])
         actorEvent { $0.nodeUpdated(message.node, available: message.available, total: message.total, at: loop.now, $1) }
         submissionEvent { $0.nodeUpdated(message.node, available: message.available, $1) }

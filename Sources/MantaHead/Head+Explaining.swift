@@ -8,10 +8,10 @@ import MantaWire
 
 extension Head {
     func explain(_ message: Explain, _ correlation: Correlation, on link: Link) throws(MantaError) {
-        if let object = ObjectID(message.id) { return try explain(Explain(id: object.task.description), correlation, on: link) }
         let text = message.id
+        if let object = ObjectID(text) { return explain(object, correlation, on: link) }
         guard text.utf8.count >= 6, text.utf8.count <= 32, text.allSatisfy(\.isHexDigit) else {
-            throw MantaError(.invalidArgument, "\"\(text.prefix(64))\" is no identifier; expected 32 hexadecimal digits, or at least the first 6 of an actor's, placement group's, node's or job's; a task's or an object's as `manta list` shows it")
+            throw MantaError(.invalidArgument, "\"\(text.prefix(64))\" is no identifier; expected 32 hexadecimal digits, or at least the first 6 of an actor's, placement group's, node's or job's; a task's, or an object's (its task's, a dash and its index), as `manta list` shows it")
         }
         var lines: [String] = []
         for actor in matching(text, directory.rows(limit: .max).map(\.id)) { lines += directory.explain(actor) ?? [] }
@@ -21,8 +21,21 @@ extension Head {
         guard let task = TaskID(text) else { return try answer(lines, text, correlation, on: link) }
         if let row = tasks[task] { lines += (row.attempts ?? []).map { Self.sentence($0, of: row) } + [Self.sentence(row)] }
         guard tasks[task].map({ !$0.state.successors.isEmpty }) ?? lines.isEmpty else { return try answer(lines, text, correlation, on: link) }
-        askOwners(task) { [lines] more in
+        askOwners(ExplainTask(task: task)) { [lines] more in
             do throws(MantaError) { try self.answer(lines + more, text, correlation, on: link) } catch { link.fail(correlation, error) }
+        }
+    }
+
+    /// Its owner knows most of it; of its task people may know more here.
+    private func explain(_ object: ObjectID, _ correlation: Correlation, on link: Link) {
+        askOwners(ExplainTask(task: object.task, result: object.index)) { [self] known in
+            let row = tasks[object.task].map { ["it is the result of \(Self.sentence($0))"] } ?? []
+            guard !known.isEmpty else {
+                let gone = "nothing is known of object \(object): no process that could be asked owns it; it has ended, its owner is gone, or it never was"
+                if row.isEmpty { link.fail(correlation, MantaError(.notFound, gone)) } else { link.reply(to: correlation, Explanation(lines: [gone] + row)) }
+                return
+            }
+            link.reply(to: correlation, Explanation(lines: known + row))
         }
     }
 
@@ -61,12 +74,12 @@ extension Head {
     }
 
     /// Every node asks the owners on its machine; one that does not answer in time is left out.
-    private func askOwners(_ task: TaskID, _ done: @escaping ([String]) -> Void) {
+    private func askOwners(_ question: ExplainTask, _ done: @escaping ([String]) -> Void) {
         let links = Array(nodeLinks.values)
         guard !links.isEmpty else { return done([]) }
         var (missing, lines): (Int, [String]) = (links.count, [])
         for node in links {
-            node.request(ExplainTask(task: task), deadline: .seconds(1)) { result in
+            node.request(question, deadline: .seconds(1)) { result in
                 if case .success(let answer) = result { lines += answer.lines }
                 missing -= 1
                 // Several nodes of one machine may know the same owner.

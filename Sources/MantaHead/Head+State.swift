@@ -42,9 +42,9 @@ extension Head {
             link.reply(to: correlation, answer)
             return
         }
-        gatherObjects(selection, answer) { result in
+        gatherObjects(selection, answer) { [self] result in
             switch result {
-            case .success(let answer): link.reply(to: correlation, answer)
+            case .success(let answer): describeCopies(in: answer) { link.reply(to: correlation, $0) }
             case .failure(let error): link.fail(correlation, error)
             }
         }
@@ -54,7 +54,7 @@ extension Head {
         switch table {
         case .nodes:
             let nodes = membership.all.sorted { ($0.startedAt, $0.id) > ($1.startedAt, $1.id) }
-                .map { NodeRow($0, store: storeUsages[$0.id]) }
+                .map { NodeRow($0, store: stores[$0.id]) }
             answer.nodes = try answer.take(table, selection.select(nodes))
             let living = nodes.lazy.filter { $0.state != .dead }
             answer.resources = living.reduce(into: Resources()) { $0 += $1.total }
@@ -93,12 +93,14 @@ extension Head {
         // Which rows meet a condition only they say: as many as there may be are asked for.
         let limit = selection.isPlain ? selection.limit : Limits.listRows
         func finish() {
-            all.rows.sort { ($0.size, $0.id) > ($1.size, $1.id) }
+            var largest = Largest<ObjectRow>(limit) { ($0.size, $0.id) < ($1.size, $1.id) }
+            for row in all.rows { largest.add(row) }
+            all.rows = largest.sorted
             answer.objectBytes = all.totalBytes
             answer.objectTotals = totals.sorted { ($0.bytes, $0.node) > ($1.bytes, $1.node) }
             if silent > 0 { answer.warn("\(silent) of \(links.count) nodes did not answer in time; their objects are left out") }
             guard !selection.isPlain else {
-                answer.objects = Array(all.rows.prefix(limit))
+                answer.objects = all.rows
                 answer.count(.objects, all.total, all.states ?? [:])
                 return done(.success(answer))
             }
@@ -122,6 +124,28 @@ extension Head {
                 }
                 missing -= 1
                 if missing == 0 { finish() }
+            }
+        }
+    }
+}
+
+extension Head {
+    /// Which copies of the objects that are shown are on disk their nodes know; one that does not answer within a second leaves it open.
+    private func describeCopies(in answer: StateAnswer, _ done: @escaping (StateAnswer) -> Void) {
+        var answer = answer
+        var asked: [NodeID: [(row: Int, copy: Int)]] = [:]
+        for (row, object) in answer.objects.enumerated() {
+            for (copy, place) in (object.copies ?? []).enumerated() where nodeLinks[place.node] != nil { asked[place.node, default: []].append((row, copy)) }
+        }
+        var missing = asked.count
+        guard missing > 0 else { return done(answer) }
+        for (node, places) in asked {
+            nodeLinks[node]?.request(DescribeCopies(objects: places.map { answer.objects[$0.row].id }), deadline: .seconds(1)) { result in
+                for (place, isSpilled) in zip(places, (try? result.get())?.areSpilled ?? []) {
+                    answer.objects[place.row].copies?[place.copy].spilled = isSpilled
+                }
+                missing -= 1
+                if missing == 0 { done(answer) }
             }
         }
     }

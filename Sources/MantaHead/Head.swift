@@ -40,7 +40,7 @@ package final class Head {
     var nodeLinks: [NodeID: Link] = [:]
     var absent = AbsentProcesses()
     /// What each node said last of its object store.
-    var storeUsages: [NodeID: StoreUsage] = [:]
+    var stores: [NodeID: StoreReport] = [:]
     /// What waits at each node, as it said last.
     var waiting: [NodeID: (requests: Int, demands: [DemandRow])] = [:]
     /// Watches of processes of this machine.

@@ -14,12 +14,12 @@ extension NodeSummary {
 }
 
 extension NodeRow {
-    init(_ node: Membership.Node, store: StoreUsage? = nil) {
+    init(_ node: Membership.Node, store: StoreReport? = nil) {
         let isDead = node.state == .dead
         self.init(
             id: node.id, state: node.state, host: node.host, endpoint: node.endpoint, pid: node.pid, total: node.total.plain,
             available: isDead ? Resources() : node.available.plain, workers: isDead ? 0 : node.workers, startedAt: node.startedAt,
-            labels: node.labels.isEmpty ? nil : node.labels, store: isDead ? nil : store)
+            labels: node.labels.isEmpty ? nil : node.labels, store: isDead ? nil : store?.usage, storeRates: isDead ? nil : store?.rates)
     }
 }
 

@@ -40,6 +40,7 @@ extension NodeRow: ListedRow {
         RowMember("pid") { "\($0.pid)" }, RowMember("total") { $0.total.description }, RowMember("available") { $0.available.description },
         RowMember("workers") { "\($0.workers)" }, RowMember("startedAt") { "\($0.startedAt.milliseconds)" },
         RowMember("labels") { $0.labels?.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",") },
+        RowMember("store") { $0.store?.plain }, RowMember("storeRates") { $0.storeRates?.plain },
     ]
     package var key: String { id.description }
     package var stateName: String { state.rawValue }
@@ -106,6 +107,8 @@ extension ObjectRow: ListedRow {
         RowMember("createdAt") { "\($0.createdAt.milliseconds)" }, RowMember("location") { $0.location?.rawValue }, RowMember("local") { "\($0.local)" },
         RowMember("pins") { "\($0.pins)" }, RowMember("pinnedBy") { $0.pinnedBy?.description }, RowMember("borrowers") { "\($0.borrowers)" },
         RowMember("containers") { "\($0.containers)" }, RowMember("containedIn") { $0.containedIn?.description }, RowMember("forGood") { "\($0.forGood)" },
+        RowMember("copies") { $0.copies?.map(\.node.description).joined(separator: ",") }, RowMember("copyCount") { $0.copyCount.map { "\($0)" } },
+        RowMember("borrowedBy") { $0.borrowedBy?.map(\.description).joined(separator: ",") }, RowMember("attempt") { $0.attempt.map { "\($0)" } },
     ]
     package var key: String { id.description }
     package var stateName: String { state.rawValue }

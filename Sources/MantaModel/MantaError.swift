@@ -46,6 +46,8 @@ public struct MantaError: Error, Hashable, Sendable, Codable, CustomStringConver
         public static let ownerDied = Code(rawValue: "ownerDied")
         /// The object's value is gone and cannot be made again.
         public static let objectLost = Code(rawValue: "objectLost")
+        /// The object's value was given up with `Manta.free`.
+        public static let objectFreed = Code(rawValue: "objectFreed")
         /// A node's object store has no room: what was tried, and what holds the memory.
         public static let objectStoreFull = Code(rawValue: "objectStoreFull")
         /// The deadline passed.
@@ -156,7 +158,7 @@ extension MantaError {
         /// A process or machine that was needed is gone: trying again may help.
         public static let died = Family(.workerCrashed, .outOfMemory, .actorDied, .actorUnavailable, .nodeDied, .ownerDied)
         /// A value is gone for good.
-        public static let lost = Family(.objectLost, .ownerDied)
+        public static let lost = Family(.objectLost, .objectFreed, .ownerDied)
         /// Nobody wants the result, or its time is over.
         public static let stopped = Family(.cancelled, .timeout)
         /// Something is full or away at the moment: the same call may succeed later.

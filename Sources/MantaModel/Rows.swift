@@ -16,13 +16,15 @@ public struct NodeRow: Codable, Sendable, Hashable {
     public var labels: [String: String]?
     /// What is in its object store, as it said last.
     public var store: StoreUsage?
+    /// What its object store did since it said so before; nil at first.
+    public var storeRates: StoreRates?
     public init(
         id: NodeID, state: NodeState, host: String, endpoint: String, pid: Int32, total: Resources, available: Resources, workers: Int, startedAt: WallTime,
-        labels: [String: String]? = nil, store: StoreUsage? = nil
+        labels: [String: String]? = nil, store: StoreUsage? = nil, storeRates: StoreRates? = nil
     ) {
         (self.id, self.state, self.host, self.endpoint, self.pid) = (id, state, host, endpoint, pid)
         (self.total, self.available, self.workers, self.startedAt, self.labels) = (total, available, workers, startedAt, labels)
-        self.store = store
+        (self.store, self.storeRates) = (store, storeRates)
     }
 }
 
@@ -75,6 +77,29 @@ public struct StoreUsage: Codable, Sendable, Hashable {
         (self.capacity, self.used, self.objects, self.objectBytes) = (capacity, used, objects, objectBytes)
         (self.spilledObjects, self.spilledBytes, self.spills, self.spillBytes) = (spilledObjects, spilledBytes, spills, spillBytes)
         (self.restores, self.restoreBytes, self.evictions, self.fetches, self.fetchBytes) = (restores, restoreBytes, evictions, fetches, fetchBytes)
+    }
+}
+
+/// What a node's object store does in a second.
+public struct StoreRates: Codable, Sendable, Hashable {
+    /// Objects, and their bytes, that are written to disk and read back.
+    public var spills: Double
+    public var spillBytes: Double
+    public var restores: Double
+    public var restoreBytes: Double
+    public var evictions: Double
+    public var fetches: Double
+    public var fetchBytes: Double
+
+    /// Between two reports of a store, so many seconds apart.
+    package init(from earlier: StoreUsage, to later: StoreUsage, seconds: Double) {
+        // A store whose node began anew counts from zero; hundredths are enough for people.
+        func rate(_ count: KeyPath<StoreUsage, Int>) -> Double {
+            (Double(max(0, later[keyPath: count] - earlier[keyPath: count])) / seconds * 100).rounded() / 100
+        }
+        (spills, spillBytes) = (rate(\.spills), rate(\.spillBytes))
+        (restores, restoreBytes) = (rate(\.restores), rate(\.restoreBytes))
+        (evictions, fetches, fetchBytes) = (rate(\.evictions), rate(\.fetches), rate(\.fetchBytes))
     }
 }
 
@@ -213,7 +238,11 @@ public struct PlacementGroupRow: Codable, Sendable, Hashable {
 }
 
 public struct ObjectRow: Codable, Sendable, Hashable {
-    public enum State: String, Codable, Sendable { case pending, ready, failed }
+    public enum State: String, Codable, Sendable {
+        case pending, ready, failed
+        /// Its value was given up with `Manta.free`.
+        case freed
+    }
     public var id: ObjectID
     public var state: State
     /// Bytes of the encoded value; 0 while it is pending.
@@ -238,6 +267,24 @@ public struct ObjectRow: Codable, Sendable, Hashable {
     public var containedIn: ObjectID?
     /// It is kept as long as its owner: its reference was encoded where nobody watches what becomes of it.
     public var forGood: Bool
+    /// The nodes whose stores have its value, at most `namedAtMost` of them, and how many there are; nil when none has.
+    public var copies: [Copy]?
+    public var copyCount: Int?
+    /// Some of the processes that use it, at most `namedAtMost`.
+    public var borrowedBy: [ProcessID]?
+    /// Which attempt of its task made it, or is under way, from 1; nil for what no task makes.
+    public var attempt: Int?
+
+    /// The nodes and processes that a row names.
+    public static let namedAtMost = 4
+
+    /// The value in the store of a node.
+    public struct Copy: Codable, Sendable, Hashable {
+        public var node: NodeID
+        /// Whether it is on disk there and not in memory; nil when the node did not say.
+        public var spilled: Bool?
+        public init(node: NodeID, spilled: Bool? = nil) { (self.node, self.spilled) = (node, spilled) }
+    }
 
     /// Where a value can be.
     public enum Location: String, Codable, Sendable {

@@ -32,6 +32,9 @@ extension Node {
         case .freeObjects: store.free(try FreeObjects(from: &message.body).objects)
         case .openObject: open(try OpenObject(from: &message.body), try message.required(), on: link)
         case .ownsElsewhere: sentElsewhere.insert(try client(link))
+        case .describeCopies:
+            let objects = try DescribeCopies(from: &message.body).objects.prefix(Limits.listRows)
+            link.reply(to: try message.required(), CopiesDescribed(areSpilled: objects.map(store.book.isSpilled)))
         case .pullObject: store.pull(try PullObject(from: &message.body), try message.required(), on: link)
         default: return false
         }

@@ -321,7 +321,9 @@ private final class ObjectGathering {
         }
         missing -= 1
         guard missing == 0 else { return }
-        list.rows = Array(list.rows.sorted { $0.size > $1.size }.prefix(limit))
+        var largest = Largest<ObjectRow>(limit) { ($0.size, $0.id) < ($1.size, $1.id) }
+        for row in list.rows { largest.add(row) }
+        list.rows = largest.sorted
         done(list)
     }
 }

@@ -28,7 +28,7 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     // Streams of results
     case streamItem = 140, streamConsumed
     // Objects
-    case getObject = 60, objectValue, listObjects, objectList
+    case getObject = 60, objectValue, listObjects, objectList, describeCopies, copiesDescribed, locateObjects, objectsLocated, freeValues
     // The stores of nodes
     case openStore = 180, storeOpened, joinStore, leaseMemory, memoryLeased, returnMemory, objectsStored, freeObjects, openObject, objectOpened, pullObject,
         objectPart, copyChanged, ownsElsewhere

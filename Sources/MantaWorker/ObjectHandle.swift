@@ -334,6 +334,19 @@ package final class ObjectHandle: Sendable {
     /// The value is gone from the stores, for good.
     func lose(_ error: MantaError) { change(to: .failed(error)) }
 
+    /// The value is given up, wherever it is. False: there is none.
+    package func free(_ error: MantaError) -> Bool {
+        state.withLock { state in
+            switch state.outcome {
+            case .ready, .stored: state.outcome = .failed(error)
+            case .failed, nil: return false
+            }
+            // It was somebody's wish.
+            state.isSeen = true
+            return true
+        }
+    }
+
     /// The value is gone from the stores and is made again: who reads waits.
     func unsettle() { change(to: nil) }
 

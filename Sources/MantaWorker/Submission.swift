@@ -187,6 +187,11 @@ package protocol RuntimeInterface: AnyObject, Sendable {
     func handle(for id: ObjectID, owner: ProcessAddress) -> ObjectHandle
     /// Initializes the memory with the handles of many objects, in their order: as many as the runs have together.
     func takeHandles(of runs: [ReferenceRun], into target: UnsafeMutablePointer<ObjectHandle>)
+    /// Gives the values of objects up, wherever they are, and returns when their owners have: reading them throws `objectFreed` from then on. What is being
+    /// made is given up when it is there.
+    func free(_ handles: [ObjectHandle]) async throws
+    /// Where the values of objects lie, in their order; throws `objectLost` for one that has ended, and `ownerDied`.
+    func locate(_ handles: [ObjectHandle]) async throws -> [ObjectsLocated.Place]
     /// The reference was encoded where nobody watches what becomes of it: the object stays as long as this process.
     func keepForGood(_ handle: ObjectHandle)
     /// The identifier other processes know an actor by: differs from `id` only when `getIfExists` found an older actor.

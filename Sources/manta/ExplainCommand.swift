@@ -1,4 +1,4 @@
-// ExplainCommand: `manta explain ID`: why something waits, where it was put and why, why it was tried again, why it died.
+// ExplainCommand: `manta explain ID`: why something waits, where it was put and why, why it was tried again, why it died; what keeps an object.
 
 import ArgumentParser
 import Manta
@@ -9,11 +9,12 @@ import MantaWorker
 
 struct ExplainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "explain", abstract: "Says why a task, actor or placement group waits, where it was put and why, and why it died.",
+        commandName: "explain", abstract: "Says why a task, actor or placement group waits, where it was put and why, and why it died; and what keeps an object.",
         discussion: """
             Examples:
               manta explain 5f0c2ab19d3e44b7a1b2c3d4e5f60718
               manta explain 5f0c2ab1                          the first digits, except for tasks
+              manta explain 5f0c2ab19d3e44b7a1b2c3d4e5f60718-0   an object: who made it, where it is, what keeps it, whether it can be made again
             """)
 
     @Argument(help: "An identifier, as `manta list` shows it.") var id: String

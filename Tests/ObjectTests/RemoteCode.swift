@@ -91,6 +91,18 @@ private func touch(_ path: String) { if let file = fopen(path, "ae") { fclose(fi
 
 private func untilThere(_ path: String) async throws { while access(path, F_OK) != 0 { try await Task.sleep(for: .milliseconds(5)) } }  // until the test says so
 
+@Remote func makeNumbersWhenOpen(gate: String, seed: Int, count: Int) async throws -> [Int64] {
+    touch("\(gate).began")
+    try await untilThere(gate)
+    return numbers(seed, count: count)
+}
+
+/// Gives up what others own.
+@Remote func giveUp(_ references: [ObjectReference<[Int64]>]) async throws -> Int {
+    try await Manta.free(references)
+    return references.count
+}
+
 @Remote func wait(for gate: String) async throws -> Int {
     touch("\(gate).began")
     try await untilThere(gate)

@@ -2,7 +2,7 @@
 //
 // Each driver prints what the test looks at, one line for each fact.
 
-import Glibc
+import Foundation
 import Manta
 
 @RemoteActor actor Tally {
@@ -121,8 +121,13 @@ enum Probe {
             let outer = Manta.put([inner])
             say(outer.id)
             while true { try await Task.sleep(for: .seconds(3600)) }  // until the test ends it
+        case ("scatter", let count?):
+            let encoder = JSONEncoder()
+            // Where nobody watches.
+            for number in 0..<(Int(count) ?? 1) { say(try encoder.encode(Manta.put(number)).count) }
+            while true { try await Task.sleep(for: .seconds(3600)) }  // until the test ends it
         default:
-            say("expected create NAME, add NAME, hold NAME, chatter TEXT, stumble, overreach, spread COUNT, executables GATE, family COUNT, linger COUNT, hoard BYTES or flood MEGABYTES; --in NAMESPACE")
+            say("expected create NAME, add NAME, hold NAME, chatter TEXT, stumble, overreach, spread COUNT, executables GATE, family COUNT, linger COUNT, hoard BYTES, flood MEGABYTES or scatter COUNT; --in NAMESPACE")
         }
         await session.stop()
     }

@@ -80,6 +80,19 @@ extension ProcessTests {
             }
         }
 
+        @Test func OBJ_042_referencesThatAreEncodedWhereNobodyWatchesAreToldOnce() async throws {
+            try await Platform.run { platform in
+                let driver = try BuiltProgram.Probe.start(["scatter", "3"], environment: platform.environment)
+                func warnings() -> Int { driver.errors.split(separator: "\n").count { $0.hasPrefix("(manta)") && $0.contains("made by put was encoded where nobody sees") } }
+                try await eventually("the warning", within: .seconds(30)) { warnings() == 1 && driver.output.split(separator: "\n").count == 3 }
+                let row = try #require(try await platform.list("objects").first { $0["forGood"].bool == true })
+                let text = try await platform.manta("explain", try #require(row["id"].string))
+                for part in ["made by put", "encoded elsewhere, for good", "goes with its owner"] { #expect(text.contains(part), "\(text)") }
+                #expect(warnings() == 1, "\(driver.errors)")
+                driver.signal(SIGKILL)
+            }
+        }
+
         @Test func FAIL_045_demandsThatNoNodeCanMeetAreToldAtTheDriverOnce() async throws {
             try await Platform.run(cpus: 1) { platform in
                 let driver = try BuiltProgram.Probe.start(["overreach"], environment: platform.environment)

@@ -73,6 +73,18 @@ final class SerialRuntime: RuntimeInterface {
         running?.cancel()
     }
 
+    func free(_ handles: [ObjectHandle]) async throws {
+        let error = MantaError(.objectFreed, "the object was freed: its value was given up with Manta.free")
+        for handle in handles where !handle.free(error) { handle.onReady { _ = $0.free(error) } }
+    }
+
+    func locate(_ handles: [ObjectHandle]) async throws -> [ObjectsLocated.Place] {
+        handles.map { handle in
+            guard case .ready(let bytes)? = handle.outcome else { return ObjectsLocated.Place(size: nil, nodes: []) }
+            return ObjectsLocated.Place(size: bytes.count, nodes: [])
+        }
+    }
+
     func cancelled(_ handle: ObjectHandle, _ cancellation: Cancellation) async throws {
         if cancellation.isForced {
             throw MantaError(.invalidArgument, "the serial mode runs everything in one process, which cannot be killed for a task; use cancel()")

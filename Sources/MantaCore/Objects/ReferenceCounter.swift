@@ -95,6 +95,17 @@ package struct ReferenceCounter {
         return reasons
     }
 
+    /// Some of the processes that use an own object.
+    package func borrowers(of id: ObjectID, atMost limit: Int) -> [ProcessID] {
+        guard let count = holds[id]?.borrowers, count > 0 else { return [] }
+        var found: [ProcessID] = []
+        for (process, borrower) in borrowers where borrower.objects.contains(id) {
+            found.append(process)
+            if found.count == min(Int(count), limit) { break }
+        }
+        return found.sorted()
+    }
+
     /// Whether code of this process has a copy of the handle of an own object that is kept; true for one that is not kept.
     package mutating func isUsedHere(_ id: ObjectID) -> Bool {
         guard let index = holds.index(forKey: id) else { return true }

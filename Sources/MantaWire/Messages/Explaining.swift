@@ -2,11 +2,11 @@
 
 package import MantaModel
 
-/// Admin, command line → head: everything that is known of an actor, task, placement group, node or job.
+/// Admin, command line → head: everything that is known of an actor, task, placement group, node, job or object.
 package struct Explain: WireRequest, CodedMessage, Hashable {
     package static var kind: MessageKind { .explain }
     package typealias Reply = Explanation
-    /// 32 hexadecimal digits, or for anything but a task the first ones, as listings show them.
+    /// 32 hexadecimal digits, or for anything but a task the first ones, as listings show them; an object's has a dash and its index behind them.
     package var id: String
     package init(id: String) { self.id = id }
 }
@@ -18,12 +18,14 @@ package struct Explanation: CodedMessage, Hashable {
     package init(lines: [String]) { self.lines = lines }
 }
 
-/// Head → node → owners: what do you know of this task? No lines: nothing.
+/// Head → node → owners: what do you know of this task, or of this result of it? No lines: nothing.
 package struct ExplainTask: WireRequest, CodedMessage, Hashable {
     package static var kind: MessageKind { .explainTask }
     package typealias Reply = Explanation
     package var task: TaskID
-    package init(task: TaskID) { self.task = task }
+    /// The object that is meant, by its number among the task's results.
+    package var result: UInt32?
+    package init(task: TaskID, result: UInt32? = nil) { (self.task, self.result) = (task, result) }
 }
 
 /// Owner → node: why does this request wait?

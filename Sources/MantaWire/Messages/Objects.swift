@@ -1,4 +1,4 @@
-// Objects: fetching a value from its owner.
+// Objects: fetching a value from its owner, asking where values lie and what keeps them, and giving values up.
 
 package import MantaModel
 
@@ -55,4 +55,52 @@ package struct ObjectList: CodedMessage, Hashable {
     package init(rows: [ObjectRow], total: Int, totalBytes: Int, states: [String: Int]? = nil) {
         (self.rows, self.total, self.totalBytes, self.states) = (rows, total, totalBytes, states)
     }
+}
+
+/// Head, owner → node: where in your store are these objects?
+package struct DescribeCopies: WireRequest, CodedMessage, Hashable {
+    package static var kind: MessageKind { .describeCopies }
+    package typealias Reply = CopiesDescribed
+    package var objects: [ObjectID]
+    package init(objects: [ObjectID]) { self.objects = objects }
+}
+
+package struct CopiesDescribed: CodedMessage, Hashable {
+    package static var kind: MessageKind { .copiesDescribed }
+    /// For each object whether it is on disk and not in memory; nil: it is not here.
+    package var areSpilled: [Bool?]
+    package init(areSpilled: [Bool?]) { self.areSpilled = areSpilled }
+}
+
+/// Any process → owner: where do the values of these objects of yours lie?
+package struct LocateObjects: WireRequest, CodedMessage, Hashable {
+    package static var kind: MessageKind { .locateObjects }
+    package typealias Reply = ObjectsLocated
+    package var objects: [ObjectID]
+    package init(objects: [ObjectID]) { self.objects = objects }
+}
+
+package struct ObjectsLocated: CodedMessage, Hashable {
+    package static var kind: MessageKind { .objectsLocated }
+    /// One for each object; nil: it has ended.
+    package var places: [Place?]
+
+    package struct Place: Codable, Hashable, Sendable {
+        /// Bytes of the encoded value; nil while there is none.
+        package var size: Int?
+        /// Those whose stores have it.
+        package var nodes: [NodeID]
+        /// Those of them that have it on disk and not in memory.
+        package var spilled: [NodeID]
+        package init(size: Int?, nodes: [NodeID], spilled: [NodeID] = []) { (self.size, self.nodes, self.spilled) = (size, nodes, spilled) }
+    }
+    package init(places: [Place?]) { self.places = places }
+}
+
+/// Any process → owner: nobody will read the values of these objects of yours any more. Acknowledged, also for objects that have ended.
+package struct FreeValues: WireRequest, CodedMessage, Hashable {
+    package static var kind: MessageKind { .freeValues }
+    package typealias Reply = Acknowledged
+    package var objects: [ObjectID]
+    package init(objects: [ObjectID]) { self.objects = objects }
 }

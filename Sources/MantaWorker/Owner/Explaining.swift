@@ -12,6 +12,9 @@ extension Owner {
     /// What this process knows of the task, and what the node knows of the lease it waits for.
     func explain(_ message: ExplainTask, correlation: Correlation, on link: Link) {
         let task = message.task
+        if let result = message.result {
+            return explain(ObjectID(task: task, index: result)) { link.reply(to: correlation, Explanation(lines: $0)) }
+        }
         var lines: [String] = []
         if let sentence = execution.explain(task) { lines.append("process \(pid), which has it, says: it \(sentence)\(waits(of: task))") }
         if let (sentence, submission) = knownOf(task) {

@@ -8,7 +8,8 @@ import MantaModel
 import MantaTransport
 import MantaWire
 
-/// There may be millions: an entry has 32 bytes.
+/// There may be millions: an entry has 32 bytes, and what people ask for costs little: counts are kept, and the largest are looked for among all of them
+/// only now and then.
 struct OwnedObjects {
     struct Entry {
         var size: Int
@@ -17,12 +18,19 @@ struct OwnedObjects {
         var copies: [NodeAddress] = []
         /// Among the names of sources.
         fileprivate var source: UInt32
-        var state: ObjectRow.State
+        fileprivate(set) var state: ObjectRow.State
+        /// Of the task that made it; 0 while nothing has.
+        fileprivate(set) var attempt: UInt16 = 0
     }
 
     private(set) var entries: [ObjectID: Entry] = [:]
     private(set) var totalBytes = 0
+    private var counts = StateCounts()
     private var sources = SourceNames()
+    private var lastLook: Look?
+
+    /// How many objects are in which state; states of none are left out.
+    var states: [String: Int] { counts.named }
 
     mutating func created(_ id: ObjectID, source: String, size: Int? = nil, on node: NodeAddress? = nil, at now: Instant) {
         var entry = Entry(size: size ?? 0, createdAt: now, source: sources.number(of: source), state: size == nil ? .pending : .ready)
@@ -31,6 +39,7 @@ struct OwnedObjects {
         if let known = entries.updateValue(entry, forKey: id) {
             entries[id] = known
         } else {
+            counts[entry.state] += 1
             totalBytes += entry.size
         }
     }
@@ -40,10 +49,13 @@ struct OwnedObjects {
 
     func source(of entry: Entry) -> String { sources[entry.source] }
 
-    mutating func settled(_ id: ObjectID, size: Int?, on node: NodeAddress? = nil) {
-        guard let index = entries.index(forKey: id) else { return }
+    mutating func settled(_ id: ObjectID, size: Int?, on node: NodeAddress? = nil, attempt: UInt32 = 0) {
+        guard let index = entries.index(forKey: id), entries.values[index].state != .freed else { return }
         totalBytes += (size ?? 0) - entries.values[index].size
+        counts[entries.values[index].state] -= 1
         entries.values[index].state = size == nil ? .failed : .ready
+        counts[entries.values[index].state] += 1
+        entries.values[index].attempt = UInt16(clamping: attempt)
         entries.values[index].size = size ?? 0
         guard let node, !entries.values[index].copies.contains(where: { $0.node == node.node }) else { return }
         entries.values[index].copies.append(node)
@@ -52,13 +64,28 @@ struct OwnedObjects {
     /// Returns the nodes whose stores still hold it.
     mutating func released(_ id: ObjectID) -> [NodeAddress] {
         guard let entry = entries.removeValue(forKey: id) else { return [] }
+        counts[entry.state] -= 1
         totalBytes -= entry.size
         return entry.copies
     }
 
+    /// The value is given up, and the object goes on without one. Returns the nodes whose stores still hold it.
+    mutating func freed(_ id: ObjectID) -> [NodeAddress] {
+        guard let index = entries.index(forKey: id) else { return [] }
+        let entry = entries.values[index]
+        counts[entry.state] -= 1
+        counts[.freed] += 1
+        totalBytes -= entry.size
+        (entries.values[index].state, entries.values[index].size, entries.values[index].copies) = (.freed, 0, [])
+        return entry.copies
+    }
+
+    /// Whether a copy of its value is of use.
+    func isWanted(_ id: ObjectID) -> Bool { entries[id].map { $0.state != .freed } ?? false }
+
     /// A node has a copy, or no longer has one. False: the object has ended.
     mutating func copyChanged(_ id: ObjectID, on node: NodeAddress, isThere: Bool) -> Bool {
-        guard let index = entries.index(forKey: id) else { return false }
+        guard let index = entries.index(forKey: id), entries.values[index].state != .freed else { return false }
         entries.values[index].copies.removeAll { $0.node == node.node }
         if isThere { entries.values[index].copies.append(node) }
         return true
@@ -67,6 +94,65 @@ struct OwnedObjects {
     /// A node is gone, with its store.
     mutating func nodeLost(_ node: NodeID) {
         for index in entries.values.indices where !entries.values[index].copies.isEmpty { entries.values[index].copies.removeAll { $0.node == node } }
+    }
+}
+
+extension OwnedObjects {
+    private struct Look {
+        var largest: [ObjectID]
+        var limit: Int
+        /// When all are looked at again.
+        var next: Instant
+    }
+
+    /// The largest objects, at most so many.
+    ///
+    /// A look at all of a million takes tens of milliseconds, in which nothing else happens here: with more than a few it is repeated only after a time fifty
+    /// times as long. Until then, those that were the largest are shown as they are now.
+    mutating func largest(_ limit: Int, at now: Instant) -> [(id: ObjectID, entry: Entry)] {
+        guard limit > 0 else { return [] }
+        if lastLook.map({ now >= $0.next || $0.limit < limit }) ?? true {
+            var largest = Largest<(size: Int, id: ObjectID)>(limit, by: <)
+            for (id, entry) in entries { largest.add((entry.size, id)) }
+            let pause: Duration = entries.count > Limits.objectsLookedAt ? .microseconds(entries.count) : .zero
+            lastLook = Look(largest: largest.sorted.map(\.id), limit: limit, next: now + pause)
+        }
+        return (lastLook?.largest ?? []).lazy.prefix(limit).compactMap { id in entries[id].map { (id, $0) } }
+    }
+}
+
+extension Limits {
+    /// Objects that a process looks at all of whenever it is asked for the largest.
+    fileprivate static let objectsLookedAt = 20_000
+}
+
+/// How many objects are in which state.
+private struct StateCounts {
+    private var (pending, ready, failed, freed) = (0, 0, 0, 0)
+
+    subscript(state: ObjectRow.State) -> Int {
+        get {
+            switch state {
+            case .pending: pending
+            case .ready: ready
+            case .failed: failed
+            case .freed: freed
+            }
+        }
+        set {
+            switch state {
+            case .pending: pending = newValue
+            case .ready: ready = newValue
+            case .failed: failed = newValue
+            case .freed: freed = newValue
+            }
+        }
+    }
+
+    var named: [String: Int] {
+        var named: [String: Int] = [:]
+        for state in [ObjectRow.State.pending, .ready, .failed, .freed] where self[state] > 0 { named[state.rawValue] = self[state] }
+        return named
     }
 }
 
@@ -159,23 +245,32 @@ extension Owner {
     }
 
     func answer(_ request: ListObjects, correlation: Correlation, on link: Link) {
-        let largest = objects.entries.sorted { ($0.value.size, $0.key) > ($1.value.size, $1.key) }.prefix(min(request.limit, Limits.listRows))
-        let rows = largest.map { row($0.key, $0.value) }
-        var states: [String: Int] = [:]
-        for entry in objects.entries.values { states[entry.state.rawValue, default: 0] += 1 }
-        link.reply(to: correlation, ObjectList(rows: rows, total: objects.entries.count, totalBytes: objects.totalBytes, states: states))
+        let rows = objects.largest(min(request.limit, Limits.listRows), at: loop.now).map(row)
+        link.reply(to: correlation, ObjectList(rows: rows, total: objects.entries.count, totalBytes: objects.totalBytes, states: objects.states))
     }
 
-    private func row(_ id: ObjectID, _ entry: OwnedObjects.Entry) -> ObjectRow {
+    func row(_ id: ObjectID, _ entry: OwnedObjects.Entry) -> ObjectRow {
         var row = ObjectRow(
             id: id, state: entry.state, size: entry.size, owner: address.process, ownerPid: pid, node: runtime.node, source: objects.source(of: entry),
             createdAt: WallTime(milliseconds: WallTime.now.milliseconds - (loop.now - entry.createdAt).inMilliseconds),
             location: entry.state != .ready ? nil : entry.copies.isEmpty ? .owner : .store)
         row.local = references.isUsedHere(id)
+        row.attempt = attempt(of: id, entry)
+        if !entry.copies.isEmpty {
+            row.copies = entry.copies.prefix(ObjectRow.namedAtMost).map { ObjectRow.Copy(node: $0.node) }
+            row.copyCount = entry.copies.count
+        }
         guard let reasons = references.reasons(of: id) else { return row }
         (row.pins, row.pinnedBy, row.borrowers) = (reasons.pins, reasons.pinnedBy, reasons.borrowers)
         (row.containers, row.containedIn, row.forGood) = (reasons.containers, reasons.containedIn, reasons.isForGood)
+        if reasons.borrowers > 0 { row.borrowedBy = references.borrowers(of: id, atMost: ObjectRow.namedAtMost) }
         return row
+    }
+
+    /// The attempt that made it, or that is under way.
+    private func attempt(of id: ObjectID, _ entry: OwnedObjects.Entry) -> Int? {
+        if entry.attempt > 0 { return Int(entry.attempt) }
+        return entry.state == .pending ? tasks?.attempt(of: id.task) : nil
     }
 
     // MARK: Objects of others, for this process

@@ -80,6 +80,8 @@ final class Owner: @unchecked Sendable {
     var awaitedBorrows: [AwaitedBorrows] = []
     /// Processes whose links ended.
     var goneProcesses: Set<ProcessID> = []
+    /// The makers of objects whose references were encoded where nobody watches: each is warned of once.
+    var sourcesKeptForGood: Set<String> = []
     /// What the constructors of actors that live, or may be restarted, were given.
     var constructorArguments: [ActorID: ConstructorArguments] = [:]
     /// Placement groups that this process made.
@@ -217,7 +219,8 @@ final class Owner: @unchecked Sendable {
             free(id, on: objects.released(id))
             references.ended(id)
             if id.isLifeline { lifelineEnded(id) }
-        case .keptForGood(let handle): if isOwn(handle) { references.keepForGood(handle.id, handle) } else { references.hold(handle.address) }
+        case .keptForGood(let handle): keepForGood(handle)
+        case .freeValue(let handle): freeValue(of: handle)
         case .stored(let id, let owner, let reservation): stored(id, owner: owner, reservation)
         case .unseenFailure(let id, let error):
             console.unseenFailure(of: objects.source(of: id) ?? "object \(id)", error, from: address.process, at: loop.now)
@@ -254,12 +257,12 @@ final class Owner: @unchecked Sendable {
             // Before the values: who reads one takes hold of what is inside.
             if !done.contents.isEmpty { for (handle, inside) in zip(submission.results, done.contents) { contain(inside, in: handle.id) } }
             for (handle, value) in zip(submission.results, values) {
-                objects.settled(handle.id, size: value.size, on: value.node)
+                objects.settled(handle.id, size: value.size, on: value.node, attempt: done.attempt)
                 if let node = value.node {
                     // Its loss is heard of by the link to it.
                     _ = link(to: node)
                     noteUse(of: node)
-                    if objects.entries[handle.id] == nil { free(handle.id, on: [node]) } else { remember(submission, for: handle) }
+                    if !objects.isWanted(handle.id) { free(handle.id, on: [node]) } else { remember(submission, for: handle) }
                 }
                 handle.settle(.init(value))
             }
@@ -343,6 +346,10 @@ extension Owner: TransportDelegate {
         case .borrowObjects: answer(try BorrowObjects(from: &message.body), correlation: try message.required(), on: link)
         case .releaseObjects: answer(try ReleaseObjects(from: &message.body), correlation: try message.required(), on: link)
         case .awaitBorrows: answer(try AwaitBorrows(from: &message.body), correlation: try message.required(), on: link)
+        case .locateObjects: answer(try LocateObjects(from: &message.body), correlation: try message.required(), on: link)
+        case .freeValues:
+            for id in try FreeValues(from: &message.body).objects { kept(id).map(freeValue) }
+            link.reply(to: try message.required(), Acknowledged())
         case .listObjects: answer(try ListObjects(from: &message.body), correlation: try message.required(), on: link)
         case .startActor: execution.actors.start(try StartActor(from: &message.body), correlation: try message.required(), from: link, self)
         case .storeSnapshot: try store(try StoreSnapshot(from: &message.body), correlation: try message.required(), on: link)

@@ -181,7 +181,7 @@ extension Owner {
 
     /// An item that was made before: it takes the place of what was lost, is another copy, or is of no use.
     func remade(_ item: StreamItem, as id: ObjectID) {
-        guard objects.entries[id] != nil, let handle = lineage[id.task]?.results[id]?.handle else {
+        guard objects.isWanted(id), let handle = lineage[id.task]?.results[id]?.handle else {
             if let node = item.value.node { free(id, on: [node]) }
             return
         }
@@ -190,7 +190,7 @@ extension Owner {
             return
         }
         if !item.contents.isEmpty { contain(item.contents, in: id) }
-        objects.settled(id, size: item.value.size, on: item.value.node)
+        objects.settled(id, size: item.value.size, on: item.value.node, attempt: item.attempt)
         handle.settle(.init(item.value))
     }
 

@@ -118,6 +118,8 @@ enum OwnerCommand: Sendable {
     indirect case stored(ObjectID, owner: ProcessID, Reservation)
     /// It was encoded where nobody watches what becomes of it.
     case keptForGood(ObjectHandle)
+    /// Nobody will read its value any more, which is there now.
+    case freeValue(ObjectHandle)
     indirect case unseenFailure(ObjectID, any Error)
     case wanted(ObjectHandle)
     case argumentSettled(TaskID)
