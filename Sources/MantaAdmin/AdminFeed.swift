@@ -1,6 +1,9 @@
 // AdminFeed: the live tables: server-sent events to whoever listens, and no work at all when nobody does.
 //
-// Once a second the cluster is read, once for all listeners. Each of them gets the event `cluster` with the summary, and for each table that it follows an
+// Once a second the cluster is read, once for all listeners: the rows of the tables that any of them follows, and of the others only how many there are.
+// Objects are counted by the processes that own them; while nobody follows them, those are asked now and then.
+//
+// Each listener gets the event `cluster` with the summary, and for each table that it follows an
 // event of the table's name: first `{"snapshot": [rows], "total": n}`, then, when something changed, `{"changed": [rows], "removed": [keys], "total": n}`.
 // When the cluster cannot be read, the streams end, so that every listener sees that what it has is old.
 
@@ -21,6 +24,10 @@ actor AdminFeed {
     private var listening: [UInt64: Listener] = [:]
     private var lastNumber: UInt64 = 0
     private var ticker: Task<Void, Never>?
+    /// What the objects came to when they were asked for last, and how many looks go by before they are asked for again.
+    private var objects: StateAnswer?
+    private var looksUntilObjects = 0
+    private static let looksBetweenObjects = 5
 
     private struct Listener {
         let stream: HTTPStream
@@ -82,8 +89,7 @@ actor AdminFeed {
     }
 
     private func look(at tables: Set<AdminTable>) async throws -> Look {
-        // The summary counts all of them, whichever are followed.
-        let state = AdminState(head: try await source.state(QueryState(tables: QueryState.Table.allCases, limit: Self.rows)), serve: try await source.serve())
+        let state = AdminState(head: try await answer(for: Set(tables.compactMap(\.state))), serve: try await source.serve())
         var look = Look(summary: AdminViews.cluster(state, version: version, now: clock()).description, tables: [:])
         for table in tables {
             let rows = try AdminViews.rows(table, of: state).prefix(Self.rows)
@@ -91,6 +97,22 @@ actor AdminFeed {
             look.tables[table] = (keyed.map(\.0), Dictionary(keyed, uniquingKeysWith: { first, _ in first }), max(rows.count, state.total(of: table)))
         }
         return look
+    }
+
+    private func answer(for followed: Set<QueryState.Table>) async throws -> StateAnswer {
+        // The summary names nodes that do not answer, and late errors.
+        let listed = followed.union([.nodes, .errors])
+        var counted = Set(QueryState.Table.allCases).subtracting(listed)
+        looksUntilObjects -= 1
+        if counted.contains(.objects), looksUntilObjects > 0 { counted.remove(.objects) } else { looksUntilObjects = Self.looksBetweenObjects }
+        func query(_ tables: Set<QueryState.Table>, _ limit: Int) -> QueryState {
+            QueryState(tables: QueryState.Table.allCases.filter(tables.contains), limit: limit)
+        }
+        var answer = try await source.state(query(listed, Self.rows))
+        let others = try await source.state(query(counted, 0))
+        for table in counted { answer.takeNumbers(of: table, from: others) }
+        if listed.contains(.objects) || counted.contains(.objects) { objects = answer } else if let objects { answer.takeNumbers(of: .objects, from: objects) }
+        return answer
     }
 
     private static func send(_ look: Look, to listener: inout Listener) {
@@ -109,5 +131,14 @@ actor AdminFeed {
             let difference: JSONValue = ["changed": .array(changed), "removed": .array(removed), "total": JSONValue(table.total)]
             listener.stream.send(event: name.rawValue, data: difference.description)
         }
+    }
+}
+
+extension StateAnswer {
+    /// How many rows of a table there are, as another answer says.
+    fileprivate mutating func takeNumbers(of table: QueryState.Table, from other: StateAnswer) {
+        totals[table.rawValue] = other.totals[table.rawValue]
+        states = (states ?? [:]).merging((other.states ?? [:]).filter { $0.key == table.rawValue }) { $1 }
+        if table == .objects { (objectBytes, objectTotals) = (other.objectBytes, other.objectTotals) }
     }
 }

@@ -24,6 +24,7 @@ final class FakeCluster: AdminSource {
     func set(_ change: (inout Content) -> Void) { content.withLock { change(&$0) } }
     var calls: [String] { content.withLock { $0.calls } }
     var arguments: [UInt8] { content.withLock { $0.arguments } }
+    var queries: [QueryState] { content.withLock { $0.queries } }
 
     private func answer<Result>(_ call: String, _ body: (inout Content) throws -> Result) throws -> Result {
         try content.withLock { content in

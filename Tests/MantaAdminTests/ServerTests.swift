@@ -146,6 +146,18 @@ struct ServerTests {
         await running.stop()
     }
 
+    @Test func onlyWhatIsFollowedIsListedAndObjectsAreCountedNowAndThen() async throws {
+        let cluster = FakeCluster()
+        let running = try RunningServer(cluster)
+        let request = Array("GET /api/v1/events?tables=actors HTTP/1.1\r\nHost: localhost:\(running.server.port)\r\n\r\n".utf8)
+        _ = await running.exchange(request) { $0.components(separatedBy: "event: cluster").count > 2 }
+        let queries = cluster.queries
+        #expect(queries.filter { $0.limit > 0 }.allSatisfy { Set($0.tables) == [.nodes, .actors, .errors] })
+        #expect(queries.contains { $0.limit == 0 && $0.tables.contains(.tasks) && !$0.tables.contains(.actors) })
+        #expect(queries.count { $0.tables.contains(.objects) } == 1, "two looks a second apart ask once")
+        await running.stop()
+    }
+
     @Test func aClusterThatCannotBeReadEndsTheStreams() async throws {
         let cluster = FakeCluster()
         let running = try RunningServer(cluster)
