@@ -108,7 +108,7 @@ export const text = (value) => (value ? h("span", { title: value }, value) : non
 const tones = {
   alive: "good", ready: "good", running: "live", healthy: "good", finished: "done", created: "good", succeeded: "done", rescheduling: "warn", removed: "off", pending: "wait", starting: "wait", suspect: "warn", restarting: "warn",
   draining: "warn", updating: "warn", degraded: "warn", unhealthy: "bad", waitingForArguments: "wait", waitingForLease: "wait", failed: "bad", dead: "off",
-  stopped: "off", cancelled: "off",
+  stopped: "off", cancelled: "off", freed: "off",
 };
 const stateNames = { waitingForArguments: "waiting for arguments", waitingForLease: "waiting for a worker" };
 
@@ -121,8 +121,10 @@ export function state(value, detail) {
 }
 
 const memoryName = "memory";
+/** What is counted in bytes. */
+const inBytes = new Set([memoryName, "store"]);
 
-export function amount(name, value) { return name === memoryName ? bytes(value) : decimal(value); }
+export function amount(name, value) { return inBytes.has(name) ? bytes(value) : decimal(value); }
 
 /** "CPU 2, GPU 1": CPU first, then GPU, then the rest by name. */
 export function resourceNames(resources) {

@@ -2,7 +2,7 @@
 
 import { describe, path, request } from "./api.js";
 import { confirmation, copy, h, toast } from "./dom.js";
-import { bytes, dateAndTime, elapsed, none, percent, resourceNames, amount, shortened, state, time } from "./format.js";
+import { bytes, dateAndTime, decimal, elapsed, none, percent, resourceNames, amount, shortened, state, time } from "./format.js";
 import { trafficEditor } from "./traffic.js";
 import { meter } from "./charts.js";
 
@@ -11,17 +11,31 @@ const times = new Set(["startedAt", "endedAt", "submittedAt", "createdAt", "at"]
 const names = {
   id: "ID", pid: "PID", ownerPid: "Owner PID", startedAt: "Started", endedAt: "Ended", submittedAt: "Submitted", createdAt: "Created", at: "When", requestId: "Request", death: "Died",
   local: "Local reference", borrowers: "Borrowing processes", containers: "Captured in objects", containedIn: "One of them", forGood: "Encoded elsewhere",
+  copies: "Copies in stores", copyCount: "Copies", borrowedBy: "Borrowed by", store: "Object store", storeRates: "Object store, each second", capacity: "Capacity", used: "In use",
+  objectBytes: "Bytes of objects", spilledObjects: "Objects on disk", spilledBytes: "Bytes on disk", spills: "Written to disk", spillBytes: "Bytes written to disk", restores: "Read back",
+  restoreBytes: "Bytes read back", evictions: "Copies that made room", fetches: "Fetched from other nodes", fetchBytes: "Bytes fetched",
   maxConcurrent: "Concurrent requests", maxQueued: "Queued requests",
 };
 const title = (key) => names[key] ?? key.replace(/([A-Z])/g, " $1").toLowerCase().replace(/^./, (letter) => letter.toUpperCase());
 
 const whole = (value, href) => h("span", { class: "whole-id" }, href ? h("a", { href }, value) : value, h("button", { class: "copy", type: "button", "aria-label": `Copy ${value}`, title: "Copy", onclick: () => copy(value) }));
 
+/** Numbers by name; those of bytes as sizes. */
+function measures(values) {
+  return h("dl", { class: "fields" }, Object.entries(values).flatMap(([key, value]) => [
+    h("dt", null, title(key)), h("dd", { class: "number" }, /^(capacity|used)$|Bytes$/.test(key) ? bytes(value) : decimal(value))]));
+}
+
 function shown(table, key, value, row) {
   if (value === null || value === undefined || value === "") return none();
   if (key === "state") return state(value);
   if (times.has(key)) return h("span", null, dateAndTime(value), h("span", { class: "quiet" }, " · "), time(value));
   if (key === "size") return `${bytes(value)}${value >= 1024 ? ` (${value.toLocaleString("en")} bytes)` : ""}`;
+  if (key === "store" || key === "storeRates") return measures(value);
+  if (key === "copies") {
+    return value.map((copy) => h("div", null, whole(copy.node, `#/nodes/${encodeURIComponent(copy.node)}`), copy.spilled ? " disk" : copy.spilled === false ? " memory" : ""));
+  }
+  if (key === "borrowedBy") return value.map((process) => h("div", null, whole(process)));
   if (key === "death") return h("span", { class: "bad" }, `${value.kind}: ${value.detail}`);
   if (key in identifiers) return whole(value, `#/${identifiers[key]}/${encodeURIComponent(value)}`);
   if (/^(id|tag|worker|owner|requestId|endpoint|program|type|function|route)$/.test(key)) return whole(value);

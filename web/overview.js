@@ -115,7 +115,8 @@ export class Overview {
       rows.length === 0 ? emptyLine("No node has joined. Start one:", "manta start --address HOST:6380") :
       shown.map((row) => h("a", { class: "node-card", href: `#/nodes/${row.id}` },
         h("div", { class: "node-head" }, state(row.state), h("span", { class: "strong clip" }, row.host), identifier(row.id), h("span", { class: "quiet push" }, `${integer(row.workers)} workers`)),
-        row.state === "dead" ? null : h("div", { class: "meters" }, resourceNames(row.total).slice(0, 4).map((name) => meter(name, row.total[name] - (row.available[name] ?? 0), row.total[name]))))));
+        row.state === "dead" ? null : h("div", { class: "meters" }, resourceNames(row.total).slice(0, 4).map((name) => meter(name, row.total[name] - (row.available[name] ?? 0), row.total[name])),
+          row.store ? meter("store", row.store.used, row.store.capacity) : null))));
   }
 
   #renderEndpoints(rows) {

@@ -45,6 +45,27 @@ function bundleTags(bundles) {
 
 const commandLine = (row) => (Array.isArray(row.entrypoint) ? row.entrypoint.join(" ") : row.entrypoint ?? "");
 
+/** How full a node's object store is, and what of it lies on disk. */
+function store(row) {
+  const { store: usage, storeRates: now } = row;
+  if (!usage) return none();
+  const disk = usage.spilledBytes ? `, ${bytes(usage.spilledBytes)} on disk` : "";
+  const moves = now ? `; now ${bytes(now.spillBytes)}/s to disk, ${bytes(now.restoreBytes)}/s back, ${bytes(now.fetchBytes)}/s from other nodes` : "";
+  const share = usage.capacity > 0 ? Math.min(1, usage.used / usage.capacity) : 0;
+  return h("span", { class: "usage", title: `${bytes(usage.used)} of ${bytes(usage.capacity)} in use${disk}${moves}` },
+    h("span", { class: `meter${share > 0.9 ? " full" : ""}`, vars: { share: share.toFixed(4) } }, h("i")),
+    h("span", { class: "number" }, `${bytes(usage.used)} / ${bytes(usage.capacity)}`));
+}
+
+/** Where an object's value is: the nodes whose stores have it, or its owner. */
+function place(row) {
+  if (!row.copies?.length) return row.location ? h("span", { class: "quiet" }, row.location) : none();
+  const more = (row.copyCount ?? row.copies.length) - row.copies.length;
+  return h("span", { class: "tags" },
+    row.copies.map((copy) => h("a", { class: "tag", href: link("nodes", copy.node), title: `${copy.spilled ? "on the disk" : "in the store"} of node ${copy.node}` }, `${copy.node.slice(0, 8)}${copy.spilled ? " disk" : ""}`)),
+    more > 0 ? h("span", { class: "tag" }, `+${integer(more)}`) : null);
+}
+
 /** Why an object is kept, in words. */
 function keptBy(row) {
   const several = (count, one, many) => (count === 1 ? one : `${integer(count)} ${many}`);
@@ -67,6 +88,7 @@ export const views = {
       idColumn(),
       { id: "host", title: "Host", value: (row) => row.host, cell: (row) => text(row.host) },
       stateColumn("92px"), usageColumn("CPU", "152px"), usageColumn("GPU", "124px"), usageColumn("memory", "222px"),
+      { id: "store", title: "Object store", width: "190px", value: (row) => row.store?.used ?? 0, cell: store },
       numberColumn("workers", "Workers", "80px"),
       { id: "endpoint", title: "Endpoint", width: "150px", value: (row) => row.endpoint, cell: (row) => code(row.endpoint) },
       timeColumn("startedAt", "Started"),
@@ -107,10 +129,11 @@ export const views = {
     empty: start("No actor lives", "A named, detached actor outlives the program that made it, and any other program finds it:", '@RemoteActor actor Counter { … }\n\nlet hits = Counter.options(name: "hits", namespace: "shop", lifetime: .detached).remote()'),
   },
   objects: {
-    title: "Objects", group: "Compute", shortcut: "b", tables: ["objects"], sort: "-size", states: ["ready", "pending", "failed"],
+    title: "Objects", group: "Compute", shortcut: "b", tables: ["objects"], sort: "-size", states: ["ready", "pending", "failed", "freed"],
     columns: [
       idColumn("136px"), { id: "source", title: "Made by", value: (row) => row.source, cell: (row) => code(row.source) },
-      stateColumn("104px"), numberColumn("size", "Size", "100px", bytes), reference("node", "Node", "nodes"),
+      stateColumn("104px"), numberColumn("size", "Size", "100px", bytes), { id: "place", title: "In", width: "210px", value: (row) => row.copies?.[0]?.node ?? row.location, cell: place },
+      reference("node", "Node", "nodes"),
       { id: "owner", title: "Owner", width: "108px", value: (row) => row.owner, cell: (row) => identifier(row.owner) }, numberColumn("ownerPid", "Owner PID", "100px", String),
       { id: "keptBy", title: "Kept by", value: (row) => keptBy(row).join(", "), cell: (row) => (keptBy(row).length ? text(keptBy(row).join(", ")) : none()) },
       timeColumn("createdAt", "Created"),

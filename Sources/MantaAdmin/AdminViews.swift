@@ -61,6 +61,14 @@ package enum AdminViews {
         }
     }
 
+    /// A node's store: its usage and rates; nil for a node that has said nothing of one.
+    package static func store(_ row: NodeRow) throws -> JSONValue? {
+        guard let store = row.store else { return nil }
+        var value: JSONValue = ["node": .string(row.id.description), "usage": try encode(store)]
+        if let rates = row.storeRates { value["rates"] = try encode(rates) }
+        return value
+    }
+
     private static func placementGroup(_ row: PlacementGroupRow) throws -> JSONValue {
         var value = try encode(row)
         value["bundles"] = .array(

@@ -17,7 +17,7 @@ struct ViewTests {
         state.head.nodes = [
             NodeRow(
                 id: node, state: .alive, host: "reef", endpoint: "tcp://h:1", pid: 5, total: Resources(["CPU": 2, "GPU": 1]), available: Resources(["CPU": 0.5]),
-                workers: 3, startedAt: time, labels: ["zone": "a"])
+                workers: 3, startedAt: time, labels: ["zone": "a"], store: usage(spilled: 40), storeRates: StoreRates(from: usage(spilled: 0), to: usage(spilled: 40), seconds: 4))
         ]
         state.head.placementGroups = [
             PlacementGroupRow(
@@ -41,6 +41,8 @@ struct ViewTests {
                 id: ObjectID(task: task, index: 1), state: .ready, size: 2048, owner: process, ownerPid: 7, node: node, source: "put", createdAt: time, location: .owner)
         ]
         (state.head.objects[0].pinnedBy, state.head.objects[0].containedIn) = (task, ObjectID(task: task, index: 2))
+        state.head.objects[0].copies = [.init(node: node, spilled: true), .init(node: NodeID(high: 0xdef, low: 1), spilled: false)]
+        (state.head.objects[0].copyCount, state.head.objects[0].attempt, state.head.objects[0].borrowedBy) = (7, 2, [ProcessID(high: 0x1234 << 48, low: 1)])
         state.head.errors = [ErrorRow(at: time, code: "timeout", message: "late", source: "http", job: job, task: task, actor: actor, node: node, requestId: "r1")]
         state.head.submissions = [
             SubmissionRow(
@@ -58,6 +60,21 @@ struct ViewTests {
                 tag: "b#1", backend: "b", index: 0, version: "1", revision: 1, state: .ready, actor: actor, pid: 8, node: node, startedAt: time)
         ]
         return state
+    }
+
+    private func usage(spilled: Int) -> StoreUsage {
+        StoreUsage(
+            capacity: 2 << 30, used: 3 << 28, objects: 3, objectBytes: 3 << 28, spilledObjects: spilled, spilledBytes: spilled << 20, spills: spilled,
+            spillBytes: spilled << 20, restores: 0, restoreBytes: 0, evictions: spilled, fetches: 0, fetchBytes: 0)
+    }
+
+    @Test func storesAndCopiesAreSaidInWords() throws {
+        let (nodes, objects) = (try AdminViews.rows(.nodes, of: full), try AdminViews.rows(.objects, of: full))
+        #expect(AdminViews.cells(nodes[0], of: .nodes).contains("768.0 MiB of 2.0 GiB, 40.0 MiB on disk"))
+        #expect(full.head.nodes[0].storeRates?.plain == "spills 10.0 MiB/s, evicts 10.0/s")
+        #expect(AdminViews.cells(objects[0], of: .objects).contains("00000000 (disk), 00000000 and 5 more"))
+        #expect(nodes[0]["storeRates"]["spills"].double == 10)
+        #expect(try AdminViews.store(full.head.nodes[0])?["usage"]["spilledObjects"].integer == 40)
     }
 
     @Test(arguments: AdminTable.allCases) func aFullRowHasExactlyTheMembersThatMayBeFilteredBy(_ table: AdminTable) throws {
@@ -80,7 +97,7 @@ struct ViewTests {
         (state.head.objects[0].local, state.head.objects[0].pins, state.head.objects[0].borrowers, state.head.objects[0].containers) = (true, 1, 2, 3)
         let task = try #require(state.head.objects[0].pinnedBy).description.suffix(12)
         let reasons = AdminViews.reasons(try #require(try AdminViews.rows(.objects, of: state).first))
-        #expect(reasons == ["local reference", "pinned by task …\(task)", "borrowed by 2 processes", "captured in 3 objects, one is …\("\(task)-2".suffix(12))"])
+        #expect(reasons == ["local reference", "pinned by task …\(task)", "borrowed by 2 processes (12340000, …)", "captured in 3 objects, one is …\("\(task)-2".suffix(12))"])
         state.head.objectTotals = [ObjectTotals(node: try #require(state.head.objects[0].node), objects: 5, bytes: 4096)]
         let listing = try AdminFilter(limit: 1).listing(of: .objects, in: state)
         #expect(listing.value["nodes"].array?.first?["bytes"].integer == 4096)
