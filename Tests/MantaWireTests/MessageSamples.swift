@@ -42,7 +42,7 @@ enum MessageSamples {
         RunningActor.self, JobDescription.self, HeldBundlesReport.self, StoreUsage.self, ArgumentLocation.self, ActorSpecification.self, ArgumentReference.self,
         ActorStatus.self, ActorSnapshot.self, ObjectsStored.Object.self, PlacementGroupSpecification.self, WaitingTask.self, TableEntry.self,
         SubmissionSpecification.self, SubmissionRow.self, TaskRow.self, TaskAttempt.self, ErrorRow.self, NodeRow.self, JobRow.self, ActorRow.self,
-        PlacementGroupRow.self, ObjectRow.self, ObjectTotals.self, RowFilter.self,
+        PlacementGroupRow.self, ObjectRow.self, ObjectTotals.self, RowFilter.self, DemandRow.self,
     ]
 
     /// Of the kinds that are not keyed: with nothing that may be missing, and with everything.
@@ -93,7 +93,7 @@ enum MessageSamples {
         (GroupRemoved(group: group.group), GroupRemoved(group: group.group)),
         (PrepareBundles(specification: bundles(nil), indices: [], attempt: 1), PrepareBundles(specification: bundles("g"), indices: [0], attempt: 1)),
         (CommitBundles(group: group.group, indices: [], attempt: 1), commit),
-        (ReportTasks(tasks: [], dropped: 0), ReportTasks(tasks: [row], dropped: 1)),
+        (ReportTasks(tasks: [], dropped: 0), ReportTasks(tasks: [row], dropped: 1, unfinished: ["running": 1])),
     ]
 
     // MARK: Parts
