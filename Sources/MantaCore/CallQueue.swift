@@ -164,11 +164,12 @@ package struct CallQueue {
     package func payload(of task: TaskID) -> Payload? { inFlight[task]?.call.payload }
 
     /// The same of a call in any state. Looks through the line.
-    package func anyPayload(of task: TaskID) -> Payload? { payload(of: task) ?? waiting.first { $0.task == task }?.payload }
+    package func anyPayload(of task: TaskID) -> Payload? { payload(of: task) ?? held[task]?.payload ?? waiting.first { $0.task == task }?.payload }
 
     /// One sentence about a call: where it is and what it waits for. Nil when it has ended. Looks through the line.
     package func explain(_ task: TaskID) -> String? {
         if let sent = inFlight[task] { return "was sent to actor \(actor.short), which is \(state.rawValue), as attempt \(sent.call.attempt)" }
+        if held[task] != nil { return "waits for \(missing[task] ?? 0) of its arguments, and then for actor \(actor.short), which is \(state.rawValue)" }
         guard let position = waiting.firstIndex(where: { $0.task == task }) else { return nil }
         let line = "waits in line for actor \(actor.short), which is \(state.rawValue), behind \(position) calls of this process"
         if let count = missing[task] { return "\(line), and for \(count) of its arguments" }
@@ -178,7 +179,7 @@ package struct CallQueue {
 
     /// The first calls of the line, and whether each waits for arguments of its own.
     package func longestWaiting(limit: Int) -> [(payload: Payload, waitsForArguments: Bool)] {
-        waiting.prefix(limit).map { ($0.payload, missing[$0.task] != nil) }
+        (waiting.prefix(limit) + held.values.prefix(max(0, limit - waiting.count))).map { ($0.payload, missing[$0.task] != nil) }
     }
     /// Calls that wait for arguments of their own.
     package var unreadyCount: Int { missing.count }

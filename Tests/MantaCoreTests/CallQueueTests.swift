@@ -172,6 +172,8 @@ private struct Bench {
         #expect(caller.take() == [.send(3, attempt: 1, sequence: 2), .send(1, attempt: 1, sequence: 3)])
         caller.submit(5, missing: 1)
         caller.submit(6, missing: 1)
+        #expect(caller.queue.explain(Bench.task(5))?.hasPrefix("waits for 1 of its arguments") == true)
+        #expect(caller.queue.longestWaiting(limit: 3).map(\.waitsForArguments) == [true, true])
         caller.on { $0.cancel(Bench.task(5), because: MantaError(.cancelled, "x"), perform: $1) }
         #expect(caller.take() == [.fail(5, .cancelled)])
         #expect(caller.queue.waitingCount == 1 && caller.queue.inFlightCount == 4)
