@@ -3,7 +3,7 @@
 // Nobody answers at such a socket any more. A socket that is being made has a moment in which nobody answers either, so a young one is left alone.
 
 import Glibc
-package import MantaModel
+import MantaModel
 
 package enum AbandonedSockets {
     /// Removes the sockets without a lock in a folder at which nobody listens. Returns how many live, or are too young to tell.

@@ -82,7 +82,7 @@ enum MessageSamples {
         (ActorReport(actor: actor, node: node, restarts: 0, event: .died(cause)), report),
         (GetObject(object: object), GetObject(object: object, lostAt: node)),
         (ObjectValue(object: object, outcome: .thrown([1])), ObjectValue(object: object, outcome: .values([.stored(place)]))),
-        (ObjectPart(size: 1, bytes: []), ObjectPart(size: 1, bytes: [1])),
+        (part([], hasChecksum: false), part([1], hasChecksum: true)),
         (BorrowObjects(number: 1, objects: []), borrow), (ReleaseObjects(number: 1, objects: []), ReleaseObjects(number: 1, objects: [object])),
         (CreateGroup(specification: bundles(nil)), CreateGroup(specification: bundles("g"), isRepeated: true)),
         (
@@ -120,6 +120,11 @@ enum MessageSamples {
         ActorStatus(id: actor, type: "M.T", state: .alive, address: address, node: node, restarts: 0, death: address == nil ? nil : cause)
     }
     static let report = ActorReport(actor: actor, node: node, restarts: 0, event: .alive(address: address, pid: 17))
+    static func part(_ bytes: [UInt8], hasChecksum: Bool) -> ObjectPart {
+        var part = bytes.withUnsafeBytes { ObjectPart(size: 1, of: $0) }
+        if !hasChecksum { part.checksum = nil }
+        return part
+    }
     static let borrow = BorrowObjects(number: 5, objects: [object, ObjectID(task: task, index: 1)])
     static let commit = CommitBundles(group: group.group, indices: [0, 2], attempt: 4)
     static func bundles(_ name: String?) -> PlacementGroupSpecification {
