@@ -118,7 +118,7 @@ struct ViewTests {
 
     @Test func textIsReadableAndHarmless() throws {
         let cells = AdminViews.cells(try AdminViews.rows(.nodes, of: full)[0], of: .nodes)
-        #expect(cells == ["00000000", "reef", "alive", "CPU 1.5/2, GPU 1/1", "3", "5", "2026-03-01 12:00:00Z"])
+        #expect(cells == ["00000000", "reef", "alive", "CPU 1.5/2, GPU 1/1", "768.0 MiB of 2.0 GiB, 40.0 MiB on disk", "3", "5", "2026-03-01 12:00:00Z"])
         var state = full
         state.head.errors[0].message = "\u{1b}[31mred\r\nnext"
         let error = AdminViews.cells(try AdminViews.rows(.errors, of: state)[0], of: .errors)

@@ -108,6 +108,8 @@ extension Owner {
 
     /// An own object could not be read at a place. Calls back when it can be, somewhere, or is known to be lost.
     func recover(_ handle: ObjectHandle, lostAt place: StoredPlace, because error: MantaError, _ done: @escaping (Result<ObjectHandle.Outcome, MantaError>) -> Void) {
+        // It was freed, or given up as lost, while somebody went to read it.
+        if case .failed(let failure)? = handle.outcome { return done(.success(.failed(failure))) }
         _ = objects.copyChanged(handle.id, on: place.node, isThere: false)
         if case .stored(let now)? = handle.outcome, now != place { return done(.success(.stored(now))) }
         if let other = objects.entries[handle.id]?.copies.first {
