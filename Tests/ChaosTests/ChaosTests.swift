@@ -1,18 +1,27 @@
-// ChaosTests: a short run of the program `chaos`, as anyone runs it: workers, nodes, drivers and the head die, and nothing that was asked for is lost.
+// ChaosTests: short runs of the program `chaos`, as anyone runs it: workers, nodes, drivers and the head die, and nothing that was asked for is lost; what
+// clients put, make and hold is whole or lost with whoever died, and nothing of it is left over.
 
 import Glibc
 import MantaLoop
 import MantaTestKit
 import Testing
 
-@Suite(.timeLimit(.minutes(10))) struct ChaosTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct ChaosTests {
     /// Sixteen actors with unlimited restarts and retries on three nodes of two CPUs, and tasks of every kind beside them.
     @Test func FAIL_010_nothingIsLostWhileProcessesOfEveryKindAreKilled() async throws {
+        try await succeeds(["--minutes", "0.33", "--every", "1.5", "--nodes", "3", "--cpus", "2", "--producers", "2"])
+    }
+
+    @Test func everyValueIsWholeAndNothingIsLeftWhileClientsWorkersAndNodesAreKilled() async throws {
+        try await succeeds(["soak", "--minutes", "0.33", "--every", "2.5", "--nodes", "3", "--cpus", "2", "--clients", "2", "--store", "16", "--largest", "1"])
+    }
+
+    private func succeeds(_ arguments: [String]) async throws {
         let folder = TemporaryDirectory()
         let running = RunningLoop()
         let output = folder.file("output")
         let end = Log<MantaLoop.ExitStatus?>()
-        try await start(["--minutes", "0.33", "--every", "1.5", "--nodes", "3", "--cpus", "2", "--producers", "2"], output, on: running.loop, end)
+        try await start(arguments, output, on: running.loop, end)
         try await eventually("the end of the run", within: .seconds(400), poll: .milliseconds(100)) { end.count == 1 }
         #expect(end.values == [.exited(0)], "\(text(of: output))")
     }

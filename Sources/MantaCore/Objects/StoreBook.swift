@@ -45,6 +45,8 @@ package struct StoreBook {
 
     package struct Entry: Sendable {
         package let owner: ProcessID
+        /// Who wrote it here; nil for a copy.
+        var writer: ProcessID?
         package let size: Int
         /// False: a copy of an object whose first place is on another node.
         package let isPrimary: Bool
@@ -71,6 +73,8 @@ package struct StoreBook {
         case fetch(ObjectID, Extent)
         /// The owner's object has no copy here any more, unasked.
         case dropped(ObjectID, owner: ProcessID)
+        /// Who wrote the object for its owner is gone: the owner may never hear of it from that process, and has to end it all the same.
+        case leftBehind(ObjectID, owner: ProcessID)
     }
 
     package struct SpilledPart: Hashable, Sendable {
@@ -139,7 +143,7 @@ package struct StoreBook {
             serve(at: now, perform)
             return true
         }
-        entries[id] = Entry(owner: owner, size: bytes.count, isPrimary: true, place: .resident(extent, use))
+        entries[id] = Entry(owner: owner, writer: client, size: bytes.count, isPrimary: true, place: .resident(extent, use))
         return true
     }
 
@@ -157,6 +161,7 @@ package struct StoreBook {
         clientLeft(process, at: now, perform: perform)
         let owned = entries.filter { $0.value.owner == process }.map(\.key)
         free(owned, at: now, perform: perform)
+        for (id, entry) in entries where entry.writer == process { perform(.leftBehind(id, owner: entry.owner)) }
     }
 
     private mutating func remove(_ id: ObjectID, _ perform: (Action) -> Void) {

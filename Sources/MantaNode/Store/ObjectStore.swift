@@ -139,6 +139,7 @@ final class ObjectStore {
         case .restore(let id, let place, let bytes): restore(id, place, bytes)
         case .deleteFile(let file): disk.execute { $0.delete(file) }
         case .fetch(let id, let bytes): fetch(id, into: bytes)
+        case .leftBehind(let id, let owner): loop.later { [self] in wasLeftBehind(id, by: owner) }
         // Later, as the answers: who is told, and what is forgotten for it, depends on the book.
         case .dropped(let id, let owner): loop.later { [self] in hasLeft(id, of: owner) }
         }
@@ -203,6 +204,12 @@ final class ObjectStore {
         let link = wishes[id].map { node.transport.connect(to: $0.owner) } ?? node.transport.links.first { $0.peer?.process == owner }
         link?.send(CopyChanged(object: id, node: node.nodeAddress, isThere: false))
         forgetWish(id)
+    }
+
+    /// Tells the owner of what a worker that is gone wrote for it.
+    private func wasLeftBehind(_ id: ObjectID, by owner: ProcessID) {
+        let link = node.links[owner] ?? node.transport.links.first { $0.peer?.process == owner }
+        link?.send(CopyChanged(object: id, node: node.nodeAddress, isThere: true, isLeftBehind: true))
     }
 
     /// Unless it is of use still.

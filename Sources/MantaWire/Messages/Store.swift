@@ -162,13 +162,18 @@ package struct ObjectPart: WireMessage, Hashable {
     }
 }
 
-/// Node → owner: this node has a copy of your object from now on, or no longer.
+/// Node → owner: this node has a copy of your object from now on, or no longer; or something that a worker which is gone wrote for you, and which you may not
+/// have heard of.
 package struct CopyChanged: CodedMessage, Hashable {
     package static var kind: MessageKind { .copyChanged }
     package var object: ObjectID
     package var node: NodeAddress
     package var isThere: Bool
-    package init(object: ObjectID, node: NodeAddress, isThere: Bool) { (self.object, self.node, self.isThere) = (object, node, isThere) }
+    /// It is not to be read, but freed with the object.
+    package var isLeftBehind: Bool?
+    package init(object: ObjectID, node: NodeAddress, isThere: Bool, isLeftBehind: Bool? = nil) {
+        (self.object, self.node, self.isThere, self.isLeftBehind) = (object, node, isThere, isLeftBehind)
+    }
 }
 
 /// Process → its node: this process owns objects or holds leases on other nodes, which must hear of its end.

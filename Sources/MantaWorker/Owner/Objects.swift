@@ -26,6 +26,8 @@ struct OwnedObjects {
     private(set) var entries: [ObjectID: Entry] = [:]
     private(set) var totalBytes = 0
     private var counts = StateCounts()
+    /// Nodes with bytes of an object that are not to be read: results of attempts that were given up, and copies that could not be given out.
+    private var remains: [ObjectID: [NodeAddress]] = [:]
     private var sources = SourceNames()
     private var lastLook: Look?
 
@@ -61,12 +63,20 @@ struct OwnedObjects {
         entries.values[index].copies.append(node)
     }
 
-    /// Returns the nodes whose stores still hold it.
+    /// Returns the nodes whose stores still hold something of it.
     mutating func released(_ id: ObjectID) -> [NodeAddress] {
         guard let entry = entries.removeValue(forKey: id) else { return [] }
         counts[entry.state] -= 1
         totalBytes -= entry.size
-        return entry.copies
+        guard !remains.isEmpty, let left = remains.removeValue(forKey: id) else { return entry.copies }
+        return entry.copies + left
+    }
+
+    /// A node has bytes of an object that nobody is to read. False: the object has ended.
+    mutating func left(_ id: ObjectID, on node: NodeAddress) -> Bool {
+        guard let entry = entries[id] else { return false }
+        if !entry.copies.contains(where: { $0.node == node.node }), remains[id]?.contains(node) != true { remains[id, default: []].append(node) }
+        return true
     }
 
     /// The value is given up, and the object goes on without one. Returns the nodes whose stores still hold it.
@@ -94,6 +104,10 @@ struct OwnedObjects {
     /// A node is gone, with its store.
     mutating func nodeLost(_ node: NodeID) {
         for index in entries.values.indices where !entries.values[index].copies.isEmpty { entries.values[index].copies.removeAll { $0.node == node } }
+        for (id, nodes) in remains {
+            let living = nodes.filter { $0.node != node }
+            remains[id] = living.isEmpty ? nil : living
+        }
     }
 }
 

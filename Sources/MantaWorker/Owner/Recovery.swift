@@ -111,6 +111,8 @@ extension Owner {
         // It was freed, or given up as lost, while somebody went to read it.
         if case .failed(let failure)? = handle.outcome { return done(.success(.failed(failure))) }
         _ = objects.copyChanged(handle.id, on: place.node, isThere: false)
+        // A node that lives may have it all the same.
+        if !isGone(place.node.node.process) { leave(handle.id, on: place.node) }
         if case .stored(let now)? = handle.outcome, now != place { return done(.success(.stored(now))) }
         if let other = objects.entries[handle.id]?.copies.first {
             // No slot is known there: the reader's node fetches it.

@@ -123,8 +123,30 @@ extension Owner {
     /// A node's store has a copy of an own object, or no longer has one.
     func copyChanged(_ change: CopyChanged) {
         noteUse(of: change.node)
+        if change.isLeftBehind == true { return leftBehind(change) }
         let isAlive = objects.copyChanged(change.object, on: change.node, isThere: change.isThere)
         if !isAlive, change.isThere { free(change.object, on: [change.node]) }
+    }
+
+    /// A worker that is gone wrote something for this process. An item of a stream that it sent may come later than the word of its end.
+    private func leftBehind(_ change: CopyChanged) {
+        guard objects.entries[change.object] == nil, pending(change.object.task) != nil else { return leave(change.object, on: change.node) }
+        _ = loop.schedule(after: Limits.leftBehindPatience) { [self] in leave(change.object, on: change.node) }
+    }
+
+    /// A node has bytes of an own object that nobody is to read: they end with it.
+    func leave(_ id: ObjectID, on node: NodeAddress) {
+        if !objects.left(id, on: node) { free(id, on: [node]) }
+    }
+
+    /// A worker's answer has been dealt with. What of it lies in stores and was not taken, as that of an attempt which was given up, is not forgotten.
+    func leaveUntaken(_ done: TaskDone) {
+        guard case .values(let values) = done.outcome else { return }
+        for (index, value) in values.enumerated() {
+            guard let node = value.node else { continue }
+            noteUse(of: node)
+            leave(ObjectID(task: done.task, index: UInt32(clamping: index)), on: node)
+        }
     }
 
     // MARK: Reading
@@ -236,6 +258,8 @@ private final class PulledBytes {
 extension Limits {
     /// Longer than a node lets requests wait whose turn comes one after the other, so that its reason arrives.
     static let leaseMemoryDeadline: Duration = .seconds(600)
+    /// What a worker sent before its end has come by then.
+    static let leftBehindPatience: Duration = .seconds(5)
     /// From disk or from another node.
     static let openObjectDeadline: Duration = .seconds(600)
 }

@@ -65,6 +65,7 @@ extension Owner {
 
     func taskDone(_ done: TaskDone, on link: Link) {
         answeringWorker = link.peerProcess
+        defer { leaveUntaken(done) }
         if callDone(done) { return }
         var mayRetry = false
         if case .values = done.outcome {} else { mayRetry = tasks?.payload(of: done.task).map { submission($0).mayRetry(on: done.outcome) } ?? false }

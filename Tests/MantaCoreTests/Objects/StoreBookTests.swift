@@ -261,6 +261,18 @@ extension StoreBook.Action {
         #expect(bench.lease(1).compactMap(\.refusal).first?.code == .notConnected)
     }
 
+    @Test func whatAWorkerWroteForOthersIsToldWhenItDies() {
+        var bench = Bench(mebibytes: 8)
+        bench.put(1, 1 << 20)
+        bench.put(2, 1 << 20, owner: Bench.client)
+        bench.put(3, 1 << 20)
+        _ = bench.free(3)
+        let actions = bench.on { $0.processEnded(Bench.client, at: $1, perform: $2) }
+        #expect(actions.contains(.leftBehind(Bench.id(1), owner: Bench.owner)), "its owner may not have heard of it")
+        #expect(actions.count { if case .leftBehind = $0 { true } else { false } } == 1, "its own ends with it, and what ended is gone")
+        #expect(bench.book.holds(Bench.id(1)) && !bench.book.holds(Bench.id(2)))
+    }
+
     @Test func aLieAboutOnesMemoryIsNotBelieved() {
         var bench = Bench(mebibytes: 8)
         guard case .granted(_, _, let extent, let uses)? = bench.lease(1 << 20).first else { return #expect(Bool(false), "no lease") }
