@@ -138,7 +138,13 @@ extension LeaseBook {
     private mutating func audit(at now: Instant, _ perform: (Action) -> Void) {
         if let auditedAt, now < auditedAt + Limits.leaseConfirmPeriod { return }
         auditedAt = now
-        let silent = leases.filter { $0.value.worker != nil && $0.value.confirmedAt + Limits.leaseConfirmDeadline <= now }
+        // An owner of very many leases confirms so many in a tick, and no more.
+        let deadlines = owned.mapValues { held in
+            Limits.leaseConfirmDeadline + Limits.tickPeriod * (2 * held.count / Limits.leaseChecksPerTick)
+        }
+        let silent = leases.filter { _, lease in
+            lease.worker != nil && lease.confirmedAt + (deadlines[lease.owner.process] ?? Limits.leaseConfirmDeadline) <= now
+        }
         for (id, lease) in silent.sorted(by: { $0.key < $1.key }) { perform(.reclaim(id, owner: lease.owner)) }
     }
 }

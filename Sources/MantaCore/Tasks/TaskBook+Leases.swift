@@ -172,12 +172,14 @@ extension TaskBook {
         }
     }
 
-    /// The next leases of a shape, in turn: a program that is nested deeply holds very many, and none of them is in a hurry.
+    /// The next leases of a shape, in turn, and the latest: a program that is nested deeply holds very many, and only those that it asked for last are in a hurry.
     private mutating func checkSome(of index: Int, at now: Instant, _ perform: (Action) -> Void) {
         let (numbers, first) = (shapes[index].leases, shapes[index].nextCheck)
         let count = min(numbers.count, Limits.leaseChecksPerTick)
         for offset in 0..<count { check(numbers[(first + offset) % numbers.count], at: now, perform) }
         shapes[index].nextCheck = count < numbers.count ? (first + count) % numbers.count : 0
+        guard count < numbers.count else { return }
+        for number in numbers.suffix(Limits.latestLeaseChecksPerTick) { check(number, at: now, perform) }
     }
 
     private mutating func check(_ number: UInt64, at now: Instant, _ perform: (Action) -> Void) {

@@ -15,8 +15,10 @@ extension Limits {
     package static let movedArgumentsPatience: Duration = .seconds(60)
     /// So long a driver that lost its node looks for another one on its machine.
     package static let homeSearch: Duration = .seconds(10)
-    /// Leases of one shape that are looked at in one tick.
-    package static let leaseChecksPerTick = 1_000
+    /// Leases of one shape that are looked at in one tick, in turn, and the latest ones, which are in each. What is done about the others grows with the time
+    /// that passes and not with their number: a program that is nested deeply would have no time left for itself.
+    package static let leaseChecksPerTick = 100
+    package static let latestLeaseChecksPerTick = 16
     /// A worker that is silent about a task for so long is asked about it; then after twice as long, up to the limit.
     package static let taskInquiryAfter: Duration = .seconds(2)
     package static let taskInquiryLimit: Duration = .seconds(30)

@@ -166,8 +166,7 @@ final class Execution {
 
     private func repeatBlocks(now: Int64, _ owner: Owner) {
         var again: [LeaseBlocked.Block] = []
-        for _ in 0..<Limits.leaseChecksPerTick {
-            guard let (block, toldAt) = blocks.first, now - toldAt > Limits.leaseConfirmPeriod.inNanoseconds else { break }
+        while again.count < Limits.leaseChecksPerTick, let (block, toldAt) = blocks.first, now - toldAt > Limits.leaseConfirmPeriod.inNanoseconds {
             blocks.removeFirst()
             guard let runner = runners[block.lease], runner.turn == block.turn, runner.isBlocked, resuming[block.lease] == nil else { continue }
             again.append(block)

@@ -21,7 +21,7 @@ import Testing
         #expect(owner.book.counts.granted == 20_001)
         var most = 0
         for _ in 0..<200 { most = max(most, owner.advance(Limits.tickPeriod).count) }
-        #expect(most > 0 && most <= 2 * Limits.leaseChecksPerTick, "a confirmation and a question for each lease that is looked at")
+        #expect(most > 0 && most <= 2 * (Limits.leaseChecksPerTick + Limits.latestLeaseChecksPerTick), "a confirmation and a question for each lease that is looked at")
     }
 
     @Test func whatIsWithdrawnIsFoundWithoutALookAtAllLeases() {
