@@ -21,7 +21,7 @@ enum MessageSamples {
         StartActor.self, ActorStarted.self, EndActor.self, EndHostedActor.self, CreateActor.self, GetActor.self, ActorFound.self, WatchActor.self,
         ActorChanged.self, KillActor.self, PlaceActor.self, ActorReport.self, StoreSnapshot.self, GetSnapshot.self, SnapshotFound.self,
         // Objects
-        GetObject.self, ObjectValue.self, ListObjects.self, ObjectList.self, OpenStore.self, StoreOpened.self, JoinStore.self, LeaseMemory.self,
+        GetObject.self, ObjectValue.self, ListObjects.self, ObjectList.self, DescribeCopies.self, CopiesDescribed.self, LocateObjects.self, ObjectsLocated.self, FreeValues.self, OpenStore.self, StoreOpened.self, JoinStore.self, LeaseMemory.self,
         MemoryLeased.self, ReturnMemory.self, ObjectsStored.self, FreeObjects.self, OpenObject.self, ObjectOpened.self, PullObject.self, ObjectPart.self,
         CopyChanged.self, OwnsElsewhere.self, BorrowObjects.self, ReleaseObjects.self, AwaitBorrows.self,
         // Placement groups
@@ -38,11 +38,11 @@ enum MessageSamples {
 
     /// The structures of the keyed form, or of both forms, that the documentation describes.
     static let structures: [any (Decodable & Sendable).Type] = [
-        NodeAddress.self, Program.self, Scheduling.self, GroupMembership.self, DeathCause.self, DeathCause.Facts.self, ObjectAddress.self, NodeSummary.self,
+        NodeAddress.self, Program.self, Scheduling.self, GroupMembership.self, DeathCause.self, DeathCause.Facts.self, MantaError.Details.self, ObjectAddress.self, NodeSummary.self,
         RunningActor.self, JobDescription.self, HeldBundlesReport.self, StoreUsage.self, ArgumentLocation.self, ActorSpecification.self, ArgumentReference.self,
         ActorStatus.self, ActorSnapshot.self, ObjectsStored.Object.self, PlacementGroupSpecification.self, WaitingTask.self, TableEntry.self,
-        SubmissionSpecification.self, SubmissionRow.self, TaskRow.self, TaskAttempt.self, ErrorRow.self, NodeRow.self, JobRow.self, ActorRow.self,
-        PlacementGroupRow.self, ObjectRow.self, ObjectTotals.self, RowFilter.self, DemandRow.self,
+        SubmissionSpecification.self, SubmissionRow.self, TaskRow.self, TaskAttempt.self, DemandRow.self, ErrorRow.self, NodeRow.self, JobRow.self, ActorRow.self,
+        PlacementGroupRow.self, ObjectRow.self, ObjectTotals.self, RowFilter.self,
     ]
 
     /// Of the kinds that are not keyed: with nothing that may be missing, and with everything.
@@ -55,8 +55,9 @@ enum MessageSamples {
             runTask,
             RunTask(
                 task: task, lease: lease, job: job, parent: task, function: "f", attempt: 1, resultCount: 2,
-                arguments: [.value([5]), .reference(object, owner: address, place: place)], timeLeft: 1, group: group, resources: Resources(["CPU": 1]), gpus: ["0"])
+                arguments: [.value([5]), .reference(object, owner: address, place: place)], timeLeft: 1, group: group, resources: Resources(["CPU": 1]), gpus: ["0"], name: "n")
         ),
+        (RegisterWorker(address: address, pid: 17), RegisterWorker(address: address, pid: 17)),
         (
             TaskDone(task: task, attempt: 1, outcome: .failed(error), startedAt: WallTime(milliseconds: 1), duration: 2),
             TaskDone(
@@ -141,6 +142,8 @@ enum MessageSamples {
         snapshots: .every(.seconds(1)), references: [ArgumentReference(index: 0, object: reference)])
     static let row: TaskRow = {
         var row = TaskRow(id: task, job: job, function: "f", state: .failed, attempt: 1, submittedAt: WallTime(milliseconds: 1), error: "e")
+        row.name = "n"
+        row.placement = .home
         row.attempts = [TaskAttempt(attempt: 1, state: .failed, worker: nil, error: nil)]
         return row
     }()
