@@ -205,6 +205,7 @@ final class Execution {
             owner.nodeLink?.send(WorkerStays())
             return
         }
+        owner.sendReports()
         owner.close()
         // What the links still hold leaves first.
         owner.loop.schedule(after: .milliseconds(50)) { exit(0) }

@@ -129,8 +129,11 @@ final class Owner: @unchecked Sendable {
         ]
     }
 
-    /// To the head. A worker looks for the head when it needs it, and when it tells what it did, half a second after its start: many an actor does not
-    /// live as long.
+    /// Others may depend on this process from now on, which owns something: the head must know it, to tell what it did and to tell them when it is lost.
+    func becomeKnown() { _ = headLink }
+
+    /// To the head. A worker looks for the head when it owns something or needs it, and at last when it tells what it did, half a second after its start:
+    /// many an actor does not live as long.
     var headLink: Link {
         if let linkToHead { return linkToHead }
         let link = transport.connect(to: runtime.configuration.head, grace: .some(nil))
@@ -243,6 +246,7 @@ final class Owner: @unchecked Sendable {
     }
 
     private func put(_ handle: ObjectHandle, _ inside: [ObjectHandle], _ size: Int, on node: NodeAddress?) {
+        becomeKnown()
         objects.created(handle.id, source: "put", size: size, on: node, at: loop.now)
         if !inside.isEmpty { contain(inside, in: handle.id) }
     }

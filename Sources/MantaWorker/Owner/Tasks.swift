@@ -19,6 +19,7 @@ extension Owner {
             if let homeless { fail(submission, homeless) } else { early.append(submission) }
             return
         }
+        becomeKnown()
         for handle in submission.results where handle.isKept { objects.created(handle.id, source: submission.title, at: loop.now) }
         let task = submission.task
         guard watchDeadline(of: submission) else { return }
