@@ -13,7 +13,9 @@ extension Owner {
     func explain(_ message: ExplainTask, correlation: Correlation, on link: Link) {
         let task = message.task
         if let result = message.result {
-            return explain(ObjectID(task: task, index: result)) { link.reply(to: correlation, Explanation(lines: $0)) }
+            // Who asks for an object that is not there yet asks for its task.
+            let known = knownOf(task).map { ["its task \($0.sentence)"] + missingArguments(of: $0.1) } ?? []
+            return explain(ObjectID(task: task, index: result)) { link.reply(to: correlation, Explanation(lines: $0.isEmpty ? [] : $0 + known)) }
         }
         var lines: [String] = []
         if let sentence = execution.explain(task) { lines.append("process \(pid), which has it, says: it \(sentence)\(waits(of: task))") }
