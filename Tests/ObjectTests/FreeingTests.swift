@@ -81,7 +81,8 @@ extension ObjectTests {
                 let rows = try await cluster.state(.objects).objects
                 #expect(rows.contains { $0.copies == [ObjectRow.Copy(node: node, spilled: true)] } && rows.contains { $0.copies == [ObjectRow.Copy(node: node, spilled: false)] })
                 try await eventually("the store's own count", within: .seconds(30)) {
-                    let (store, rows) = (try await cluster.usages()[0], try await cluster.state(.objects).objects)
+                    let rows = try await cluster.state(.objects).objects
+                    guard let store = try await cluster.usages().first else { return false }
                     return store.spilledObjects == rows.count { $0.copies?.first?.spilled == true }
                 }
                 // Another process asks the owner.
