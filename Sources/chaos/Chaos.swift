@@ -16,6 +16,13 @@ struct Chaos: AsyncParsableCommand {
         subcommands: [Storm.self, Soak.self, Produce.self, Client.self], defaultSubcommand: Storm.self)
 }
 
+extension ParsableCommand {
+    /// Throws a `ValidationError` that names the first option below its least value; a value that is no number is below every one.
+    func require<Value: Comparable>(_ options: [(name: String, value: Value, least: Value)]) throws {
+        for (name, value, least) in options where !(value >= least) { throw ValidationError("--\(name) is \(value); expected \(least) or more") }
+    }
+}
+
 /// Numbered work.
 struct Storm: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -30,9 +37,7 @@ struct Storm: AsyncParsableCommand {
     @Option(help: "Seconds that what is left may take when the strikes are over.") var patience = 90.0
 
     func validate() throws {
-        for (name, value, least) in [("minutes", minutes, 0.05), ("every", every, 0.1), ("cpus", cpus, 1), ("patience", patience, 1)] where !(value >= least) {
-            throw ValidationError("--\(name) is \(value); expected \(least) or more")
-        }
+        try require([("minutes", minutes, 0.05), ("every", every, 0.1), ("cpus", cpus, 1), ("patience", patience, 1)])
         if nodes < 2 { throw ValidationError("--nodes is \(nodes); expected 2 or more, since a program needs another node when its own is killed") }
         if producers < 1 { throw ValidationError("--producers is \(producers); expected 1 or more") }
     }

@@ -19,12 +19,8 @@ struct Soak: AsyncParsableCommand {
     @Option(help: "Seconds that what is left may take when the strikes are over.") var patience = 60.0
 
     func validate() throws {
-        for (name, value, least) in [("minutes", minutes, 0.05), ("every", every, 0.1), ("cpus", cpus, 1), ("patience", patience, 1)] where !(value >= least) {
-            throw ValidationError("--\(name) is \(value); expected \(least) or more")
-        }
-        for (name, value, least) in [("nodes", nodes, 2), ("clients", clients, 1), ("largest", largest, 1), ("store", store, 4 * largest)] where value < least {
-            throw ValidationError("--\(name) is \(value); expected \(least) or more")
-        }
+        try require([("minutes", minutes, 0.05), ("every", every, 0.1), ("cpus", cpus, 1), ("patience", patience, 1)])
+        try require([("nodes", nodes, 2), ("clients", clients, 1), ("largest", largest, 1), ("store", store, 4 * largest)])
     }
 
     func run() async throws {
