@@ -149,8 +149,9 @@ final class ClusterProcesses: Sendable {
 
     func hasEnded(_ pid: Int32) -> Bool { state.withLock { state in state.children[pid].map { $0.end != nil } } ?? SystemProcesses.hasEnded(pid) }
 
-    /// Ends what the run started, nodes first, as a user would.
+    /// Ends what the run started, nodes first, as a user would. Drivers were told to end before: those that said farewell to the head may still run.
     func end() async {
+        _ = await holds(within: .seconds(10)) { self.drivers.isEmpty }
         for pid in nodes + [headProcess] {
             Glibc.kill(pid, SIGTERM)
             _ = await holds(within: .seconds(10)) { self.hasEnded(pid) }

@@ -8,6 +8,7 @@ import MantaTestCluster
 import MantaTestKit
 import MantaTransport
 import MantaWire
+import MantaWorker
 import Testing
 
 @Remote func someReferences(_ value: Int) -> [ObjectReference<Int>] { [Manta.put(value)] }
@@ -47,6 +48,35 @@ extension ObjectTests {
                 let error = await #expect(throws: MantaError.self) { try await nobody.value }
                 #expect(error?.code == .ownerDied, "\(String(describing: error))")
                 #expect(try await own.value == 1, "nothing else is disturbed")
+            }
+        }
+
+        /// A reader whose own node dies, or that lies, takes nothing from others.
+        @Test func whatAReaderCouldNotGetIsThereForOthers() async throws {
+            try await TestCluster.run(nodes: [1], stores: [64 << 20]) { cluster, nodes in
+                let values = numbers(5, count: 200_000)
+                let reference = Manta.put(values)
+                let keeper = Keeper.remote()
+                try await keeper.hold([reference.inPlace()]).value
+                let owner = try #require(Manta.processAddress)
+                let loop = EventLoop(name: "reader")
+                loop.start()
+                defer { loop.stop() }
+                let reader = Stranger()
+                let (id, node) = (reference.handle.id, nodes[0].id)
+                let transport = await loop.perform {
+                    Transport(loop: loop, identity: Hello(cluster: nil, role: .worker, process: .random(), pid: getpid(), endpoint: "", host: "here"), delegate: reader)
+                }
+                let answer = try await loop.perform { transport.connect(to: owner.endpoint) }.request(GetObject(object: id, lostAt: node))
+                guard case .values(let places) = answer.outcome, case .stored(let place)? = places.first else {
+                    Issue.record("it is where it was: \(answer.outcome)")
+                    return
+                }
+                #expect(place.node.node == node)
+                let total = try await addUpInPlace.remote(reference.inPlace()).value
+                #expect(total == sum(values))
+                try await eventually("one object in the store", within: .seconds(30)) { try await cluster.usages().first?.objects == 1 }
+                await loop.perform { transport.close() }
             }
         }
 

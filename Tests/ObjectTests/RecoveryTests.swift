@@ -135,6 +135,8 @@ extension ObjectTests {
                 _ = try await Manta.put(numbers(0, count: 2 * perMegabyte)).value
                 // The driver's node: of equal ones the older.
                 nodes[0].kill()
+                // It may give memory away until then.
+                try await eventually("the end of the node", within: .seconds(30)) { hasEnded(nodes[0].pid) }
                 let references = (1..<6).map { Manta.put(numbers($0, count: 2 * perMegabyte)) }
                 for (index, reference) in references.enumerated() {
                     let value = try await reference.value

@@ -45,7 +45,8 @@ package struct TransferBook {
         var missing: [Int]
         var inFlight = 0
         var isQueued = false
-        /// Why sources are gone.
+        /// Sources that are asked no more, and why.
+        var gone: Set<NodeID> = []
         var failures: [String] = []
     }
 
@@ -74,6 +75,17 @@ package struct TransferBook {
         guard transfers[id] == nil else { return }
         let offsets = stride(from: 0, to: max(size, 1), by: Limits.partBytes).reversed()
         transfers[id] = Transfer(size: size, sources: sources.map { Source(address: $0) }, missing: Array(offsets))
+        goOn(id, perform)
+    }
+
+    package func isRunning(_ id: ObjectID) -> Bool { transfers[id] != nil }
+
+    /// The object can be had from these sources too. One that is asked no more stays so.
+    package mutating func offer(_ id: ObjectID, sources: [NodeAddress], perform: (Action) -> Void) {
+        guard let transfer = transfers[id] else { return }
+        let new = sources.filter { source in !transfer.gone.contains(source.node) && !transfer.sources.contains { $0.address.node == source.node } }
+        guard !new.isEmpty else { return }
+        transfers[id]!.sources += new.map { Source(address: $0) }
         goOn(id, perform)
     }
 
@@ -175,7 +187,10 @@ extension TransferBook.Transfer {
     fileprivate var best: Int? { sources.indices.min { (sources[$0].breaks, sources[$0].inFlight) < (sources[$1].breaks, sources[$1].inFlight) } }
 
     fileprivate mutating func drop(because reason: String, where isGone: (TransferBook.Source) -> Bool) {
-        for source in sources where isGone(source) { failures.append("node \(source.address.node.short): \(reason)") }
+        for source in sources where isGone(source) {
+            gone.insert(source.address.node)
+            failures.append("node \(source.address.node.short): \(reason)")
+        }
         sources.removeAll(where: isGone)
     }
 

@@ -109,17 +109,27 @@ final class ObjectStore {
     /// Makes an object readable that a client could not open: from disk, or from one of the sources.
     func open(_ request: OpenObject, _ done: @escaping (Result<Opened, MantaError>) -> Void) {
         let id = request.object
+        offer(request)
         if book.holds(id) || request.sources.allSatisfy({ $0.node == node.configuration.node }) {
             return book.open(id, token: token(done), at: loop.now) { perform($0) }
         }
-        let sources = request.sources.filter { $0.node != node.configuration.node }
-        wishes[id] = Wish(owner: request.owner, sources: sources, asking: (wishes[id]?.asking ?? 0) + 1)
+        var wish = wishes[id] ?? Wish(owner: request.owner, sources: [])
+        wish.asking += 1
+        for source in request.sources where source.node != node.configuration.node && !wish.sources.contains(source) { wish.sources.append(source) }
+        wishes[id] = wish
         let token = token { [self] result in
             wishes[id]?.asking -= 1
             forgetWish(id)
             done(result)
         }
         book.fetch(id, owner: request.owner.process, size: request.size, token: token, at: loop.now) { perform($0) }
+    }
+
+    /// Who asks for a copy that is on its way may know of sources that those who asked before did not.
+    private func offer(_ request: OpenObject) {
+        guard transfers.isRunning(request.object) else { return }
+        let alive = request.sources.filter { $0.node != node.configuration.node && node.knowsAsAlive($0.node) }
+        transfers.offer(request.object, sources: alive) { perform($0) }
     }
 
     private func token(_ done: @escaping (Result<Opened, MantaError>) -> Void) -> UInt64 {

@@ -30,7 +30,7 @@ extension ObjectStore {
 
     func nodeLost(_ lost: NodeID) { transfers.nodeLost(lost) { perform($0) } }
 
-    private func perform(_ action: TransferBook.Action) {
+    func perform(_ action: TransferBook.Action) {
         switch action {
         case .ask(let number, let id, let offset, let count, let source):
             node.transport.connect(to: source.endpoint).request(PullObject(object: id, offset: offset, count: count), deadline: Limits.partDeadline) { [self] result in

@@ -107,8 +107,21 @@ extension Owner {
     }
 
     /// An own object could not be read at a place. Calls back when it can be, somewhere, or is known to be lost.
+    ///
+    /// Who could not read it may have failed for reasons of its own, as the end of its own node: a node that lives is asked whether it has the object.
     func recover(_ handle: ObjectHandle, lostAt place: StoredPlace, because error: MantaError, _ done: @escaping (Result<ObjectHandle.Outcome, MantaError>) -> Void) {
         // It was freed, or given up as lost, while somebody went to read it.
+        if case .failed(let failure)? = handle.outcome { return done(.success(.failed(failure))) }
+        guard !isGone(place.node.node.process) else { return lost(handle, at: place, because: error, done) }
+        link(to: place.node).request(DescribeCopies(objects: [handle.id])) { [self] result in
+            guard case .success(let answer) = result, let isSpilled = answer.areSpilled.first, isSpilled != nil else {
+                return lost(handle, at: place, because: error, done)
+            }
+            if let outcome = handle.outcome { done(.success(outcome)) } else { wait(for: handle, done) }
+        }
+    }
+
+    private func lost(_ handle: ObjectHandle, at place: StoredPlace, because error: MantaError, _ done: @escaping (Result<ObjectHandle.Outcome, MantaError>) -> Void) {
         if case .failed(let failure)? = handle.outcome { return done(.success(.failed(failure))) }
         _ = objects.copyChanged(handle.id, on: place.node, isThere: false)
         // A node that lives may have it all the same.

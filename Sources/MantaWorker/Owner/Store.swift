@@ -151,15 +151,11 @@ extension Owner {
 
     // MARK: Reading
 
-    /// Makes a stored object readable here: from disk or from another node. A place that has gone stale is asked of its owner anew, once.
-    func open(_ handle: ObjectHandle, _ place: StoredPlace, isFresh: Bool = false, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
+    /// Makes a stored object readable here: from disk or from another node. A place that has gone stale is asked of its owner anew, `triesLeft` times.
+    func open(_ handle: ObjectHandle, _ place: StoredPlace, triesLeft: Int = Limits.staleReads, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
         withStore { [self] result in
-            guard case .success = result, let nodeLink else {
-                // A process without a node, or one that looks for another.
-                return pull(handle, place) { [self] result in
-                    if case .failure(let error) = result { notOpened(handle, place, isFresh, error, done) } else { done(result) }
-                }
-            }
+            // A process without a node, or one that looks for another.
+            guard case .success = result, let nodeLink else { return pull(handle, place, triesLeft, done) }
             if let view = runtime.store.view(place) { return done(.success(.mapped(view))) }
             let request = OpenObject(object: handle.id, owner: handle.owner, size: place.size, sources: sources(of: handle.id, place))
             nodeLink.request(request, deadline: Limits.openObjectDeadline) { [self] result in
@@ -171,8 +167,10 @@ extension Owner {
                         return done(.success(.mapped(view)))
                     }
                     // It left again before it was pinned.
-                    loop.later { [self] in open(handle, place, isFresh: isFresh, done) }
-                case .failure(let error): notOpened(handle, place, isFresh, error, done)
+                    loop.later { [self] in open(handle, place, triesLeft: triesLeft, done) }
+                // This process's node is gone, which says nothing of the one that has the object.
+                case .failure(let error) where error.code != .objectLost && error.tellsOfLoss: pull(handle, place, triesLeft, done)
+                case .failure(let error): notOpened(handle, place, triesLeft, error, done)
                 }
             }
         }
@@ -180,29 +178,31 @@ extension Owner {
 
     /// It could not be read there.
     private func notOpened(
-        _ handle: ObjectHandle, _ place: StoredPlace, _ isFresh: Bool, _ error: MantaError, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void
+        _ handle: ObjectHandle, _ place: StoredPlace, _ triesLeft: Int, _ error: MantaError, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void
     ) {
-        guard error.tellsOfLoss else { return done(.failure(error)) }
+        guard error.tellsOfLoss, triesLeft > 0 else { return done(.failure(error)) }
         if handle.owner.process == address.process {
-            recover(handle, lostAt: place, because: error) { [self] result in read(handle, result, done) }
-        } else if isFresh {
-            done(.failure(error))
+            recover(handle, lostAt: place, because: error) { [self] result in read(handle, result, triesLeft - 1, done) }
         } else {
-            openAnew(handle, place, error, done)
+            openAnew(handle, place, triesLeft - 1, error, done)
         }
     }
 
     /// Goes on with what recovery came to.
-    private func read(_ handle: ObjectHandle, _ result: Result<ObjectHandle.Outcome, MantaError>, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
+    private func read(
+        _ handle: ObjectHandle, _ result: Result<ObjectHandle.Outcome, MantaError>, _ triesLeft: Int, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void
+    ) {
         switch result {
         case .success(.ready(let bytes)): done(.success(bytes))
-        case .success(.stored(let place)): open(handle, place, done)
+        case .success(.stored(let place)): open(handle, place, triesLeft: triesLeft, done)
         case .success(.failed(let error)): done(.failure((error as? MantaError) ?? MantaError(.objectLost, "object \(handle.id) could not be made again", cause: error)))
         case .failure(let error): done(.failure(error))
         }
     }
 
-    private func openAnew(_ handle: ObjectHandle, _ place: StoredPlace, _ error: MantaError, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
+    private func openAnew(
+        _ handle: ObjectHandle, _ place: StoredPlace, _ triesLeft: Int, _ error: MantaError, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void
+    ) {
         transport.connect(to: handle.owner).request(GetObject(object: handle.id, lostAt: place.node.node), deadline: nil) { [self] result in
             switch result {
             case .success(let value):
@@ -210,7 +210,7 @@ extension Owner {
                 case .values(let values) where values.count == 1:
                     switch values[0] {
                     case .inline(let bytes): done(.success(.array(bytes)))
-                    case .stored(let place): open(handle, place, isFresh: true, done)
+                    case .stored(let place): open(handle, place, triesLeft: triesLeft, done)
                     }
                 case .failed(let error): done(.failure(error))
                 case .thrown, .values: done(.failure(error))
@@ -228,8 +228,10 @@ extension Owner {
     }
 
     /// A process without a node reads the parts itself.
-    private func pull(_ handle: ObjectHandle, _ place: StoredPlace, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
-        pull(handle.id, place, into: PulledBytes(of: place.size), done)
+    private func pull(_ handle: ObjectHandle, _ place: StoredPlace, _ triesLeft: Int, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
+        pull(handle.id, place, into: PulledBytes(of: place.size)) { [self] result in
+            if case .failure(let error) = result { notOpened(handle, place, triesLeft, error, done) } else { done(result) }
+        }
     }
 
     private func pull(_ id: ObjectID, _ place: StoredPlace, into pulled: PulledBytes, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
@@ -262,6 +264,8 @@ extension Limits {
     static let leftBehindPatience: Duration = .seconds(5)
     /// From disk or from another node.
     static let openObjectDeadline: Duration = .seconds(600)
+    /// So often one read asks anew where a value lies that it did not find: each time a node has died, or something on the way to one failed.
+    static let staleReads = 8
 }
 
 extension Runtime {

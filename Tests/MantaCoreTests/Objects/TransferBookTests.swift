@@ -96,6 +96,18 @@ private struct Bench {
         #expect(came.keys.sorted() == [Bench.node(2).node] && bench.finished[Bench.id(1)] == .some(nil))
     }
 
+    @Test func sourcesThatAreHeardOfMeanwhileHelp() {
+        var bench = Bench()
+        bench.begin(1, parts: 2, from: [1])
+        for number in bench.asked.keys.sorted().prefix(1) { bench.fail(number, mayComeBack: false) }
+        bench.on { $0.offer(Bench.id(1), sources: [Bench.node(1), Bench.node(2)], perform: $1) }
+        #expect(bench.asked.values.filter { $0.source == Bench.node(1).node }.count == 1, "what it is asked for already; it is asked for no more")
+        let came = bench.answerAll()
+        #expect(came[Bench.node(2).node] == 1 && bench.finished[Bench.id(1)] == .some(nil))
+        bench.on { $0.offer(Bench.id(1), sources: [Bench.node(3)], perform: $1) }
+        #expect(bench.asked.isEmpty && bench.book.isEmpty, "nothing begins by it")
+    }
+
     @Test func aBrokenLinkIsTriedAgainAndCountsOnce() {
         var bench = Bench()
         bench.begin(1, parts: 12, from: [1])
