@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { requests = 3, most_descriptors = 3 };
@@ -114,10 +115,11 @@ static pid_t fork_orphan(void) {
 
 // In what was forked: a child of the process that asked, with its descriptors and variables.
 static void become(pid_t owner, const int descriptors[most_descriptors], int count, ssize_t length) {
-    // The kernel would take the end of the child in between for the parent's: first it must be gone.
+    // The kernel would take the end of the child in between for the parent's: first it must be gone. On a busy machine it may wait long for its turn.
     for (int tries = 0; getppid() != owner; tries++) {
         if (tries > 100000 || getppid() == 1) _exit(70);
-        sched_yield();
+        if (tries < 100) sched_yield();
+        else nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
     }
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != owner) _exit(70);
     if (dup2(descriptors[0], 1) < 0 || dup2(descriptors[1], 2) < 0) _exit(70);
