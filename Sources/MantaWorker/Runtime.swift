@@ -291,9 +291,9 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         } catch { outcome = .failed(error) }
         let handle = ObjectHandle(id: id, owner: address, keeper: self, outcome: outcome)
         if let node {
-            post(.putStored(handle, inside: value.references, size: value.parts.count, on: node))
+            post(.putStored(id, inside: value.references, size: value.parts.count, on: node))
         } else {
-            post(.put(handle, inside: value.references, size: value.parts.count))
+            post(.put(id, inside: value.references, size: value.parts.count))
         }
         return handle
     }

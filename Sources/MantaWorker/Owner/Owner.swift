@@ -215,8 +215,8 @@ final class Owner: @unchecked Sendable {
         case .submit(let submission): submit(submission)
         case .call(let submission): call(submission)
         case .create(let creation): create(creation)
-        case .put(let handle, let inside, let size): put(handle, inside, size, on: nil)
-        case .putStored(let handle, let inside, let size, let node): put(handle, inside, size, on: node)
+        case .put(let id, let inside, let size): put(id, inside, size, on: nil)
+        case .putStored(let id, let inside, let size, let node): put(id, inside, size, on: node)
         case .released(let id):
             forgetMaker(of: id)
             free(id, on: objects.released(id))
@@ -245,10 +245,10 @@ final class Owner: @unchecked Sendable {
         }
     }
 
-    private func put(_ handle: ObjectHandle, _ inside: [ObjectHandle], _ size: Int, on node: NodeAddress?) {
+    private func put(_ id: ObjectID, _ inside: [ObjectHandle], _ size: Int, on node: NodeAddress?) {
         becomeKnown()
-        objects.created(handle.id, source: "put", size: size, on: node, at: loop.now)
-        if !inside.isEmpty { contain(inside, in: handle.id) }
+        objects.created(id, source: "put", size: size, on: node, at: loop.now)
+        if !inside.isEmpty { contain(inside, in: id) }
     }
 
     // MARK: Ends

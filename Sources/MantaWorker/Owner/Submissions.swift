@@ -112,8 +112,9 @@ enum OwnerCommand: Sendable {
     case submit(Submission)
     case call(Submission)
     indirect case create(ActorCreation)
-    case put(ObjectHandle, inside: [ObjectHandle], size: Int)
-    indirect case putStored(ObjectHandle, inside: [ObjectHandle], size: Int, on: NodeAddress)
+    /// Without its handle: whoever made it and lets it go again frees the memory, which nobody else has touched.
+    case put(ObjectID, inside: [ObjectHandle], size: Int)
+    indirect case putStored(ObjectID, inside: [ObjectHandle], size: Int, on: NodeAddress)
     case released(ObjectID)
     indirect case stored(ObjectID, owner: ProcessID, Reservation)
     /// It was encoded where nobody watches what becomes of it.
