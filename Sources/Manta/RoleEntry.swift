@@ -21,5 +21,6 @@ func roleMain(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePoi
 @_cdecl("manta_template_warm")
 func warmTemplate() {
     _ = Machine.identity
+    _ = try? headEndpoint(ProcessEnvironment[Variable.address] ?? "")
     if let program = try? Records.program.get() { Runtime.rehearse(program) }
 }

@@ -240,6 +240,14 @@ package struct CallQueue {
         }
     }
 
+    /// The status with what the queue learned of the actor before.
+    package func completed(_ status: ActorStatusView) -> ActorStatusView {
+        var status = status
+        (status.death, status.type) = (status.death ?? death, status.type ?? actorDetails.actorType)
+        (status.name, status.node) = (status.name ?? actorDetails.actorName, status.node ?? actorDetails.node)
+        return status
+    }
+
     private func died() -> MantaError {
         failure(death?.errorCode ?? .actorDied, "actor \(actor.short) is dead: \(death?.detail ?? "it was ended")", death)
     }

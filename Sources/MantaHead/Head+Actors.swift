@@ -30,6 +30,38 @@ extension Head {
         ask(.create(specification, getIfExists: message.getIfExists, watcher: isOwner ? link.notes?.watcher : nil), correlation, on: link)
     }
 
+    /// Creates actors that have no names: their answer says only which ones cannot be.
+    func createActors(_ message: CreateActors, _ correlation: Correlation, on link: Link) {
+        var refusals: [ActorsTaken.Refusal] = []
+        let (process, watcher) = (link.peer?.process, link.notes?.watcher)
+        actorEvent { directory, sink in
+            for specification in message.specifications {
+                if jobs.hasEnded(specification.job) {
+                    refusals.append(.init(actor: specification.id, error: MantaError(.conflict, "job \(specification.job) has ended; it creates no more actors")))
+                    continue
+                }
+                let isOwner = specification.owner.process == process
+                let error = directory.create(specification, watcher: isOwner ? watcher : nil, at: loop.now, time: .now, sink)
+                if let error { refusals.append(.init(actor: specification.id, error: error)) }
+            }
+        }
+        link.reply(to: correlation, ActorsTaken(refusals: refusals))
+    }
+
+    /// Ends actors that nobody can call any more. While nodes may still say what they run, each is asked about.
+    func dropActors(_ message: DropActors, _ correlation: Correlation, on link: Link) {
+        guard directory.isRecovering else {
+            let watcher = link.notes?.watcher
+            return actorEvent({ $0.drop(message.actors, by: watcher, at: loop.now, $1) }, ended: { link.reply(to: correlation, Acknowledged()) })
+        }
+        let heard = Countdown { [self] in journal?.write([]) { _ in link.reply(to: correlation, Acknowledged()) } }
+        for actor in message.actors {
+            heard.begin()
+            ask(.kill(actor, noRestart: true, reason: "its last handle is gone")) { _ in heard.end() }
+        }
+        heard.settle()
+    }
+
     func getActor(_ message: GetActor, _ correlation: Correlation, on link: Link) {
         ask(.named(message.name, namespace: message.namespace), correlation, on: link)
     }
@@ -68,53 +100,56 @@ extension Head {
         actorEvent { $0.ask(question, token: token, at: loop.now, time: .now, $1) }
     }
 
-    func actorReport(_ message: ActorReport, _ correlation: Correlation, on link: Link) {
-        let (id, node, restarts) = (message.actor, message.node, message.restarts)
-        if case .alive = message.event, directory.status(id) == nil {
-            // It was being started when the head was killed: the node is to say what it is.
-            link.send(HelloRequired())
-            link.reply(to: correlation, Acknowledged())
-            return
-        }
+    func actorReports(_ message: ActorReports, _ correlation: Correlation, on link: Link) {
+        let node = message.node
+        var isUnknown = false
         actorEvent { directory, sink in
-            switch message.event {
-            case .alive(let address, let pid):
-                directory.cameAlive(id, on: node, restarts: restarts, address: address, pid: pid, at: loop.now, sink)
-            case .died(let cause):
-                directory.died(id, on: node, restarts: restarts, cause, at: loop.now, sink)
+            for report in message.reports {
+                switch report.event {
+                case .alive where !directory.knows(report.actor): isUnknown = true
+                case .alive(let address, let pid):
+                    directory.cameAlive(report.actor, on: node, restarts: report.restarts, address: address, pid: pid, at: loop.now, sink)
+                case .died(let cause): directory.died(report.actor, on: node, restarts: report.restarts, cause, at: loop.now, sink)
+                }
             }
         }
+        // It was being started when the head was killed: the node is to say what it is.
+        if isUnknown { link.send(HelloRequired()) }
         link.reply(to: correlation, Acknowledged())
     }
 
     // MARK: Actions
 
-    func actorEvent(_ event: (inout ActorDirectory, (ActorDirectory.Action) -> Void) -> Void) {
+    /// - Parameter ended: Called when the nodes of all actors that end by this event have heard of it, or the store has what they have not heard.
+    func actorEvent(_ event: (inout ActorDirectory, (ActorDirectory.Action) -> Void) -> Void, ended: (() -> Void)? = nil) {
         var actions: [ActorDirectory.Action] = []
         event(&directory) { actions.append($0) }
-        perform(actions)
+        perform(actions, ended: ended)
         armDueTimer()
     }
 
-    func perform(_ actions: [ActorDirectory.Action]) {
+    func perform(_ actions: [ActorDirectory.Action], ended: (() -> Void)? = nil) {
         var facts: [StorageChange] = []
+        var mail = ActorMail()
         var answers: [(ActorDirectory.Token, Result<ActorDirectory.Status, MantaError>)] = []
         for action in actions {
             switch action {
             case .answer(let token, let result): answers.append((token, result))
-            case .place(let specification, let restarts, let node): order(specification, restarts: restarts, on: node)
-            case .end(let id, let node, let restarts, let cause): end(id, on: node, restarts: restarts, cause)
+            case .place(let specification, let restarts, let node): mail.place(.init(specification: specification, restarts: restarts), on: node)
+            case .end(let id, let node, let restarts, let cause):
+                mail.end(.init(actor: id, restarts: restarts, isFinal: directory.isOver(id), cause: cause), on: node)
             case .store(let row): store(row)
             case .persist(let row): if let stored = StoredActor(row) { facts.append(.putActor(stored)) }
             case .forget(let id):
                 facts.append(.removeActor(id))
                 forgetSnapshot(of: id)
-            case .notify(let watcher, let status): peers[watcher]?.link.send(ActorChanged(status: ActorStatus(status)))
+            case .notify(let watcher, let status): mail.tell(watcher, ActorStatus(status))
             case .died(let status, let willRestart): report(status, willRestart: willRestart)
             case .infeasible(let id, let reason, let owner):
                 for peer in peers.values where peer.hello.process == owner { peer.link.send(DemandInfeasible(actor: id, reason: reason)) }
             }
         }
+        send(mail, ended: ended)
         if facts.isEmpty {
             for (token, result) in answers { answer(token, result) }
         } else {
@@ -162,34 +197,74 @@ extension Head {
     /// How often a placement group that nobody knows is looked for.
     private static let groupTries = 8
 
-    /// Tells a node to run an actor. A node that is away gets the order again when it registers; one that does not answer, after a pause.
-    private func order(_ specification: ActorSpecification, restarts: Int, on node: NodeID) {
+    private func send(_ mail: consuming ActorMail, ended: (() -> Void)?) {
+        for (watcher, statuses) in mail.news { peers[watcher]?.link.send(ActorsChanged(statuses)) }
+        let heard = ended.map(Countdown.init)
+        for (node, orders) in mail.orders {
+            switch orders {
+            case .place(let orders): place(orders, on: node)
+            case .end(let orders):
+                heard?.begin()
+                end(orders, on: node, heard)
+            }
+        }
+        heard?.settle()
+    }
+
+    /// Tells a node to run actors. A node that is away gets the orders again when it registers; one that does not answer, after a pause.
+    private func place(_ orders: [PlaceActors.Order], on node: NodeID) {
         guard let link = nodeLinks[node] else { return }
-        let id = specification.id
-        link.request(PlaceActor(specification: specification, restarts: restarts)) { [weak self] result in
+        link.request(PlaceActors(orders)) { [weak self] result in
             guard let self, nodeLinks[node] === link else { return }
             switch result {
-            case .success: directory.accepted(id, on: node, restarts: restarts)
+            case .success(let answer):
+                let refused = Dictionary(answer.refusals.map { ($0.actor, $0.error) }, uniquingKeysWith: { first, _ in first })
+                for order in orders where refused.isEmpty || refused[order.specification.id] == nil {
+                    directory.accepted(order.specification.id, on: node, restarts: order.restarts)
+                }
+                if !refused.isEmpty { self.refused(orders, on: node) { refused[$0] } }
             case .failure(let error) where error.code == .timeout || error.code == .unavailable:
                 loop.schedule(after: Self.orderPause) { [weak self] in
-                    guard let self, directory.isBeingPlaced(id, on: node, restarts: restarts) else { return }
-                    order(specification, restarts: restarts, on: node)
+                    guard let self else { return }
+                    let open = orders.filter { self.directory.isBeingPlaced($0.specification.id, on: node, restarts: $0.restarts) }
+                    if !open.isEmpty { place(open, on: node) }
                 }
-            case .failure(let error): actorEvent { $0.refused(id, on: node, restarts: restarts, error, at: loop.now, $1) }
+            case .failure(let error): refused(orders, on: node) { _ in error }
             }
         }
     }
 
-    /// Tells a node to end an actor, until it has heard. A node that is away is told when it registers.
-    private func end(_ id: ActorID, on node: NodeID, restarts: Int, _ cause: DeathCause) {
-        guard let link = nodeLinks[node] else { return }
-        link.request(EndActor(actor: id, cause: cause, restarts: restarts)) { [weak self] result in
-            guard let self else { return }
-            guard case .failure(let error) = result else { return actorEvent { $0.ended(id, $1) } }
-            guard nodeLinks[node] === link else { return }
-            log.warning("a node did not take the end of an actor", metadata: ["actor": "\(id)", "node": "\(node)", "error": "\(error)"])
-            guard error.code == .timeout || error.code == .unavailable || error.code == .overloaded else { return }
-            loop.schedule(after: Self.orderPause) { [weak self] in self?.end(id, on: node, restarts: restarts, cause) }
+    private func refused(_ orders: [PlaceActors.Order], on node: NodeID, _ error: (ActorID) -> MantaError?) {
+        actorEvent { directory, sink in
+            for order in orders {
+                guard let error = error(order.specification.id) else { continue }
+                directory.refused(order.specification.id, on: node, restarts: order.restarts, error, at: loop.now, sink)
+            }
         }
+    }
+
+    /// Tells a node to end actors, until it has heard. A node that is away is told when it registers.
+    /// - Parameter heard: Waits for that; what cannot be told is stored then.
+    private func end(_ orders: [EndActors.Order], on node: NodeID, _ heard: Countdown?) {
+        guard let link = nodeLinks[node] else { return unheard(orders, heard) }
+        link.request(EndActors(orders)) { [weak self] result in
+            guard let self else { return }
+            guard case .failure(let error) = result else {
+                actorEvent { directory, sink in for order in orders { directory.ended(order.actor, sink) } }
+                heard?.end()
+                return
+            }
+            guard nodeLinks[node] === link else { return unheard(orders, heard) }
+            log.warning("a node did not take the ends of actors", metadata: ["actors": "\(orders.count)", "node": "\(node)", "error": "\(error)"])
+            unheard(orders, heard)
+            guard error.code == .timeout || error.code == .unavailable || error.code == .overloaded else { return }
+            loop.schedule(after: Self.orderPause) { [weak self] in self?.end(orders, on: node, nil) }
+        }
+    }
+
+    private func unheard(_ orders: [EndActors.Order], _ heard: Countdown?) {
+        guard let heard else { return }
+        actorEvent { $0.unheard(orders.map(\.actor), $1) }
+        journal?.write([]) { _ in heard.end() }
     }
 }

@@ -29,7 +29,8 @@ extension Head: TransportDelegate {
         for job in peer.jobs { jobs.driverConnected(job) }
         // What was on its way when the link broke may be lost.
         sendView(to: peer)
-        for status in directory.watched(by: peer.watcher) { link.send(ActorChanged(status: ActorStatus(status))) }
+        let watched = directory.watched(by: peer.watcher)
+        if !watched.isEmpty { link.send(ActorsChanged(watched.map { ActorStatus($0) })) }
     }
 
     package func linkClosed(_ link: Link, error: MantaError) {
@@ -67,7 +68,7 @@ extension Head: TransportDelegate {
 
     private func dispatch(_ message: inout InboundMessage, on link: Link) throws(MantaError) {
         switch message.kind {
-        case .registerJob, .createActor, .createGroup, .submitProgram, .tablePut, .tableDelete: if let refusal = journal?.refusal { throw refusal }
+        case .registerJob, .createActor, .createActors, .createGroup, .submitProgram, .tablePut, .tableDelete: if let refusal = journal?.refusal { throw refusal }
         default: break
         }
         switch message.kind {
@@ -80,10 +81,12 @@ extension Head: TransportDelegate {
         case .driverDied: endJob(try message.decode(DriverDied.self).job, as: .failed)
         // Actors
         case .createActor: try createActor(message.decode(), try message.required(), on: link)
+        case .createActors: createActors(try message.decode(), try message.required(), on: link)
         case .getActor: getActor(try message.decode(), try message.required(), on: link)
         case .watchActor: watchActor(try message.decode(), try message.required(), on: link)
         case .killActor: killActor(try message.decode(), try message.required(), on: link)
-        case .actorReport: actorReport(try message.decode(), try message.required(), on: link)
+        case .dropActors: dropActors(try message.decode(), try message.required(), on: link)
+        case .actorReports: actorReports(try message.decode(), try message.required(), on: link)
         // Placement groups
         case .createGroup: try createGroup(message.decode(), try message.required(), on: link)
         case .awaitGroup: askGroups(.ready(try message.decode(AwaitGroup.self).group), try message.required(), on: link)

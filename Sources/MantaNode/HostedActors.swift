@@ -22,6 +22,7 @@ struct HostedActor {
     var phase: Phase
     /// Why it is being ended, when it is.
     var endCause: DeathCause?
+    var endIsKnown = false
 
     /// As a head that does not know it must be told.
     var running: RunningActor? {
@@ -31,24 +32,25 @@ struct HostedActor {
 }
 
 extension Node {
-    func placeActor(_ message: PlaceActor, correlation: Correlation, on link: Link) {
-        let id = message.specification.id
-        if let known = actors[id], known.restarts >= message.restarts {
-            link.reply(to: correlation, Acknowledged())
-            return
+    func placeActors(_ message: PlaceActors, correlation: Correlation, on link: Link) {
+        var refusals: [ActorsTaken.Refusal] = []
+        for order in message.orders {
+            let id = order.specification.id
+            if let known = actors[id], known.restarts >= order.restarts { continue }
+            if let end = endedActors[id], end.restarts >= order.restarts {
+                // The order comes twice, or its answer was lost: that incarnation is over and must not live again.
+                report(id, restarts: end.restarts, .died(end.cause))
+                continue
+            }
+            guard book.total.covers(order.specification.resources) else {
+                let text = "node \(configuration.node.short) has \(book.total), actor \(id.short) needs \(order.specification.resources)"
+                refusals.append(.init(actor: id, error: MantaError(.unschedulable, text)))
+                continue
+            }
+            actors[id] = HostedActor(specification: order.specification, restarts: order.restarts, phase: .reserving)
+            book.reserve(id, order.specification.resources, at: loop.now) { perform($0) }
         }
-        if let end = endedActors[id], end.restarts >= message.restarts {
-            // The order comes twice, or its answer was lost: that incarnation is over and must not live again.
-            link.reply(to: correlation, Acknowledged())
-            return report(id, restarts: end.restarts, .died(end.cause))
-        }
-        guard book.total.covers(message.specification.resources) else {
-            let text = "node \(configuration.node.short) has \(book.total), actor \(id.short) needs \(message.specification.resources)"
-            return link.fail(correlation, MantaError(.unschedulable, text))
-        }
-        actors[id] = HostedActor(specification: message.specification, restarts: message.restarts, phase: .reserving)
-        link.reply(to: correlation, Acknowledged())
-        book.reserve(id, message.specification.resources, at: loop.now) { perform($0) }
+        link.reply(to: correlation, ActorsTaken(refusals: refusals))
     }
 
     /// Its resources are there.
@@ -72,35 +74,60 @@ extension Node {
         }
     }
 
-    /// Its worker listens.
-    func construct(_ id: ActorID, _ address: ProcessAddress, _ pid: Int32, on link: Link) {
-        let isShared = shared.process(of: id) == address.process
+    /// Its worker listens: lets it construct the actor, together with others of this turn.
+    func construct(_ id: ActorID, in process: ProcessID) {
         guard let actor = actors[id], actor.endCause == nil else {
             // One that shares its process is taken out of it already.
-            return isShared ? () : processes.end(address.process, because: DeathCause(.killed, "its actor is no longer wanted"))
+            return shared.process(of: id) == process ? () : processes.end(process, because: DeathCause(.killed, "its actor is no longer wanted"))
         }
-        let start = StartActor(
-            specification: actor.specification, restarts: actor.restarts, gpus: names(ofGPUs: book.numbers(ofGPUsHeldBy: id)))
-        link.request(start, deadline: .seconds(3600)) { [self] result in
-            switch result {
-            case .success(let started) where started.error == nil:
-                guard actors[id]?.restarts == actor.restarts else { return }
-                actors[id]?.phase = .alive(address, pid: pid)
-                report(id, restarts: actor.restarts, .alive(address: address, pid: pid))
-            case .success(let started):
-                let cause = DeathCause(.constructorThrew, "its constructor threw \(started.error ?? "")")
-                if !isShared { processes.end(address.process, because: cause) } else if actors[id]?.restarts == actor.restarts { gone(id, cause) }
-            case .failure(let error) where isShared && processes.processes[address.process] != nil && actors[id]?.restarts == actor.restarts:
-                gone(id, DeathCause(.startFailed, "its process did not take it: \(error.message)"))
-            case .failure: break  // The process is gone, or will be: its end is reported then.
+        if starts.isEmpty { loop.later { [self] in sendStarts() } }
+        starts[process, default: []].append(
+            .init(specification: actor.specification, restarts: actor.restarts, gpus: names(ofGPUs: book.numbers(ofGPUsHeldBy: id))))
+    }
+
+    func sendStarts() {
+        let starts = starts
+        self.starts = [:]
+        for (process, orders) in starts {
+            links[process]?.request(StartActors(orders), deadline: .seconds(3600)) { [self] result in
+                switch result {
+                case .success(let answer): started(answer, in: process)
+                case .failure(let error): notStarted(orders, in: process, error)
+                }
             }
         }
     }
 
+    /// Constructors have returned.
+    func started(_ message: ActorsStarted, in process: ProcessID) {
+        guard let worker = processes.processes[process], let address = worker.address else { return }
+        for result in message.results {
+            let id = result.actor
+            guard let index = actors.index(forKey: id), case .starting(process) = actors.values[index].phase else { continue }
+            if let error = result.error {
+                let cause = DeathCause(.constructorThrew, "its constructor threw \(error)")
+                if shared.process(of: id) == process { gone(id, cause) } else { processes.end(process, because: cause) }
+            } else {
+                actors.values[index].phase = .alive(address, pid: worker.pid)
+                if actors.values[index].endCause == nil { report(id, restarts: actors.values[index].restarts, .alive(address: address, pid: worker.pid)) }
+            }
+        }
+    }
+
+    /// A shared process did not take actors. When it is gone, or will be, its end tells more.
+    private func notStarted(_ orders: [StartActors.Order], in process: ProcessID, _ error: MantaError) {
+        guard processes.processes[process] != nil else { return }
+        for order in orders where shared.process(of: order.specification.id) == process && actors[order.specification.id]?.restarts == order.restarts {
+            gone(order.specification.id, DeathCause(.startFailed, "its process did not take it: \(error.message)"))
+        }
+    }
+
     /// Ends an actor's process, unless it is of a newer incarnation than the order; the head hears of it when the process is gone.
-    func endActor(_ id: ActorID, restarts: Int? = nil, _ cause: DeathCause) {
+    /// - Parameter isKnown: The head has given it up, and need not hear of its end.
+    func endActor(_ id: ActorID, restarts: Int? = nil, isKnown: Bool = false, _ cause: DeathCause) {
         guard let actor = actors[id], actor.restarts <= restarts ?? .max else { return }
         actors[id]?.endCause = cause
+        if isKnown { actors[id]?.endIsKnown = true }
         switch actor.phase {
         case .reserving: gone(id, cause)
         case _ where actor.specification.isolation == .shared: takeOut(id, because: cause)
@@ -121,16 +148,23 @@ extension Node {
     func gone(_ id: ActorID, _ cause: DeathCause) {
         guard let actor = actors.removeValue(forKey: id) else { return }
         shared.left(id, mayReturn: actor.specification.maxRestarts != 0, at: loop.now)
-        if endedActors.count >= Limits.deadActors { endedActors.removeAll() }
-        endedActors[id] = (actor.restarts, cause)
+        endedActors.remember(id, (actor.restarts, cause))
         book.release(id, at: loop.now) { perform($0) }
-        report(id, restarts: actor.restarts, .died(cause))
+        if !actor.endIsKnown { report(id, restarts: actor.restarts, .died(cause)) }
     }
 
-    private func report(_ id: ActorID, restarts: Int, _ event: ActorReport.Event) {
-        let report = ActorReport(actor: id, node: configuration.node, restarts: restarts, event: event)
-        head.request(report, deadline: .seconds(3600)) { [self] result in
-            if case .failure(let error) = result { logger.warning("the head did not take a report", metadata: ["actor": "\(id)", "error": "\(error)"]) }
+    /// Tells the head, together with the other reports of this turn.
+    private func report(_ id: ActorID, restarts: Int, _ event: ActorReports.Event) {
+        if reports.isEmpty { loop.later { [self] in sendReports() } }
+        reports.append(.init(actor: id, restarts: restarts, event: event))
+    }
+
+    func sendReports() {
+        guard !reports.isEmpty else { return }
+        let message = ActorReports(node: configuration.node, reports: reports)
+        reports = []
+        head.request(message, deadline: .seconds(3600)) { [self] result in
+            if case .failure(let error) = result { logger.warning("the head did not take reports about actors", metadata: ["count": "\(message.reports.count)", "error": "\(error)"]) }
         }
     }
 }

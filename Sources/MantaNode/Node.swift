@@ -36,7 +36,13 @@ package final class Node: @unchecked Sendable {
     var jobs: [JobID: JobDescription] = [:]
     var actors: [ActorID: HostedActor] = [:]
     /// The last incarnation of actors that ended here.
-    var endedActors: [ActorID: (restarts: Int, cause: DeathCause)] = [:]
+    var endedActors = Remembered<ActorID, (restarts: Int, cause: DeathCause)>(limit: Limits.deadActors)
+    /// What workers and the head are told at the end of the turn.
+    var starts: [ProcessID: [StartActors.Order]] = [:]
+    var takenOut: [ProcessID: [(actor: ActorID, cause: DeathCause)]] = [:]
+    var reports: [ActorReports.Report] = []
+    /// Resources are there for these.
+    private var reserved: [ActorID] = []
     /// Who shares which process.
     var shared = SharedProcessBook()
     /// Requests whose arguments are brought here first.
@@ -170,10 +176,17 @@ package final class Node: @unchecked Sendable {
         case .inquireGroups(let groups): head.send(InquireGroups(groups: groups))
         case .infeasible(let lease, let reason, let owner): send(DemandInfeasible(lease: lease, reason: reason), to: owner)
         case .reserved(let claim):
-            loop.execute { [self] in
-                if actors[claim] != nil { startActor(claim) } else { runEntrypoint(claim: claim) }
-            }
+            // The book must not be called while it performs.
+            if reserved.isEmpty { loop.later { [self] in startReserved() } }
+            reserved.append(claim)
         }
+    }
+
+    private func startReserved() {
+        let claims = reserved
+        reserved = []
+        for claim in claims { if actors[claim] != nil { startActor(claim) } else { runEntrypoint(claim: claim) } }
+        sendStarts()
     }
 
     /// To a process that said hello; one that is gone needs no message.
@@ -231,6 +244,7 @@ package final class Node: @unchecked Sendable {
 
     /// What the process owned elsewhere must go with it.
     private func reportEnd(of process: ProcessID) {
+        sendReports()
         let message = ProcessEnded(process: process, hadLeasesElsewhere: sentElsewhere.remove(process) != nil)
         head.request(message, deadline: .seconds(3600)) { _ in }
     }
@@ -252,15 +266,15 @@ package final class Node: @unchecked Sendable {
     // MARK: Processes
 
     private func registerWorker(_ message: RegisterWorker, correlation: Correlation, on link: Link) {
-        guard let worker = processes.registered(message.address.process) else {
+        guard let worker = processes.registered(message.address) else {
             return link.fail(correlation, MantaError(.notFound, "this node started no worker \(message.address.process.short)"))
         }
         links[message.address.process] = link
         link.reply(to: correlation, Acknowledged())
         switch worker.purpose {
         case .tasks: book.workerReady(message.address, program: worker.program, pid: worker.pid, at: loop.now) { perform($0) }
-        case .actor(let actor): construct(actor, message.address, worker.pid, on: link)
-        case .sharedActors: constructAll(in: message.address, worker.pid, on: link)
+        case .actor(let actor): construct(actor, in: worker.id)
+        case .sharedActors: constructAll(in: message.address)
         }
     }
 
@@ -404,10 +418,12 @@ extension Node: TransportDelegate {
             guard let worker = link.peer?.process else { return }
             book.endWorker(worker, of: end.lease, because: end.reason, at: now) { perform($0) }
         case .registerJob: registerJob(try RegisterJob(from: &message.body), correlation: try message.required(), on: link)
-        case .placeActor: placeActor(try PlaceActor(from: &message.body), correlation: try message.required(), on: link)
-        case .endActor:
-            let end = try EndActor(from: &message.body)
-            endActor(end.actor, restarts: end.restarts, end.cause)
+        case .placeActors: placeActors(try PlaceActors(from: &message.body), correlation: try message.required(), on: link)
+        case .actorsStarted:
+            guard let process = link.peer?.process else { return }
+            started(try ActorsStarted(from: &message.body), in: process)
+        case .endActors:
+            for end in try EndActors(from: &message.body).orders { endActor(end.actor, restarts: end.restarts, isKnown: end.isFinal, end.cause) }
             link.reply(to: try message.required(), Acknowledged())
         case .startEntrypoint: startEntrypoint(try StartEntrypoint(from: &message.body), correlation: try message.required(), on: link)
         case .stopEntrypoint: stopEntrypoint(try StopEntrypoint(from: &message.body), correlation: try message.required(), on: link)

@@ -31,22 +31,34 @@ extension Node {
 
     private func start(_ id: ActorID, in process: ProcessID) {
         actors[id]?.phase = .starting(process)
-        guard let address = shared.address(of: process), let link = links[process], let pid = processes.processes[process]?.pid else { return }
-        construct(id, address, pid, on: link)
+        guard shared.address(of: process) != nil, links[process] != nil else { return }
+        construct(id, in: process)
     }
 
     /// The process listens.
-    func constructAll(in address: ProcessAddress, _ pid: Int32, on link: Link) {
-        for id in shared.ready(address) { construct(id, address, pid, on: link) }
+    func constructAll(in address: ProcessAddress) {
+        for id in shared.ready(address) { construct(id, in: address.process) }
     }
 
-    /// Takes an actor out of its process; it is gone when the process says so, or has ended.
+    /// Takes an actor out of its process, together with others of this turn; it is gone when the process says so, or has ended.
     func takeOut(_ id: ActorID, because cause: DeathCause) {
         guard let process = shared.process(of: id) else { return }
-        guard shared.address(of: process) != nil, let link = links[process] else { return gone(id, cause) }
-        link.request(EndHostedActor(actor: id, cause: cause), deadline: .seconds(3600)) { [self] result in
-            // A failure is the process's end, which tells more.
-            if case .success = result, shared.process(of: id) == process { gone(id, cause) }
+        guard shared.address(of: process) != nil, links[process] != nil else { return gone(id, cause) }
+        if takenOut.isEmpty { loop.later { [self] in sendTakenOut() } }
+        takenOut[process, default: []].append((id, cause))
+    }
+
+    private func sendTakenOut() {
+        // Those that were to be constructed in the same turn come first.
+        sendStarts()
+        let takenOut = takenOut
+        self.takenOut = [:]
+        for (process, actors) in takenOut {
+            links[process]?.request(EndHostedActors(actors.map(\.actor)), deadline: .seconds(3600)) { [self] result in
+                // A failure is the process's end, which tells more.
+                guard case .success = result else { return }
+                for (id, cause) in actors where shared.process(of: id) == process { gone(id, cause) }
+            }
         }
     }
 

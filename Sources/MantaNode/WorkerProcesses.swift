@@ -28,7 +28,9 @@ struct WorkerProcess {
     let startedAt: Instant
     let files: WorkerFiles
     let note: WorkerNote?
-    var isRegistered = false
+    /// Where it listens, once it does.
+    var address: ProcessAddress?
+    var isRegistered: Bool { address != nil }
     /// Why this node ended it, when it did.
     var killCause: DeathCause?
 
@@ -116,9 +118,9 @@ final class WorkerProcesses {
     }
 
     /// The worker said that it listens; nil when this node does not know it.
-    func registered(_ id: ProcessID) -> WorkerProcess? {
-        processes[id]?.isRegistered = true
-        return processes[id]
+    func registered(_ address: ProcessAddress) -> WorkerProcess? {
+        processes[address.process]?.address = address
+        return processes[address.process]
     }
 
     /// Ends a worker by force; `ended` follows.

@@ -22,7 +22,7 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     // Leases
     case requestLease = 30, leaseAnswer, returnLease, reclaimLease, leaseLost, leaseBlocked, resumeLease, leaseResumed, cancelLease, confirmLease
     // Workers
-    case registerWorker = 40, startActor, actorStarted, stopWorker, endActor, workerStays, endHostedActor, endWorker
+    case registerWorker = 40, stopWorker = 43, workerStays = 45, endWorker = 47
     // Tasks and calls
     case runTask = 50, taskDone, tasksReturned, cancelTask, callActor, takeBackTasks, inquireTasks, tasksUnknown, cancelObject
     // Streams of results
@@ -35,7 +35,9 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     // References of objects
     case borrowObjects = 200, releaseObjects, awaitBorrows
     // Actors
-    case createActor = 70, getActor, actorFound, watchActor, actorChanged, killActor, placeActor, actorReport
+    case createActor = 70, getActor, actorFound, watchActor, killActor = 75
+    // Actors, many in one message; 41, 42, 44, 46, 74, 76 and 77 were about one each
+    case createActors = 230, actorsTaken, placeActors, startActors, actorsStarted, actorReports, actorsChanged, dropActors, endActors, endHostedActors
     // Tables
     case tablePut = 80, tableDelete, tableGet, tableRow, watchTable, tableSnapshot, tableChanged, tableDeleted
     // What operators see

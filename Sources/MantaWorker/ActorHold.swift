@@ -8,11 +8,9 @@
 // - An actor is ended when no process has a handle of it and the calls made on handles have ended. A process that lets its last handle go keeps the lifeline
 //   until its own calls have ended.
 // - A handle that was written where nobody watches what becomes of it, as by a JSON encoder, keeps the actor until its job ends.
-// - Named and detached actors have no hold: they are found by name.
+// - Named and detached actors have no hold: they are found by name. But a handle that may stand for an actor that was there already holds on to knowing so.
 
-import MantaCore
 package import MantaModel
-import MantaTransport
 import MantaWire
 import Synchronization
 
@@ -21,6 +19,7 @@ package final class ActorHold: Sendable {
     /// Nil: a hold of nothing that could end.
     private let keeper: (any ActorKeeper)?
     private let state: Mutex<State>
+    private let isOfAlias: Bool
 
     private struct State {
         var lifeline: ObjectHandle?
@@ -28,20 +27,22 @@ package final class ActorHold: Sendable {
     }
 
     /// The first hold, of the process that made the actor.
-    init(on actor: ActorID, keeper: any ActorKeeper) {
-        (self.actor, self.keeper) = (actor, keeper)
+    /// - Parameter isOfAlias: Nothing but what the identifier stands for is kept.
+    init(on actor: ActorID, keeper: any ActorKeeper, isOfAlias: Bool = false) {
+        (self.actor, self.keeper, self.isOfAlias) = (actor, keeper, isOfAlias)
         state = Mutex(State())
     }
 
     /// A hold that came with a value.
     package init(lifeline: ObjectHandle, keeper: (any ActorKeeper)?) {
-        (actor, self.keeper) = (ActorID(lifeline: lifeline.id), keeper)
+        (actor, self.keeper, isOfAlias) = (ActorID(lifeline: lifeline.id), keeper, false)
         state = Mutex(State(lifeline: lifeline))
     }
 
     /// The object whose references keep the actor alive; made when a handle is first written into a value.
     package func lifeline() -> ObjectHandle? {
-        state.withLock { state in
+        guard !isOfAlias else { return nil }
+        return state.withLock { state in
             if state.lifeline == nil { state.lifeline = keeper?.makeLifeline(of: actor) }
             return state.lifeline
         }
@@ -51,6 +52,7 @@ package final class ActorHold: Sendable {
     package func keepForGood() { state.withLock { $0.isForGood = true } }
 
     deinit {
+        if isOfAlias { return keeper?.aliasIsGone(actor) ?? () }
         let (lifeline, isForGood) = state.withLock { ($0.lifeline, $0.isForGood) }
         if !isForGood {
             keeper?.handlesAreGone(of: actor, lifeline)
@@ -68,10 +70,13 @@ package protocol ActorKeeper: AnyObject, Sendable {
     func handlesAreGone(of actor: ActorID, _ lifeline: ObjectHandle?)
     /// A handle is where nobody watches it: the actor stays.
     func keepForGood(_ lifeline: ObjectHandle)
+    /// No handle is left that was made with an identifier which may stand for another actor.
+    func aliasIsGone(_ id: ActorID)
 }
 
 extension Runtime: ActorKeeper {
     package func hold(on actor: ActorID, _ options: ActorOptions) -> ActorHold? {
+        if options.name != nil, options.getIfExists { return ActorHold(on: actor, keeper: self, isOfAlias: true) }
         guard options.name == nil, options.lifetime == .job else { return nil }
         return ActorHold(on: actor, keeper: self)
     }
@@ -87,6 +92,8 @@ extension Runtime: ActorKeeper {
     }
 
     package func handlesAreGone(of actor: ActorID, _ lifeline: ObjectHandle?) { post(.unheld(actor, lifeline)) }
+
+    package func aliasIsGone(_ id: ActorID) { post(.unheldAlias(id)) }
 }
 
 extension ActorID {
@@ -102,26 +109,4 @@ extension ObjectID {
 
     /// It stands for an actor, whose handles are its references.
     package var isLifeline: Bool { index == Self.lifelineIndex }
-}
-
-extension Owner {
-    /// This process has no handle of an actor any more. The actor is this one's to end when nobody else ever had one.
-    func unheld(_ actor: ActorID, _ lifeline: ObjectHandle?) {
-        // An earlier hold may wait for the same calls; it is the same lifeline.
-        unheldActors[actor] = .some(lifeline)
-        endIfUnused(actor)
-    }
-
-    /// An own lifeline is gone: nobody has a handle of its actor.
-    func lifelineEnded(_ id: ObjectID) { unheld(ActorID(lifeline: id), nil) }
-
-    /// Lets an actor go that has no handle here, once the calls made from here have ended.
-    func endIfUnused(_ actor: ActorID) {
-        guard let lifeline = unheldActors[actor], creations[actor] == nil else { return }
-        if let queue = actors[actor]?.queue, queue.waitingCount + queue.inFlightCount > 0 { return }
-        unheldActors[actor] = nil
-        // With its lifeline, others may have handles; the end of the lifeline ends the actor.
-        guard lifeline == nil, actors[actor]?.queue.isDead == false else { return }
-        headLink.request(KillActor(actor: actor, noRestart: true, reason: "its last handle is gone"), deadline: .seconds(3600)) { _ in }
-    }
 }

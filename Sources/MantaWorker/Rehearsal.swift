@@ -1,6 +1,7 @@
 // Rehearsal: what every worker does when it begins and runs its first call, as far as that needs neither threads, sockets nor tasks: for the process that
 // workers are forked from. See MantaTransport's Rehearsal.
 
+import MantaCore
 import MantaLoop
 import MantaModel
 import MantaTransport
@@ -32,10 +33,15 @@ extension Owner {
         let call = CallActor(
             task: actor.constructor, actor: actor, job: job, parent: nil, sequence: 0, method: 0, methodName: "", resultCount: 1, arguments: [.value([0xc0])])
         let done = TaskDone(task: call.task, attempt: 1, outcome: .values([.inline([0xc0])]), startedAt: .now, duration: 0)
-        _ = Self.travelled(StartActor(specification: specification, restarts: 0))
+        _ = Self.travelled(StartActors([.init(specification: specification, restarts: 0)]))
         if let call = Self.travelled(call) { execution.actors.rehearse(specification, call, ReplyRoute(link: link)) }
-        link.send(ActorStarted(actor: actor, error: nil))
+        link.send(ActorsStarted([.init(actor: actor, error: nil)]))
         link.send(done)
+        if let node = NodeID("\(NodeID(high: 0, low: 1))") {
+            nodeLinks[node] = link
+            tasks = TaskBook(owner: address, home: NodeAddress(node: node, endpoint: address.endpoint), endsWithHome: true)
+        }
+        _ = ProcessID("\(address.process)")
         _ = TaskContext.current
         _ = runtime.node
         runtime.serves(job)

@@ -69,6 +69,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     private let place = Mutex(Place())
     /// Most processes have none, and look no further.
     private let hasAliases = Atomic<Bool>(false)
+    private let latestTerms = Mutex<SharedActorTerms?>(nil)
     let groups = Mutex(GroupNotes())
     let owner: Owner
     let store = StoreClient()
@@ -309,21 +310,30 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         var program = options.program ?? configuration.program
         // It may outlive this version of its program, and then runs whichever there is.
         if options.lifetime == .detached { program.hash = nil }
-        let specification = ActorSpecification(
-            id: id, job: context?.job ?? ownJob, program: program, type: type, initializer: initializer,
-            arguments: [], name: options.name, namespace: options.namespace ?? namespace, lifetime: options.lifetime,
-            resources: group?.demand(for: options.resources) ?? options.resources,
+        let terms = ActorTerms(
+            job: context?.job ?? ownJob, program: program, type: type, initializer: initializer, name: options.name,
+            namespace: options.namespace ?? namespace, lifetime: options.lifetime, resources: group?.demand(for: options.resources) ?? options.resources,
             // In a group it is placed by what it holds alone: its bundles may have no CPU at all.
             placementResources: group?.demand(for: options.resources) ?? options.placementResources, maxRestarts: options.maxRestarts,
             maxConcurrency: options.maxConcurrency, owner: address, maxTaskRetries: options.maxTaskRetries == 0 ? nil : options.maxTaskRetries,
             concurrencyGroups: options.concurrencyGroups.isEmpty ? nil : options.concurrencyGroups, scheduling: scheduling,
-            isolation: options.isolation == .shared ? .shared : nil,
-            snapshots: options.snapshots == .everyCall ? nil : options.snapshots, maxPendingCalls: options.maxPendingCalls,
-            ordersCalls: options.ordersCalls ? nil : false)
+            isolation: options.isolation == .shared ? .shared : nil, snapshots: options.snapshots == .everyCall ? nil : options.snapshots,
+            maxPendingCalls: options.maxPendingCalls, ordersCalls: options.ordersCalls ? nil : false)
+        let specification = ActorSpecification(id: id, sharing: shared(terms))
         // The values of a detached actor travel to the head.
         let arguments = options.lifetime == .detached ? arguments : storing(arguments)
         post(.create(ActorCreation(specification: specification, arguments: arguments, getIfExists: options.getIfExists)))
         return id
+    }
+
+    /// Programs make many actors alike, one after the other.
+    private func shared(_ terms: ActorTerms) -> SharedActorTerms {
+        latestTerms.withLock { latest in
+            if let latest, latest.value == terms { return latest }
+            let shared = SharedActorTerms(terms)
+            latest = shared
+            return shared
+        }
     }
 
     package func lookUpActor(name: String, namespace: String?) async throws -> (id: ActorID, type: String) {
@@ -378,6 +388,9 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         place.withLock { $0.aliases[id] = actual }
         hasAliases.store(true, ordering: .releasing)
     }
+
+    /// The last handle that was made with `id` is gone.
+    func forgetAlias(_ id: ActorID) { place.withLock { $0.aliases[id] = nil } }
 
     package func handle(for id: ObjectID, owner: ProcessAddress) -> ObjectHandle {
         let (handle, isFirstUse) = handles.withLock { handles -> (ObjectHandle, Bool) in

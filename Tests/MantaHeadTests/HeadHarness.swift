@@ -141,7 +141,7 @@ class FakeProcess: TransportDelegate, @unchecked Sendable {
     func received(_ message: inout InboundMessage, on link: Link) {
         do {
             switch message.kind {
-            case .actorChanged: actorChanges.append(try message.decode(ActorChanged.self).status)
+            case .actorsChanged: for status in try message.decode(ActorsChanged.self).statuses { actorChanges.append(status) }
             case .tableChanged: tableChanges.append(try message.decode())
             case .clusterView: views.append(try message.decode())
             case .jobEnded: endedJobs.append(try message.decode(JobEnded.self).job)
@@ -158,7 +158,7 @@ final class FakeNode: FakeProcess, @unchecked Sendable {
     let node = NodeID.random()
     let pid: Int32
     let total: Resources
-    let placed = Log<PlaceActor>()
+    let placed = Log<PlaceActors.Order>()
     let ended = Log<ActorID>()
     /// Used on the loop.
     var actors: [ActorID: RunningActor] = [:]
@@ -192,30 +192,37 @@ final class FakeNode: FakeProcess, @unchecked Sendable {
 
     override func receivedOther(_ message: inout InboundMessage, on link: Link) throws {
         switch message.kind {
-        case .placeActor:
-            let order = try message.decode(PlaceActor.self)
+        case .placeActors:
+            let orders = try message.decode(PlaceActors.self).orders
+            link.reply(to: try message.required(), ActorsTaken())
+            for order in orders {
+                placed.append(order)
+                if startsActors { start(order) }
+            }
+        case .endActors:
+            let orders = try message.decode(EndActors.self).orders
             link.reply(to: try message.required(), Acknowledged())
-            placed.append(order)
-            if startsActors { start(order) }
-        case .endActor:
-            let actor = try message.decode(EndActor.self).actor
-            link.reply(to: try message.required(), Acknowledged())
-            ended.append(actor)
-            die(actor, DeathCause(.killed, "it was killed"))
+            for order in orders {
+                ended.append(order.actor)
+                die(order.actor, DeathCause(.killed, "it was killed"))
+            }
         case .listObjects: if let objects { link.reply(to: try message.required(), objects) }
         default: break
         }
     }
 
-    func start(_ order: PlaceActor) {
+    func start(_ order: PlaceActors.Order) {
         let id = order.specification.id
         let address = ProcessAddress(process: .random(), endpoint: "ipc:///tmp/actor")
         actors[id] = RunningActor(specification: order.specification, address: address, pid: 77, restarts: order.restarts)
-        link.request(ActorReport(actor: id, node: node, restarts: order.restarts, event: .alive(address: address, pid: 77))) { _ in }
+        report(id, order.restarts, .alive(address: address, pid: 77))
     }
     func die(_ id: ActorID, _ cause: DeathCause) {
         guard let actor = actors.removeValue(forKey: id) else { return }
-        link.request(ActorReport(actor: id, node: node, restarts: actor.restarts, event: .died(cause))) { _ in }
+        report(id, actor.restarts, .died(cause))
+    }
+    private func report(_ id: ActorID, _ restarts: Int, _ event: ActorReports.Event) {
+        link.request(ActorReports(node: node, reports: [.init(actor: id, restarts: restarts, event: event)])) { _ in }
     }
     func kill(_ id: ActorID) async { await running.loop.perform { [self] in die(id, DeathCause(.exited, "it exited with code 3")) } }
 }

@@ -107,8 +107,9 @@ import Testing
         let unknown = driver.specification()
         let registrations = node.registrations.count
         _ = try await node.ask(
-            ActorReport(
-                actor: unknown.id, node: node.node, restarts: 0, event: .alive(address: ProcessAddress(process: .random(), endpoint: "ipc:///tmp/a"), pid: 7)))
+            ActorReports(node: node.node, reports: [
+                .init(actor: unknown.id, restarts: 0, event: .alive(address: ProcessAddress(process: .random(), endpoint: "ipc:///tmp/a"), pid: 7))
+            ]))
         try await eventually("the node says what it runs") { node.registrations.count > registrations }
         #expect(node.ended.values.isEmpty, "it may have been made while there was no head")
     }

@@ -65,6 +65,35 @@ import Testing
         #expect(await failure { () throws(MantaError) in try await driver.ask(GetActor(name: "counter", namespace: "default")) }?.code == .notFound)
     }
 
+    @Test func manyActorsAreMadeAndDroppedInOneMessageEach() async throws {
+        let head = try await head()
+        let node = try await FakeNode(at: head)
+        let driver = try await FakeDriver(at: head)
+        let specifications = (0..<50).map { _ in driver.specification() }
+        let refused = driver.specification(name: "a")
+        let answer = try await driver.ask(CreateActors(specifications + [refused]))
+        #expect(answer.refusals.map(\.actor) == [refused.id])
+        try await eventually("all alive") { driver.actorChanges.values.count { $0.state == .alive } == 50 }
+        #expect(node.placed.values.map(\.specification.id) == specifications.map(\.id))
+        _ = try await driver.ask(DropActors(specifications.map(\.id)))
+        #expect(Set(node.ended.values) == Set(specifications.map(\.id)), "acknowledged when the node has heard")
+        for specification in specifications { try await driver.status(specification.id, is: .dead) }
+        #expect(driver.actorChanges.values.allSatisfy { $0.state == .alive }, "whoever drops an actor need not be told")
+    }
+
+    /// A node that is away when actors are dropped hears of it when it is back.
+    @Test func actorsThatWereDroppedWhileTheirNodeWasAwayEnd() async throws {
+        let head = try await head()
+        let node = try await FakeNode(at: head)
+        let driver = try await FakeDriver(at: head)
+        let specification = driver.specification()
+        _ = try await driver.alive(specification)
+        await node.breakOff()
+        try await eventually("the head has noticed") { try await driver.query(.nodes).nodes.first { $0.id == node.node }?.state != .alive }
+        _ = try await driver.ask(DropActors([specification.id]))
+        try await driver.status(specification.id, is: .dead)
+    }
+
     @Test func anActorThatDiesIsStartedAgain() async throws {
         let head = try await head()
         let node = try await FakeNode(at: head)

@@ -15,7 +15,8 @@ import Testing
         initializer: 3, arguments: [[1, 2, 3], []], name: "counter", namespace: "other", lifetime: .detached,
         resources: Resources([Resources.gpu: 0.5, "disk": 3]), placementResources: Resources(), maxRestarts: -1, maxConcurrency: 1_000, owner: address,
         maxTaskRetries: -1, concurrencyGroups: ["io": 2], scheduling: Scheduling(rule: .node(.random(), soft: true)), isolation: .shared,
-        snapshots: .every(.seconds(2)), references: [ArgumentReference(index: 1, object: ObjectAddress(object: ObjectID(task: .random(), index: 7), owner: address))])
+        snapshots: .every(.seconds(2)), references: [ArgumentReference(index: 1, object: ObjectAddress(object: ObjectID(task: .random(), index: 7), owner: address))],
+        maxPendingCalls: 20, ordersCalls: false)
     private static let cause = DeathCause(.signaled, "signal 9", facts: .init(
         pid: 17, signal: 9, exitCode: nil, uptimeMilliseconds: 5, peakMemory: nil, function: "f()", lastErrors: ["a", "b"]))
 
@@ -31,11 +32,7 @@ import Testing
     @Test func whatIsWrittenIsReadAgain() throws {
         for specification in [Self.plain, Self.full] {
             let create = CreateActor(specification: specification, getIfExists: true)
-            let place = PlaceActor(specification: specification, restarts: 4)
-            let start = StartActor(specification: specification, restarts: 2, gpus: specification.name == nil ? nil : ["0", "1"])
             #expect(try again(create) == create)
-            #expect(try again(place) == place)
-            #expect(try again(start) == start)
         }
         let statuses = [
             ActorStatus(id: .random(), type: "T", state: .pending, address: nil, node: nil, restarts: 0, death: nil),
@@ -43,24 +40,62 @@ import Testing
         ]
         for status in statuses {
             #expect(try again(ActorFound(status: status)) == ActorFound(status: status))
-            #expect(try again(ActorChanged(status: status)) == ActorChanged(status: status))
-        }
-        for event in [ActorReport.Event.alive(address: Self.address, pid: 17), .died(Self.cause)] {
-            let report = ActorReport(actor: .random(), node: .random(), restarts: 1, event: event)
-            #expect(try again(report) == report)
-        }
-        for restarts in [nil, 3] {
-            let end = EndActor(actor: .random(), cause: Self.cause, restarts: restarts)
-            #expect(try again(end) == end)
         }
         for text in [nil, "because"] {
             let kill = KillActor(actor: .random(), noRestart: text == nil, reason: text)
-            let started = ActorStarted(actor: .random(), error: text)
             #expect(try again(kill) == kill)
-            #expect(try again(started) == started)
         }
-        let ended = EndHostedActor(actor: .random(), cause: DeathCause(.killed, "it was killed"))
-        #expect(try again(ended) == ended)
+    }
+
+    @Test func manyActorsTravelTogether() throws {
+        let alike = ActorSpecification(id: .random(), arguments: [[4]], sharing: Self.plain.shared)
+        let specifications = [Self.plain, alike, Self.full, Self.plain]
+        let create = try again(CreateActors(specifications))
+        #expect(create == CreateActors(specifications))
+        #expect(create.specifications[0].shared === create.specifications[1].shared, "what two have in common is there once")
+        let place = PlaceActors(specifications.map { .init(specification: $0, restarts: 4) })
+        #expect(try again(place) == place)
+        let start = StartActors(specifications.map { .init(specification: $0, restarts: 2, gpus: $0.name == nil ? nil : ["0", "1"]) })
+        #expect(try again(start) == start)
+        let started = ActorsStarted([nil, "because"].map { .init(actor: .random(), error: $0) })
+        #expect(try again(started) == started)
+        let taken = ActorsTaken(refusals: [.init(actor: .random(), error: MantaError(.conflict, "no"))])
+        #expect(try again(taken) == taken)
+        let alive = ActorReports.Event.alive(address: Self.address, pid: 17)
+        let reports = ActorReports(
+            node: .random(), reports: [alive, alive, .died(Self.cause), .died(Self.cause), alive].map { .init(actor: .random(), restarts: 1, event: $0) })
+        #expect(try again(reports) == reports)
+        let dead = ActorStatus(id: .random(), type: "T", state: .dead, address: nil, node: nil, restarts: 3, death: Self.cause, maxTaskRetries: 2)
+        var second = dead
+        second.id = .random()
+        let pending = ActorStatus(id: .random(), type: "T", state: .pending, address: nil, node: nil, restarts: 0, death: nil)
+        var (named, limited, unordered) = (second, second, second)
+        (named.name, limited.maxPendingCalls, unordered.ordersCalls) = ("a", 3, false)
+        let changed = ActorsChanged([dead, second, named, limited, unordered, pending, dead])
+        #expect(try again(changed) == changed)
+        let other = DeathCause(.killed, "it was killed")
+        let ends = EndActors([Self.cause, Self.cause, other].map { .init(actor: .random(), restarts: 2, isFinal: $0 == other, cause: $0) })
+        #expect(try again(ends) == ends)
+        let dropped = DropActors([.random(), .random()])
+        #expect(try again(dropped) == dropped)
+        let hosted = EndHostedActors([.random()])
+        #expect(try again(hosted) == hosted)
+    }
+
+    @Test func theFirstOfManyMustBeWhole() {
+        var writer = MessagePackWriter()
+        writer.writeArrayHeader(1)
+        writer.writeArrayHeader(3)
+        writer.write(ActorID.random())
+        writer.writeArrayHeader(0)
+        writer.writeNil()
+        var reader = MessagePackReader(writer.bytes)
+        #expect(throws: MantaError.self) { try CreateActors(from: &reader) }
+        writer = MessagePackWriter()
+        writer.writeArrayHeader(1)
+        writer.write(ActorID.random())
+        reader = MessagePackReader(writer.bytes)
+        #expect(throws: MantaError.self) { try ActorsChanged(from: &reader) }
     }
 
     @Test func fieldsOfANewerSenderAreSkipped() throws {

@@ -18,8 +18,9 @@ enum MessageSamples {
         TasksReturned.self, CancelTask.self, CallActor.self, TakeBackTasks.self, InquireTasks.self, TasksUnknown.self, CancelObject.self, StreamItem.self,
         StreamConsumed.self,
         // Actors
-        StartActor.self, ActorStarted.self, EndActor.self, EndHostedActor.self, CreateActor.self, GetActor.self, ActorFound.self, WatchActor.self,
-        ActorChanged.self, KillActor.self, PlaceActor.self, ActorReport.self, StoreSnapshot.self, GetSnapshot.self, SnapshotFound.self,
+        CreateActor.self, GetActor.self, ActorFound.self, WatchActor.self, KillActor.self, CreateActors.self, ActorsTaken.self, PlaceActors.self,
+        StartActors.self, ActorsStarted.self, ActorReports.self, ActorsChanged.self, DropActors.self, EndActors.self, EndHostedActors.self,
+        StoreSnapshot.self, GetSnapshot.self, SnapshotFound.self,
         // Objects
         GetObject.self, ObjectValue.self, ListObjects.self, ObjectList.self, DescribeCopies.self, CopiesDescribed.self, LocateObjects.self, ObjectsLocated.self, FreeValues.self, OpenStore.self, StoreOpened.self, JoinStore.self, LeaseMemory.self,
         MemoryLeased.self, ReturnMemory.self, ObjectsStored.self, FreeObjects.self, OpenObject.self, ObjectOpened.self, PullObject.self, ObjectPart.self,
@@ -39,10 +40,15 @@ enum MessageSamples {
     /// The structures of the keyed form, or of both forms, that the documentation describes.
     static let structures: [any (Decodable & Sendable).Type] = [
         NodeAddress.self, Program.self, Scheduling.self, GroupMembership.self, DeathCause.self, DeathCause.Facts.self, MantaError.Details.self, ObjectAddress.self, NodeSummary.self,
-        RunningActor.self, JobDescription.self, HeldBundlesReport.self, StoreUsage.self, ArgumentLocation.self, ActorSpecification.self, ArgumentReference.self,
+        RunningActor.self, JobDescription.self, HeldBundlesReport.self, StoreUsage.self, ArgumentLocation.self, ActorSpecification.self, ActorTerms.self, ArgumentReference.self,
         ActorStatus.self, ActorSnapshot.self, ObjectsStored.Object.self, PlacementGroupSpecification.self, WaitingTask.self, TableEntry.self,
         SubmissionSpecification.self, SubmissionRow.self, TaskRow.self, TaskAttempt.self, DemandRow.self, ErrorRow.self, NodeRow.self, JobRow.self, ActorRow.self,
         PlacementGroupRow.self, ObjectRow.self, ObjectTotals.self, RowFilter.self,
+    ]
+
+    /// The kinds whose form is an array of any number of things.
+    static let lists: Set<MessageKind> = [
+        .createActors, .actorsTaken, .placeActors, .startActors, .actorsStarted, .actorsChanged, .dropActors, .endActors, .endHostedActors,
     ]
 
     /// Of the kinds that are not keyed: with nothing that may be missing, and with everything.
@@ -72,15 +78,16 @@ enum MessageSamples {
             StreamItem(task: task, attempt: 1, index: 0, window: 1, value: .stored(place), contents: [reference])
         ),
         (StreamConsumed(task: task, count: 0), StreamConsumed(task: task, count: 1)),
-        (StartActor(specification: plain, restarts: 0), StartActor(specification: full, restarts: 1, gpus: ["0"])),
-        (ActorStarted(actor: actor, error: nil), ActorStarted(actor: actor, error: "no")),
-        (EndActor(actor: actor, cause: cause, restarts: nil), EndActor(actor: actor, cause: cause, restarts: 1)),
-        (EndHostedActor(actor: actor, cause: cause), EndHostedActor(actor: actor, cause: cause)),
         (CreateActor(specification: plain, getIfExists: false), CreateActor(specification: full, getIfExists: true)),
-        (ActorFound(status: status(nil)), ActorFound(status: status(address))), (ActorChanged(status: status(nil)), ActorChanged(status: status(address))),
+        (ActorFound(status: status(nil)), ActorFound(status: status(address))),
         (KillActor(actor: actor, noRestart: true), KillActor(actor: actor, noRestart: true, reason: "why")),
-        (PlaceActor(specification: plain, restarts: 0), PlaceActor(specification: full, restarts: 1)),
-        (ActorReport(actor: actor, node: node, restarts: 0, event: .died(cause)), report),
+        (CreateActors([]), CreateActors([plain, full])), (ActorsTaken(), ActorsTaken(refusals: [.init(actor: actor, error: error)])),
+        (PlaceActors([]), PlaceActors([.init(specification: full, restarts: 1)])),
+        (StartActors([]), StartActors([.init(specification: full, restarts: 1, gpus: ["0"])])),
+        (ActorsStarted([]), ActorsStarted([.init(actor: actor, error: "no")])),
+        (ActorReports(node: node, reports: []), report), (ActorsChanged([]), ActorsChanged([status(nil), status(address)])),
+        (DropActors([]), DropActors([actor])), (EndActors([]), EndActors([.init(actor: actor, restarts: 1, isFinal: true, cause: cause)])),
+        (EndHostedActors([]), EndHostedActors([actor])),
         (GetObject(object: object), GetObject(object: object, lostAt: node)),
         (ObjectValue(object: object, outcome: .thrown([1])), ObjectValue(object: object, outcome: .values([.stored(place)]))),
         (part([], hasChecksum: false), part([1], hasChecksum: true)),
@@ -120,7 +127,7 @@ enum MessageSamples {
     static func status(_ address: ProcessAddress?) -> ActorStatus {
         ActorStatus(id: actor, type: "M.T", state: .alive, address: address, node: node, restarts: 0, death: address == nil ? nil : cause)
     }
-    static let report = ActorReport(actor: actor, node: node, restarts: 0, event: .alive(address: address, pid: 17))
+    static let report = ActorReports(node: node, reports: [.init(actor: actor, restarts: 0, event: .alive(address: address, pid: 17))])
     static func part(_ bytes: [UInt8], hasChecksum: Bool) -> ObjectPart {
         var part = bytes.withUnsafeBytes { ObjectPart(size: 1, of: $0) }
         if !hasChecksum { part.checksum = nil }
@@ -139,7 +146,7 @@ enum MessageSamples {
         id: actor, job: job, program: Program(path: "/p", environment: ["A": "1"], hash: "0"), type: "M.T", initializer: 0, arguments: [[1]], name: "a",
         namespace: "n", lifetime: .detached, resources: Resources(["CPU": 1]), placementResources: Resources(), maxRestarts: 1, maxConcurrency: 1, owner: address,
         maxTaskRetries: 1, concurrencyGroups: ["io": 1], scheduling: Scheduling(rule: .node(node, soft: true), group: group), isolation: .shared,
-        snapshots: .every(.seconds(1)), references: [ArgumentReference(index: 0, object: reference)])
+        snapshots: .every(.seconds(1)), references: [ArgumentReference(index: 0, object: reference)], maxPendingCalls: 1, ordersCalls: false)
     static let row: TaskRow = {
         var row = TaskRow(id: task, job: job, function: "f", state: .failed, attempt: 1, submittedAt: WallTime(milliseconds: 1), error: "e")
         row.name = "n"

@@ -69,6 +69,8 @@ extension RemoteActor {
     ///     process has a handle of it and the calls made on its handles have ended. What a detached one's initializer is given may take 1 MiB
     ///     together, since the cluster keeps it for as long as the actor lives; with more, its calls throw `tooLarge`.
     ///   - cpus: CPUs held for life. When no resource is given, 1 CPU is needed to place it and none is held; in a placement group none is needed either.
+    ///     Numeric libraries compute in as many threads, at least one, unless `OMP_NUM_THREADS`, `MKL_NUM_THREADS` or `OPENBLAS_NUM_THREADS` is set for
+    ///     the node or the program.
     ///   - gpus: GPUs held for life; 0 by default.
     ///   - memory: bytes held for life.
     ///   - resources: amounts of custom resources held for life.
@@ -150,15 +152,16 @@ private final class Hosted<Instance: RemoteActor>: ActorInstance, @unchecked Sen
     private let type: _ActorType
     init(_ instance: Instance, type: _ActorType) { (self.instance, self.type) = (instance, type) }
 
+    // Asked of the type and not of the instance: the answers can be known before there is one.
+    private static var isActor: Bool { Instance.self is any Actor.Type }
+    private static var isRestorable: Bool { Instance.self is any Restorable.Type }
+
     /// What is asked of every new instance.
-    static func rehearse() {
-        _ = Instance.self is any Actor.Type
-        _ = Instance.self is any Restorable.Type
-    }
+    static func rehearse() { _ = (isActor, isRestorable) }
 
-    var isolation: (any Actor)? { instance as? any Actor }
+    var isolation: (any Actor)? { Self.isActor ? instance as? any Actor : nil }
 
-    var isRestorable: Bool { instance is any Restorable }
+    var isRestorable: Bool { Self.isRestorable }
 
     func snapshot() async throws -> [UInt8] {
         guard let restorable = instance as? any Restorable else { return [] }

@@ -8,7 +8,8 @@ public import MantaModel
 /// parameters must be `async`. `options(...)` on the remote form changes what is given here for one call.
 ///
 /// - Parameters:
-///   - cpus: CPUs held while it runs, in steps of 1/10,000; 1 by default.
+///   - cpus: CPUs held while it runs, in steps of 1/10,000; 1 by default. Numeric libraries compute in one thread, unless `OMP_NUM_THREADS`,
+///     `MKL_NUM_THREADS` or `OPENBLAS_NUM_THREADS` is set for the node or the program.
 ///   - gpus: GPUs held while it runs; 0 by default. Above 1 it must be a whole number.
 ///   - memory: bytes of memory reserved while it runs; none by default.
 ///   - resources: amounts of custom resources.

@@ -21,22 +21,28 @@ extension ActorDirectory {
         case .awaited: lines.append("it was known before the head's restart; the nodes have not said yet whether it lives")
         case .dead(let cause): lines.append("it died (\(cause.kind.rawValue)): \(cause.detail)")
         }
-        if let choice = entry.choice { lines.append(choice) }
+        if let choice = entry.choice { lines.append(Self.sentence(about: choice, specification)) }
         let allowed = specification.maxRestarts < 0 ? "without end" : "\(specification.maxRestarts) times"
-        if entry.restarts > 0 || !entry.ends.isEmpty { lines.append("it was restarted \(entry.restarts) times; it may be restarted \(allowed)") }
-        for end in entry.ends { lines.append("an incarnation ended: \(end)") }
+        if entry.restarts > 0 || !entry.story.ends.isEmpty { lines.append("it was restarted \(entry.restarts) times; it may be restarted \(allowed)") }
+        for end in entry.story.ends { lines.append("an incarnation ended: \(end)") }
         return lines
     }
 
-    /// Why the node was chosen.
-    func choice(of node: NodeID, for specification: ActorSpecification) -> String {
+    /// What is known now that the node is chosen.
+    func choice(of node: NodeID, for specification: ActorSpecification) -> Choice {
         let rule = specification.scheduling?.rule ?? .standard
-        let able = nodes.filter {
-            rule.allows($0.key, labels: $0.value.labels) && $0.value.total.covers(specification.resources)
-                && $0.value.total.covers(specification.placementResources)
+        var able = 0
+        for (id, load) in nodes where rule.allows(id, labels: load.labels) && load.total.covers(specification.resources) && load.total.covers(specification.placementResources) {
+            able += 1
         }
-        let load = nodes[node].map { "which had \($0.actorCount) actors and \($0.free(Resources.cpu)) CPU free" } ?? ""
-        return "it was put on node \(node.short), \(load): of \(able.count) nodes that could hold it (\(rule.sentence)), those with room and the fewest actors come first"
+        return Choice(node: node, actors: nodes[node]?.actorCount ?? 0, free: nodes[node]?.free(Resources.cpu) ?? 0, able: able)
+    }
+
+    /// Why the node was chosen.
+    private static func sentence(about choice: Choice, _ specification: ActorSpecification) -> String {
+        let rule = specification.scheduling?.rule ?? .standard
+        let load = "which had \(choice.actors) actors and \(choice.free) CPU free"
+        return "it was put on node \(choice.node.short), \(load): of \(choice.able) nodes that could hold it (\(rule.sentence)), those with room and the fewest actors come first"
     }
 }
 

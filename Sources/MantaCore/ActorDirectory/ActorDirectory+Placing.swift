@@ -153,8 +153,8 @@ extension ActorDirectory {
         guard let entry = entries[id], case .waiting(let notBefore) = entry.phase, notBefore <= now else { return }
         switch placement.choose(for: entry.specification, among: nodes) {
         case .node(let node):
-            let reason = choice(of: node, for: entry.specification)
-            entries[id]?.choice = reason
+            let known = choice(of: node, for: entry.specification)
+            entries[id]?.choice = known
             move(id, to: .placing(on: node, accepted: false))
             nodes[node]?.assign(id, entry.specification.resources)
             sink(.place(entry.specification, restarts: entry.restarts, on: node))
@@ -178,9 +178,9 @@ extension ActorDirectory {
     /// Tells the owners of actors that have waited for a while for what no node has; or those fail.
     mutating func tellInfeasible(at now: Instant, _ sink: (Action) -> Void) {
         for id in waiting {
-            guard let entry = entries[id], !entry.isToldInfeasible, let since = entry.infeasibleSince, since + Limits.doubtPatience <= now, let reason = entry.reason
+            guard let entry = entries[id], !entry.story.isToldInfeasible, let since = entry.infeasibleSince, since + Limits.doubtPatience <= now, let reason = entry.reason
             else { continue }
-            entries[id]?.isToldInfeasible = true
+            entries[id]?.story.isToldInfeasible = true
             if failsInfeasible, entry.specification.lifetime == .job {
                 lost(id, DeathCause(.unschedulable, reason), at: now, sink)
                 continue

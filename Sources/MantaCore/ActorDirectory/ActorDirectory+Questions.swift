@@ -52,13 +52,11 @@ extension ActorDirectory {
             }
             if isRecovering { return postpone(token, .create(specification, getIfExists: getIfExists, watcher: watcher), sink) { _ in Self.unknown(id) } }
         }
-        guard entries.count - dead.count < Self.liveLimit else {
-            return sink(.answer(token, .failure(MantaError(.overloaded, "the cluster has \(Self.liveLimit) actors; end some first"))))
-        }
+        if let error = limit { return sink(.answer(token, .failure(error))) }
         let isDetached = specification.lifetime == .detached
         var entry = makeEntry(specification, createdAt: time, phase: .storing)
         if let watcher { entry.watchers.insert(watcher) }
-        entries[id] = entry
+        enter(entry)
         if let name = specification.name { names[FullName(name: name, namespace: specification.namespace)] = id }
         if isDetached {
             entries[id]?.questions.append(token)
@@ -69,6 +67,45 @@ extension ActorDirectory {
             place(id, at: now, sink)
             answer(token, about: id, sink)
         }
+    }
+
+    /// Why no more actors can be made; nil when they can.
+    private var limit: MantaError? {
+        entries.count - dead.count < Self.liveLimit ? nil : MantaError(.overloaded, "the cluster has \(Self.liveLimit) actors; end some first")
+    }
+
+    /// Creates an actor that has no name and ends with its job; returns why not. Its creator, who watches it, is told when it lives; asked again, it is told
+    /// at once how the actor stands.
+    package mutating func create(_ specification: ActorSpecification, watcher: WatcherID?, at now: Instant, time: WallTime, _ sink: (Action) -> Void) -> MantaError? {
+        let id = specification.id
+        if let known = entries[id] {
+            guard let watcher else { return nil }
+            if !known.phase.isDead { entries[id]?.watchers.insert(watcher) }
+            sink(.notify(watcher, status(known)))
+            return nil
+        }
+        guard specification.name == nil, specification.lifetime == .job else {
+            return MantaError(.malformed, "actor \(id.short) has a name or is detached, and must be created alone")
+        }
+        if let complaint = Self.complaint(about: specification) { return MantaError(.invalidArgument, complaint) }
+        if let error = limit { return error }
+        var entry = makeEntry(specification, createdAt: time, phase: .waiting(notBefore: .zero))
+        if let watcher { entry.watchers.insert(watcher) }
+        enter(entry)
+        if specification.isKept { sink(.persist(storedRow(entry))) }
+        place(id, at: now, sink)
+        if case .waiting = entries[id]?.phase { waiting.append(id) }
+        return nil
+    }
+
+    /// The process that made these actors, and nobody else, could call them, and cannot any more: they end, and it hears nothing more of them.
+    package mutating func drop(_ ids: [ActorID], by watcher: WatcherID?, at now: Instant, _ sink: (Action) -> Void) {
+        for id in ids {
+            guard let entry = entries[id], !entry.phase.isDead else { continue }
+            if let watcher { entries[id]?.watchers.remove(watcher) }
+            bury(id, DeathCause(.killed, "its last handle is gone (\(entry.specification.type))"), isStored: false, sink)
+        }
+        placeWaiting(at: now, sink)
     }
 
     /// The actor is durable: it may be placed, and its creator hears that it exists.
@@ -83,6 +120,7 @@ extension ActorDirectory {
     package mutating func storeFailed(_ id: ActorID, _ error: MantaError, _ sink: (Action) -> Void) {
         guard let entry = entries[id], entry.phase == .storing else { return }
         freeName(of: entry)
+        disown(entry.specification)
         entries[id] = nil
         for question in entry.questions { sink(.answer(question, .failure(error))) }
     }

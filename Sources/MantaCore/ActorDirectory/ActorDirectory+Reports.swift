@@ -12,7 +12,7 @@ extension ActorDirectory {
             let phase = isDead ? Phase.dead(DeathCause(.killed, "actor \(id.short) died before the head's restart")) : .awaited
             var entry = makeEntry(row.specification, createdAt: row.createdAt, phase: phase)
             entry.restarts = row.restarts
-            entries[id] = entry
+            enter(entry)
             if isDead {
                 dead.append(id)
                 tombstones.insert(id)
@@ -72,7 +72,7 @@ extension ActorDirectory {
             }
             var entry = makeEntry(specification, createdAt: time, phase: alive)
             entry.restarts = actor.restarts
-            entries[id] = entry
+            enter(entry)
             // It was made so shortly before the head's end that the store does not have it.
             if specification.isKept { sink(.persist(storedRow(entry))) }
             nodes[node]?.found(id, specification.resources)
@@ -142,6 +142,7 @@ extension ActorDirectory {
 
     /// A process is gone: the actors that it made go too, except for the detached ones.
     package mutating func ownerDied(_ process: ProcessID, at now: Instant, _ sink: (Action) -> Void) {
+        guard owned[process] != nil else { return }
         let orphans = entries.values.filter { $0.specification.owner.process == process && $0.specification.lifetime == .job && !$0.phase.isDead }
         for entry in orphans.sorted(by: { $0.number < $1.number }) {
             let id = entry.specification.id
@@ -207,17 +208,17 @@ extension ActorDirectory {
         let allowed = entry.specification.maxRestarts
         let isFinal = [.constructorThrew, .jobEnded, .ownerDied, .groupRemoved, .unschedulable].contains(cause.kind)
         let willRestart = !isFinal && (allowed < 0 || entry.restarts < allowed)
-        entries[id]?.ends = (entry.ends + [cause.detail]).suffix(Self.rememberedEnds)
-        entries[id]?.lastDeath = cause
+        entries[id]?.story.ends = (entry.story.ends + [cause.detail]).suffix(Self.rememberedEnds)
+        entries[id]?.story.lastDeath = cause
         if !cause.isWanted {
             var report = status(entry)
             report.death = cause
             sink(.died(report, willRestart: willRestart))
         }
         guard willRestart else { return bury(id, cause, sink) }
-        var pause = entry.backOff
+        var pause = entry.story.backOff
         if case .alive(_, _, _, let since) = entry.phase, now - since >= Self.stableAfter { pause = Self.firstBackOff }
-        entries[id]?.backOff = min(pause * 2, Self.lastBackOff)
+        entries[id]?.story.backOff = min(pause * 2, Self.lastBackOff)
         entries[id]?.restarts += 1
         move(id, to: .backingOff(until: now + pause))
         entries[id]?.reason = "it starts again in \(pause.inMilliseconds) ms; its last incarnation ended: \(cause.detail)"
@@ -226,17 +227,20 @@ extension ActorDirectory {
     }
 
     /// The end of an actor, wherever it stood.
-    mutating func bury(_ id: ActorID, _ cause: DeathCause, _ sink: (Action) -> Void) {
+    /// - Parameter isStored: Whether a new head must know of it until the actor's node has heard.
+    mutating func bury(_ id: ActorID, _ cause: DeathCause, isStored: Bool = true, _ sink: (Action) -> Void) {
         guard let entry = entries[id], !entry.phase.isDead else { return }
         if let node = entry.phase.node, nodes[node] != nil, cause.isWanted {
             sink(.end(id, on: node, restarts: entry.restarts, cause: cause))
         }
         freeName(of: entry)
+        disown(entry.specification)
         move(id, to: .dead(cause))
+        entries[id]?.specification.arguments = []
         if entry.specification.lifetime == .detached {
             // A detached actor that a node reports and the store does not have was given up.
             sink(.forget(id))
-        } else if entry.mayLinger || (cause.isWanted && cause.kind != .jobEnded && entry.phase.node != nil), let buried = entries[id] {
+        } else if entry.mayLinger || (isStored && cause.isWanted && cause.kind != .jobEnded && entry.phase.node != nil), let buried = entries[id] {
             tombstones.insert(id)
             sink(.persist(storedRow(buried)))
         } else if entry.specification.isKept {
@@ -248,6 +252,14 @@ extension ActorDirectory {
         let oldest = dead.removeFirst()
         entries[oldest] = nil
         ended(oldest, sink)
+    }
+
+    /// The nodes of these dead actors could not be told: they are when they come back, also by a new head.
+    package mutating func unheard(_ ids: [ActorID], _ sink: (Action) -> Void) {
+        for id in ids {
+            guard let entry = entries[id], entry.phase.isDead, entry.specification.lifetime == .job, tombstones.insert(id).inserted else { continue }
+            sink(.persist(storedRow(entry)))
+        }
     }
 
     /// The node has heard that this actor must end: it needs no reminder any more.

@@ -7,6 +7,7 @@
 // one changes nothing; a question is answered exactly once. After a restart of the head, nodes say what they run, and only that, or the end of the
 // grace, decides about an actor: until then questions about what is not known yet wait.
 
+internal import DequeModule
 package import MantaModel
 
 /// The actors of the cluster.
@@ -81,44 +82,74 @@ package struct ActorDirectory: Sendable {
         case backingOff(until: Instant)
         /// The store knows it; a node may say that it runs it.
         case awaited
-        case dead(DeathCause)
+        indirect case dead(DeathCause)
     }
 
     struct Entry: Sendable {
-        /// In a box: entries are copied often, and a specification has many parts.
-        private final class Box: Sendable {
-            let specification: ActorSpecification
-            init(_ specification: ActorSpecification) { self.specification = specification }
-        }
-        private let box: Box
-        var specification: ActorSpecification { box.specification }
+        var specification: ActorSpecification
         let createdAt: WallTime
         /// In the order of creation.
         let number: UInt64
         var phase: Phase
         var restarts = 0
-        /// Why it waits.
-        var reason: String?
-        /// Since when no node of the cluster could ever run it; nil when one could.
-        var infeasibleSince: Instant?
-        var isToldInfeasible = false
         /// Why it was put where it is.
-        var choice: String?
-        /// How the latest incarnations ended.
-        var ends: [String] = []
-        /// How the incarnation before this one ended, as far as this head knows.
-        var lastDeath: DeathCause?
-        /// The next back-off.
-        var backOff = ActorDirectory.firstBackOff
+        var choice: Choice?
         var watchers: Set<WatcherID> = []
         /// A node that was given up may still run an incarnation.
         var mayLinger = false
-        /// Questions that are answered when it is stored, or found again.
-        var questions: [Token] = []
+        private var box: Box?
 
         init(specification: ActorSpecification, createdAt: WallTime, number: UInt64, phase: Phase) {
-            (box, self.createdAt, self.number, self.phase) = (Box(specification), createdAt, number, phase)
+            (self.specification, self.createdAt, self.number, self.phase) = (specification, createdAt, number, phase)
         }
+
+        /// What only actors have that had to wait, or died; in a box, because entries are copied often.
+        struct Story: Sendable {
+            /// Why it waits.
+            var reason: String?
+            /// Since when no node of the cluster could ever run it; nil when one could.
+            var infeasibleSince: Instant?
+            var isToldInfeasible = false
+            /// How the latest incarnations ended.
+            var ends: [String] = []
+            /// How the incarnation before this one ended, as far as this head knows.
+            var lastDeath: DeathCause?
+            /// The next back-off.
+            var backOff = ActorDirectory.firstBackOff
+            /// Questions that are answered when it is stored, or found again.
+            var questions: [Token] = []
+        }
+
+        private final class Box: Sendable {
+            let story: Story
+            init(_ story: Story) { self.story = story }
+        }
+
+        var story: Story {
+            get { box?.story ?? Story() }
+            set { box = Box(newValue) }
+        }
+        var reason: String? {
+            get { box?.story.reason }
+            set { if newValue != nil || box != nil { story.reason = newValue } }
+        }
+        var infeasibleSince: Instant? {
+            get { box?.story.infeasibleSince }
+            set { if newValue != nil || box != nil { story.infeasibleSince = newValue } }
+        }
+        var questions: [Token] {
+            get { box?.story.questions ?? [] }
+            set { if !newValue.isEmpty || box != nil { story.questions = newValue } }
+        }
+    }
+
+    /// Which node was chosen, and what was known then.
+    struct Choice: Hashable, Sendable {
+        var node: NodeID
+        var actors: Int
+        var free: ResourceAmount
+        /// Nodes that could hold it.
+        var able: Int
     }
 
     /// What can be asked; the answer comes as an action, at once or later.
@@ -155,7 +186,9 @@ package struct ActorDirectory: Sendable {
     /// When something is due for an actor: the end of a wait or a back-off.
     var timers: [ActorID: Instant] = [:]
     /// The dead ones that are remembered, the oldest first.
-    var dead: [ActorID] = []
+    var dead: Deque<ActorID> = []
+    /// How many actors that end with their owner each process has made that are not dead.
+    var owned: [ProcessID: Int] = [:]
     /// Dead ones that are stored, so that also a new head tells a node that comes back to end them.
     var tombstones: Set<ActorID> = []
     /// Until then nodes may still say what they run.
@@ -175,6 +208,9 @@ package struct ActorDirectory: Sendable {
     }
 
     package func status(_ id: ActorID) -> Status? { entries[id].map(status) }
+    package func knows(_ id: ActorID) -> Bool { entries[id] != nil }
+    /// Whether no incarnation of it is wanted any more.
+    package func isOver(_ id: ActorID) -> Bool { entries[id].map(\.phase.isDead) ?? true }
     package func job(of id: ActorID) -> JobID? { entries[id]?.specification.job }
     /// Whether the order to place this incarnation there still stands, unanswered.
     package func isBeingPlaced(_ id: ActorID, on node: NodeID, restarts: Int) -> Bool {
@@ -207,7 +243,7 @@ package struct ActorDirectory: Sendable {
         case .awaited: status.state = .restarting
         case .dead(let cause): (status.state, status.death) = (.dead, cause)
         }
-        if status.state == .restarting { status.death = entry.lastDeath }
+        if status.state == .restarting { status.death = entry.story.lastDeath }
         return status
     }
 
@@ -242,31 +278,44 @@ package struct ActorDirectory: Sendable {
         return Entry(specification: specification, createdAt: createdAt, number: created, phase: phase)
     }
 
+    /// Puts a new entry in.
+    mutating func enter(_ entry: Entry) {
+        entries[entry.specification.id] = entry
+        if entry.specification.lifetime == .job, !entry.phase.isDead { owned[entry.specification.owner.process, default: 0] += 1 }
+    }
+
+    /// An actor is dead, or never was.
+    mutating func disown(_ specification: ActorSpecification) {
+        let owner = specification.owner.process
+        guard specification.lifetime == .job, let count = owned[owner] else { return }
+        owned[owner] = count > 1 ? count - 1 : nil
+    }
+
     /// Moves an actor on, keeping timers and the waiting list true.
     mutating func move(_ id: ActorID, to phase: Phase) {
-        guard let before = entries[id]?.phase, let resources = entries[id]?.specification.resources else { return }
-        if case .waiting = phase { waiting.append(id) } else { entries[id]?.reason = nil }
+        guard let index = entries.index(forKey: id) else { return }
+        let before = entries.values[index].phase.node
+        if case .waiting = phase { waiting.append(id) } else { entries.values[index].reason = nil }
         switch phase {
-        case .waiting(let time): timers[id] = time > .zero ? time : nil
+        case .waiting(let time) where time > .zero: timers[id] = time
         case .backingOff(let time): timers[id] = time
-        case .storing, .placing, .alive, .awaited, .dead: timers[id] = nil
+        case .waiting, .storing, .placing, .alive, .awaited, .dead: if !timers.isEmpty { timers[id] = nil }
         }
-        if let node = before.node, node != phase.node { nodes[node]?.release(id) }
-        if let node = phase.node { nodes[node]?.found(id, resources) }
-        entries[id]?.phase = phase
+        if let before, before != phase.node { nodes[before]?.release(id) }
+        if let node = phase.node { nodes[node]?.found(id, entries.values[index].specification.resources) }
+        entries.values[index].phase = phase
     }
 
     /// Tells whoever asked or watches how the actor stands.
     mutating func announce(_ id: ActorID, _ sink: (Action) -> Void) {
-        guard var entry = entries[id] else { return }
-        let status = status(entry)
-        let questions = entry.questions
-        entry.questions = []
-        let watchers = entry.watchers
-        if status.state == .dead { entry.watchers = [] }
-        entries[id] = entry
+        guard let index = entries.index(forKey: id) else { return }
+        let (watchers, questions) = (entries.values[index].watchers, entries.values[index].questions)
+        guard !watchers.isEmpty || !questions.isEmpty else { return }
+        let status = status(entries.values[index])
+        entries.values[index].questions = []
+        if status.state == .dead { entries.values[index].watchers = [] }
         for question in questions { sink(.answer(question, .success(status))) }
-        for watcher in watchers.sorted() { sink(.notify(watcher, status)) }
+        for watcher in watchers.count > 1 ? watchers.sorted() : Array(watchers) { sink(.notify(watcher, status)) }
     }
 
     /// What a watcher was told last, to be told again.

@@ -10,14 +10,15 @@ import MantaModel
 package final class ZeroMQContext: @unchecked Sendable {
     let handle: UnsafeMutableRawPointer
 
-    package init() {
+    /// - Parameter sockets: At most so many, for which it sets memory aside; nil: as many as there may be descriptors.
+    package init(sockets: Int? = nil) {
         // A ROUTER that runs out of descriptors spins at full load without an error.
         let descriptors = manta_raise_descriptor_limit()
         guard let handle = zmq_ctx_new() else { preconditionFailure("no memory for ZeroMQ's context") }
         self.handle = handle
         zmq_ctx_set(handle, ZMQ_IO_THREADS, 1)
         // An outgoing link takes three sockets: itself, and both ends of its monitor.
-        zmq_ctx_set(handle, ZMQ_MAX_SOCKETS, Int32(clamping: max(1023, descriptors)))
+        zmq_ctx_set(handle, ZMQ_MAX_SOCKETS, Int32(clamping: min(max(1023, descriptors), sockets.map(Int64.init) ?? .max)))
         zmq_ctx_set(handle, ZMQ_BLOCKY, 0)
     }
 

@@ -32,6 +32,40 @@ extension MessagePackWriter {
         write(actor.ordersCalls)
     }
 
+    /// One of several actors: what it has in common with the one before is not written again.
+    mutating func write(_ actor: ActorSpecification, after previous: ActorSpecification?) throws(MantaError) {
+        let isAlike = actor.shared === previous?.shared
+        writeArrayHeader(isAlike ? 3 : 4)
+        write(actor.id)
+        writeArrayHeader(actor.arguments.count)
+        for argument in actor.arguments { writeBinary(argument) }
+        try writeCodable(actor.references)
+        if !isAlike { try write(actor.shared.value) }
+    }
+
+    private mutating func write(_ terms: ActorTerms) throws(MantaError) {
+        writeArrayHeader(19)
+        write(terms.job)
+        try write(terms.program)
+        write(terms.type)
+        write(terms.initializer)
+        write(terms.name)
+        write(terms.namespace)
+        write(terms.lifetime == .detached)
+        write(terms.resources)
+        write(terms.placementResources)
+        write(terms.maxRestarts)
+        write(terms.maxConcurrency)
+        writeField(terms.owner)
+        write(terms.maxTaskRetries)
+        try writeCodable(terms.concurrencyGroups)
+        try writeCodable(terms.scheduling)
+        if let isolation = terms.isolation { write(isolation == .shared) } else { writeNil() }
+        try writeCodable(terms.snapshots)
+        write(terms.maxPendingCalls)
+        write(terms.ordersCalls)
+    }
+
     mutating func write(_ program: Program) throws(MantaError) {
         writeArrayHeader(3)
         write(program.path)
@@ -56,6 +90,12 @@ extension MessagePackWriter {
         write(actor.maxPendingCalls)
         write(actor.ordersCalls)
         write(actor.name)
+    }
+
+    /// One of several: of one that is as the one before, only who it is.
+    mutating func write(_ actor: ActorStatus, after previous: ActorStatus?) throws(MantaError) {
+        if let previous, actor.isLike(previous) { return write(actor.id) }
+        try write(actor)
     }
 
     mutating func write(_ cause: DeathCause) throws(MantaError) {
@@ -90,6 +130,49 @@ extension MessagePackReader {
             lifetime: isDetached ? .detached : .job, resources: resources, placementResources: placementResources, maxRestarts: maxRestarts,
             maxConcurrency: maxConcurrency, owner: owner, maxTaskRetries: maxTaskRetries, concurrencyGroups: concurrencyGroups, scheduling: scheduling,
             isolation: isolation, snapshots: snapshots, references: references, maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls)
+    }
+
+    mutating func readActorSpecification(after previous: ActorSpecification?) throws(MantaError) -> ActorSpecification {
+        let count = try readArrayHeader(atLeast: 3)
+        let id: ActorID = try readIdentifier()
+        var arguments: [[UInt8]] = []
+        for _ in 0..<(try readArrayHeader()) { arguments.append(try readBinary()) }
+        let references = try readCodable([ArgumentReference].self)
+        if count > 3 {
+            let terms = try readActorTerms()
+            try skipFields(from: 4, to: count)
+            return ActorSpecification(id: id, arguments: arguments, references: references, sharing: SharedActorTerms(terms))
+        }
+        guard let previous else { throw unexpected("the terms of the first actor") }
+        return ActorSpecification(id: id, arguments: arguments, references: references, sharing: previous.shared)
+    }
+
+    private mutating func readActorTerms() throws(MantaError) -> ActorTerms {
+        let count = try readArrayHeader(atLeast: 17)
+        let (job, program, type, initializer): (JobID, Program, String, UInt32) = (try readIdentifier(), try readProgram(), try readString(), try readUInt32())
+        let (name, namespace, isDetached) = (try readOptionalString(), try readString(), try readBool())
+        let (resources, placementResources) = (try readResources(), try readResources())
+        let (maxRestarts, maxConcurrency, owner) = (try readInt(), try readInt(), try readAddressField())
+        let maxTaskRetries = try readOptionalInt()
+        let concurrencyGroups = try readCodable([String: Int].self)
+        let scheduling = try readCodable(Scheduling.self)
+        let isolation: ActorIsolation? = readNilIfNext() ? nil : try readBool() ? .shared : .process
+        let snapshots = try readCodable(SnapshotPolicy.self)
+        let maxPendingCalls = count > 17 ? try readOptionalInt() : nil
+        let ordersCalls = count > 18 ? try readOptionalBool() : nil
+        if count > 19 { try skipFields(from: 19, to: count) }
+        return ActorTerms(
+            job: job, program: program, type: type, initializer: initializer, name: name, namespace: namespace, lifetime: isDetached ? .detached : .job,
+            resources: resources, placementResources: placementResources, maxRestarts: maxRestarts, maxConcurrency: maxConcurrency, owner: owner,
+            maxTaskRetries: maxTaskRetries, concurrencyGroups: concurrencyGroups, scheduling: scheduling, isolation: isolation, snapshots: snapshots,
+            maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls)
+    }
+
+    mutating func readActorStatus(after previous: ActorStatus?) throws(MantaError) -> ActorStatus {
+        guard try peek() == .binary else { return try readActorStatus() }
+        guard var status = previous else { throw unexpected("the status of the first actor") }
+        status.id = try readIdentifier()
+        return status
     }
 
     mutating func readProgram() throws(MantaError) -> Program {

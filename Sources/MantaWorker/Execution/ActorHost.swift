@@ -38,7 +38,7 @@ final class ActorHost: Sendable {
     }
 
     /// Constructs the actor; throws what its constructor throws, or `unknownFunction`.
-    init(_ order: StartActor, on runtime: Runtime) async throws {
+    init(_ order: StartActors.Order, on runtime: Runtime) async throws {
         let specification = order.specification
         (resources, gpus, nameplate) = (specification.resources.asAsked, order.gpus ?? [], ActorNameplate(specification))
         (node, childGroup) = (runtime.node ?? NodeID(high: 0, low: 0), specification.capturedGroup)

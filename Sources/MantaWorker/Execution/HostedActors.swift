@@ -16,8 +16,8 @@ final class HostedActors {
         let restarts: Int
         /// Nil while the constructor runs.
         var host: ActorHost?
-        /// Who waits for the constructor: more than one when the order was sent again.
-        var orders: [(correlation: Correlation, route: ReplyRoute)]
+        /// Whom to tell when it has returned: more than one when the order was sent again.
+        var starts: [Start]
         /// Why the constructor failed, for an order that is sent again before this process is ended.
         var failure: String?
         /// Calls that came before the constructor returned.
@@ -26,11 +26,21 @@ final class HostedActors {
         var nextSequence: [ProcessID: UInt64] = [:]
         var isRescueDue = false
 
-        init(_ specification: ActorSpecification, restarts: Int, orders: [(correlation: Correlation, route: ReplyRoute)]) {
-            (self.specification, self.restarts, self.orders) = (specification, restarts, orders)
+        init(_ specification: ActorSpecification, restarts: Int, starts: [Start]) {
+            (self.specification, self.restarts, self.starts) = (specification, restarts, starts)
         }
 
         var isShared: Bool { specification.isolation == .shared }
+    }
+
+    /// A message that started actors: it is answered when all have started, and what has before is told at the end of each turn.
+    private final class Start {
+        let correlation: Correlation
+        let link: Link
+        var missing: Int
+        var results: [ActorsStarted.Result] = []
+        var isAnswered = false
+        init(_ correlation: Correlation, _ link: Link, _ count: Int) { (self.correlation, self.link, missing) = (correlation, link, count) }
     }
 
     private var places: [ActorID: Place] = [:]
@@ -43,43 +53,46 @@ final class HostedActors {
 
     // MARK: Life
 
-    func start(_ message: StartActor, correlation: Correlation, from link: Link, _ owner: Owner) {
-        let specification = message.specification
+    func start(_ message: StartActors, correlation: Correlation, from link: Link, _ owner: Owner) {
+        let start = Start(correlation, link, message.orders.count)
+        for order in message.orders { self.start(order, start, owner) }
+        if message.orders.isEmpty { tell(start) }
+    }
+
+    private func start(_ order: StartActors.Order, _ start: Start, _ owner: Owner) {
+        let specification = order.specification
         let id = specification.id
         if let place = places[id] {
-            if place.host != nil || place.failure != nil {
-                link.reply(to: correlation, ActorStarted(actor: id, error: place.failure))
-                return
-            }
-            place.orders.append((correlation, ReplyRoute(link: link)))
+            // Said again, because an answer was lost.
+            if place.host != nil || place.failure != nil { ended(id, place.failure, start, owner) } else { place.starts.append(start) }
             return
         }
         guard places.isEmpty || specification.isolation == .shared && places.values.first?.isShared == true else {
-            return link.fail(correlation, MantaError(.conflict, "this worker already hosts an actor"))
+            return ended(id, "this worker already hosts an actor", start, owner)
         }
-        places[id] = Place(specification, restarts: message.restarts, orders: [(correlation, ReplyRoute(link: link))])
+        places[id] = Place(specification, restarts: order.restarts, starts: [start])
         owner.runtime.serves(specification.job)
         let runtime = owner.runtime!
         Task {
             let result: Result<ActorHost, any Error>
-            do { result = .success(try await ActorHost(message, on: runtime)) } catch { result = .failure(error) }
-            runtime.loop.execute { runtime.owner.execution.actors.constructed(result, message, runtime.owner) }
+            do { result = .success(try await ActorHost(order, on: runtime)) } catch { result = .failure(error) }
+            runtime.loop.execute { runtime.owner.execution.actors.constructed(result, order, runtime.owner) }
         }
     }
 
-    private func constructed(_ result: Result<ActorHost, any Error>, _ message: StartActor, _ owner: Owner) {
-        let id = message.specification.id
-        guard let place = places[id], place.restarts == message.restarts else {
-            // It was taken out meanwhile, and its orders were answered then.
+    private func constructed(_ result: Result<ActorHost, any Error>, _ order: StartActors.Order, _ owner: Owner) {
+        let id = order.specification.id
+        guard let place = places[id], place.restarts == order.restarts else {
+            // It was taken out meanwhile, and nobody waits for it since.
             if case .success(let host) = result { host.close() }
             return
         }
-        let orders = place.orders
-        place.orders = []
+        let starts = place.starts
+        place.starts = []
         switch result {
         case .success(let host):
-            owner.afterRegistrations {
-                for order in orders { order.route.link.reply(to: order.correlation, ActorStarted(actor: id, error: nil)) }
+            owner.afterRegistrations { [self] in
+                for start in starts { ended(id, nil, start, owner) }
             }
             place.host = host
             let early = place.early
@@ -89,22 +102,39 @@ final class HostedActors {
             // The node ends this process, or takes out the actor: one whose constructor threw is of no use.
             let text = (error as? MantaError)?.message ?? "\(String(reflecting: type(of: error))): \(error)"
             if place.isShared { places[id] = nil } else { place.failure = text }
-            for order in orders { order.route.link.reply(to: order.correlation, ActorStarted(actor: id, error: text)) }
+            for start in starts { ended(id, text, start, owner) }
         }
     }
 
-    /// Lets go of an actor that shares this process: what waits is dropped, what runs is cancelled.
-    func end(_ message: EndHostedActor, correlation: Correlation, from link: Link) {
-        let place = places.removeValue(forKey: message.actor)
-        if let place {
+    /// A constructor has returned, or thrown.
+    private func ended(_ id: ActorID, _ error: String?, _ start: Start, _ owner: Owner) {
+        if start.results.isEmpty, start.missing > 1 { owner.loop.later { [self] in tell(start) } }
+        start.results.append(.init(actor: id, error: error))
+        start.missing -= 1
+        if start.missing == 0 { tell(start) }
+    }
+
+    private func tell(_ start: Start) {
+        guard !start.isAnswered, start.missing == 0 || !start.results.isEmpty else { return }
+        let message = ActorsStarted(start.results)
+        (start.results, start.isAnswered) = ([], start.missing == 0)
+        if start.isAnswered { start.link.reply(to: start.correlation, message) } else { start.link.send(message) }
+    }
+
+    /// Lets go of actors that share this process: what waits is dropped, what runs is cancelled.
+    func end(_ message: EndHostedActors, correlation: Correlation, from link: Link) {
+        for actor in message.actors {
+            guard let place = places.removeValue(forKey: actor) else { continue }
             place.host?.close()
             if left.count >= Limits.actorsPerSharedProcess { left.removeAll() }
-            left.insert(message.actor)
+            left.insert(actor)
+            // Its constructor may run on; nobody waits for that.
+            for start in place.starts {
+                start.missing -= 1
+                if start.missing == 0 { tell(start) }
+            }
         }
         link.reply(to: correlation, Acknowledged())
-        for order in place?.orders ?? [] {
-            order.route.link.fail(order.correlation, MantaError(.actorDied, "actor \(message.actor.short) was ended while it was constructed"))
-        }
     }
 
     // MARK: Calls
@@ -144,7 +174,7 @@ final class HostedActors {
 
     /// Puts an actor with a call in, and takes it out again: see Rehearsal.
     func rehearse(_ specification: ActorSpecification, _ call: CallActor, _ route: ReplyRoute) {
-        let place = Place(specification, restarts: 0, orders: [])
+        let place = Place(specification, restarts: 0, starts: [])
         place.nextSequence[specification.owner.process, default: 0] += 1
         place.early.append((call, route))
         places[specification.id] = place

@@ -9,6 +9,13 @@ import MantaModel
 import MantaTransport
 import MantaWire
 
+/// How an actor that this process called ended.
+struct ActorEnd {
+    var status: ActorStatusView
+    /// Why it never came to be.
+    var failure: MantaError?
+}
+
 /// What this process knows of one actor it calls. A class: each of its calls comes by several times, and nothing is copied then.
 final class ActorCalls {
     let actor: ActorID
@@ -51,10 +58,11 @@ extension Owner {
             let (limit, isOrdered) = (creation.specification.maxPendingCalls, creation.specification.ordersCalls ?? true)
             actors[id] = ActorCalls(id, isCreated: false, maxPendingCalls: limit, ordersCalls: isOrdered)
         }
+        actors[id]?.isOwned = creation.specification.lifetime == .job
+        if creation.arguments.isEmpty { return order(creation.specification, getIfExists: creation.getIfExists) }
         var creation = creation
         let pins = pin(&creation.arguments, by: id.constructor)
         let missing = missingArguments(creation.arguments, settled: { [runtime = runtime!] in runtime.post(.creationArgumentSettled(id)) })
-        actors[id]?.isOwned = creation.specification.lifetime == .job
         creations[id] = PendingCreation(creation: creation, missing: missing)
         constructorArguments[id] = ConstructorArguments(arguments: creation.arguments, pins: pins, mayRestart: creation.specification.maxRestarts != 0)
         if missing == 0 { finishCreation(id) }
@@ -97,18 +105,22 @@ extension Owner {
     private func order(_ specification: ActorSpecification, getIfExists: Bool) {
         let id = specification.id
         actors[id]?.specification = specification
+        if specification.name == nil, specification.lifetime == .job, specification.scheduling == nil {
+            newActors.add(specification, self)
+            return newActors.isFull ? sendActorOrders() : ()
+        }
         headLink.request(CreateActor(specification: specification, getIfExists: getIfExists), deadline: .seconds(60)) { [self] result in
+            defer { unheldAliases.remove(id) }
             switch result {
             case .success(let found) where found.status.id != id:
-                runtime.alias(id, to: found.status.id)
+                if !unheldAliases.contains(id) { runtime.alias(id, to: found.status.id) }
                 releaseConstructorArguments(of: id)
                 moveCalls(of: id, to: found.status.id)
             case .success(let found):
                 actors[id]?.isCreated = true
                 actorChanged(found.status)
                 endIfUnused(id)
-            case .failure(let error):
-                changed(id, ActorStatusView(state: .dead, incarnation: 0, death: DeathCause(.startFailed, "it could not be created: \(error)")), error: error)
+            case .failure(let error): couldNotBeCreated(id, error)
             }
         }
     }
@@ -131,6 +143,10 @@ extension Owner {
         case .stored(let place): return place.size
         case .failed, nil: return 0
         }
+    }
+
+    func couldNotBeCreated(_ id: ActorID, _ error: MantaError) {
+        changed(id, ActorStatusView(state: .dead, incarnation: 0, death: DeathCause(.startFailed, "it could not be created: \(error)")), error: error)
     }
 
     /// An argument that lies in a store and was not read yet.
@@ -168,7 +184,7 @@ extension Owner {
     }
 
     /// Its constructor is done, or will never run again.
-    private func releaseConstructorArguments(of id: ActorID) {
+    func releaseConstructorArguments(of id: ActorID) {
         guard let held = constructorArguments.removeValue(forKey: id) else { return }
         unpin(held.pins, by: id.constructor)
     }
@@ -182,13 +198,15 @@ extension Owner {
         let task = submission.task
         guard watchDeadline(of: submission) else { return }
         let missing = submission.arguments.isEmpty ? 0 : pinAndAwaitArguments(of: submission)
-        let target = known(actor)
+        guard let target = known(actor) else { return fail(submission, behind: endedActors[actor]!, of: actor) }
         calls[task] = target
         update(target) { $0.submitted(task, missing: missing, retries: terms?.retries, payload: submission, perform: $1) }
     }
 
-    private func known(_ actor: ActorID) -> ActorCalls {
+    /// Nil for one that is known to be dead.
+    private func known(_ actor: ActorID) -> ActorCalls? {
         if let known = actors[actor] { return known }
+        guard endedActors[actor] == nil else { return nil }
         let new = ActorCalls(actor, isCreated: true)
         actors[actor] = new
         watch(actor)
@@ -227,7 +245,7 @@ extension Owner {
     /// A name was looked up: it holds until the actor dies, of which the head tells this process from now on.
     func found(_ name: ActorNames.Key, _ status: ActorStatus) {
         names.add(name, status)
-        guard actors[status.id] == nil else { return }
+        guard actors[status.id] == nil, endedActors[status.id] == nil else { return }
         actors[status.id] = ActorCalls(status.id, isCreated: true)
         watch(status.id)
     }
@@ -268,11 +286,26 @@ extension Owner {
         ownedGroups.sayAgain(on: headLink)
     }
 
+    func actorsChanged(_ message: ActorsChanged) {
+        // Many of one message may live in the same process.
+        var latest: (address: ProcessAddress, link: Link)?
+        for status in message.statuses {
+            guard actors[status.id] != nil else { continue }
+            if let address = status.address, status.state == .alive, latest?.address != address { latest = (address, transport.connect(to: address)) }
+            actorChanged(status, link: latest?.link)
+        }
+    }
+
     func actorChanged(_ status: ActorStatus) {
-        if let address = status.address, status.state == .alive {
-            actors[status.id]?.link = transport.connect(to: address)
-            actors[status.id]?.place = RunningPlace(node: status.node, worker: address.process)
-            actors[status.id]?.specification = nil
+        let isReachable = actors[status.id] != nil && status.state == .alive
+        actorChanged(status, link: isReachable ? status.address.map { transport.connect(to: $0) } : nil)
+    }
+
+    private func actorChanged(_ status: ActorStatus, link: Link?) {
+        if status.state == .alive, let link, let address = status.address, let known = actors[status.id] {
+            known.link = link
+            known.place = RunningPlace(node: status.node, worker: address.process)
+            known.specification = nil
         }
         changed(
             status.id,
@@ -291,6 +324,28 @@ extension Owner {
         guard let known = actors[actor] else { return }
         if let error { known.failure = error }
         update(known, error: error) { $0.changed(to: status, perform: $1) }
+        if status.state == .dead { bury(known, status) }
+    }
+
+    /// Keeps of an actor that is dead only why: every call to it has ended.
+    private func bury(_ known: ActorCalls, _ status: ActorStatusView) {
+        let actor = known.actor
+        guard actors[actor] === known, known.queue.isDead, known.queue.waitingCount + known.queue.inFlightCount == 0 else { return }
+        actors[actor] = nil
+        unheldActors.removeValue(forKey: actor)
+        endedActors.remember(actor, ActorEnd(status: known.queue.completed(status), failure: known.failure))
+    }
+
+    /// A call to an actor that is known to be dead ends as one that waited for it.
+    private func fail(_ submission: Submission, behind end: ActorEnd, of actor: ActorID) {
+        let task = submission.task
+        let dead = ActorCalls(actor, isCreated: false)
+        dead.failure = end.failure
+        calls[task] = dead
+        update(dead) { queue, perform in
+            queue.submitted(task, missing: 0, payload: submission, perform: perform)
+            queue.changed(to: end.status, perform: perform)
+        }
     }
 
     func fail(_ actor: ActorID, _ error: MantaError) {

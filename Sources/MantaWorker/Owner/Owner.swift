@@ -61,6 +61,13 @@ final class Owner: @unchecked Sendable {
     /// The timers of what must end in time.
     var deadlines: [TaskID: TimerID] = [:]
     var creations: [ActorID: PendingCreation] = [:]
+    /// What the head is told at the end of the turn.
+    var newActors = NewActors()
+    var droppedActors: [ActorID] = []
+    /// The latest actors that ended: later calls to them fail.
+    var endedActors = Remembered<ActorID, ActorEnd>(limit: Limits.deadActors)
+    /// Handles that are gone while it was not known yet whether they stand for another actor.
+    var unheldAliases: Set<ActorID> = []
     var snapshots = Snapshots()
     /// Unchecked, as other members that every call comes by: one thread's, and what is asked of one of them never comes back to it.
     @exclusivity(unchecked) var objects = OwnedObjects()
@@ -111,7 +118,9 @@ final class Owner: @unchecked Sendable {
         let hello = Hello(cluster: nil, role: configuration.role, process: address.process, pid: pid, endpoint: address.endpoint, host: Machine.name)
         lineage.limit = configuration.lineageBytes
         console.shows = configuration.logToDriver
-        transport = Transport(loop: loop, identity: hello, delegate: self)
+        // There may be thousands of workers on a machine, and what this sets aside is touched memory.
+        let context = ZeroMQContext(sockets: configuration.role == .worker ? Limits.workerSockets : nil)
+        transport = Transport(loop: loop, identity: hello, delegate: self, context: context)
         // A worker's path is made of its own identifier, in its node's folder.
         try transport.listen(at: runtime.listening, isGuarded: configuration.role != .worker)
         if configuration.role != .worker { _ = headLink }
@@ -197,6 +206,7 @@ final class Owner: @unchecked Sendable {
         takenUses.forEach(note)
         for command in taken { carryOut(command) }
         tellOwners()
+        sendActorOrders()
         taken.removeAll(keepingCapacity: true)
         takenUses.removeAll()
         swap(&taken, &commands)
@@ -234,6 +244,7 @@ final class Owner: @unchecked Sendable {
         case .finished(let run): execution.finished(run, self)
         case .lifeline(let handle): objects.created(handle.id, source: "handles of an actor", size: 0, at: loop.now)
         case .unheld(let actor, let lifeline): unheld(actor, lifeline)
+        case .unheldAlias(let actor): unheldAlias(actor)
         case .registerGroup(let specification): register(specification)
         case .removeGroup(let group): remove(group)
         case .openStream(let stream): execution.open(stream)
@@ -331,7 +342,7 @@ extension Owner: TransportDelegate {
         case .leaseResumed: execution.resumed(try LeaseResumed(from: &message.body))
         case .explainTask: explain(try ExplainTask(from: &message.body), correlation: try message.required(), on: link)
         case .workerOutput: console.show(try WorkerOutput(from: &message.body), at: loop.now)
-        case .actorChanged: actorChanged(try ActorChanged(from: &message.body).status)
+        case .actorsChanged: actorsChanged(try ActorsChanged(from: &message.body))
         case .demandInfeasible: demandIsInfeasible(try DemandInfeasible(from: &message.body))
         case .nodeLost: nodeLost(try NodeLost(from: &message.body))
         case .groupRemoved:
@@ -355,12 +366,12 @@ extension Owner: TransportDelegate {
             for id in try FreeValues(from: &message.body).objects { kept(id).map(freeValue) }
             link.reply(to: try message.required(), Acknowledged())
         case .listObjects: answer(try ListObjects(from: &message.body), correlation: try message.required(), on: link)
-        case .startActor: execution.actors.start(try StartActor(from: &message.body), correlation: try message.required(), from: link, self)
+        case .startActors: execution.actors.start(try StartActors(from: &message.body), correlation: try message.required(), from: link, self)
         case .storeSnapshot: try store(try StoreSnapshot(from: &message.body), correlation: try message.required(), on: link)
         case .getSnapshot:
             let actor = try GetSnapshot(from: &message.body).actor
             link.reply(to: try message.required(), SnapshotFound(snapshot: snapshots[actor]))
-        case .endHostedActor: execution.actors.end(try EndHostedActor(from: &message.body), correlation: try message.required(), from: link)
+        case .endHostedActors: execution.actors.end(try EndHostedActors(from: &message.body), correlation: try message.required(), from: link)
         case .stopWorker: execution.stop(self)
         default: throw MantaError(.malformed, "a \(runtime.configuration.role.rawValue) does not take \(message.kind) messages")
         }

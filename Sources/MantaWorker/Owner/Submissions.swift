@@ -130,6 +130,7 @@ enum OwnerCommand: Sendable {
     /// The object that stands for an actor is there.
     case lifeline(ObjectHandle)
     indirect case unheld(ActorID, ObjectHandle?)
+    case unheldAlias(ActorID)
     indirect case registerGroup(PlacementGroupSpecification)
     case removeGroup(PlacementGroupID)
     case openStream(OutgoingStream)

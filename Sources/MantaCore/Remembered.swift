@@ -3,16 +3,16 @@
 internal import DequeModule
 
 /// A bounded memory of ended things.
-struct Remembered<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+package struct Remembered<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     private var values: [Key: Value] = [:]
     private var order: Deque<Key> = []
     private let limit: Int
 
-    init(limit: Int) { self.limit = limit }
+    package init(limit: Int) { self.limit = limit }
 
-    subscript(_ key: Key) -> Value? { values[key] }
+    package subscript(_ key: Key) -> Value? { values[key] }
 
-    mutating func remember(_ key: Key, _ value: Value) {
+    package mutating func remember(_ key: Key, _ value: Value) {
         if values.updateValue(value, forKey: key) == nil { order.append(key) }
         if order.count > limit { values[order.removeFirst()] = nil }
     }
