@@ -16,8 +16,8 @@ final class HostedActors {
         let restarts: Int
         /// Nil while the constructor runs.
         var host: ActorHost?
-        /// Whom to tell when it has returned: more than one when the order was sent again.
-        var starts: [Start]
+        /// The orders that wait for it: more than one when it was sent again.
+        var starts: [Int]
         /// Why the constructor failed, for an order that is sent again before this process is ended.
         var failure: String?
         /// Calls that came before the constructor returned.
@@ -26,24 +26,18 @@ final class HostedActors {
         var nextSequence: [ProcessID: UInt64] = [:]
         var isRescueDue = false
 
-        init(_ specification: ActorSpecification, restarts: Int, starts: [Start]) {
+        init(_ specification: ActorSpecification, restarts: Int, starts: [Int]) {
             (self.specification, self.restarts, self.starts) = (specification, restarts, starts)
         }
 
         var isShared: Bool { specification.isolation == .shared }
     }
 
-    /// A message that started actors: it is answered when all have started, and what has before is told at the end of each turn.
-    private final class Start {
-        let correlation: Correlation
-        let link: Link
-        var missing: Int
-        var results: [ActorsStarted.Result] = []
-        var isAnswered = false
-        init(_ correlation: Correlation, _ link: Link, _ count: Int) { (self.correlation, self.link, missing) = (correlation, link, count) }
-    }
-
     private var places: [ActorID: Place] = [:]
+    private var starts = ActorStarts()
+    /// Where the orders of `starts` came from.
+    private var routes: [Int: (correlation: Correlation, link: Link)] = [:]
+    private var isTellingDue = false
     /// Those that were taken out, while calls to them may be on their way.
     private var left: Set<ActorID> = []
 
@@ -54,23 +48,24 @@ final class HostedActors {
     // MARK: Life
 
     func start(_ message: StartActors, correlation: Correlation, from link: Link, _ owner: Owner) {
-        let start = Start(correlation, link, message.orders.count)
-        for order in message.orders { self.start(order, start, owner) }
-        if message.orders.isEmpty { tell(start) }
+        let number = starts.add(message.orders.lazy.map(\.specification.id))
+        routes[number] = (correlation, link)
+        for order in message.orders { start(order, number, owner) }
+        tell(owner)
     }
 
-    private func start(_ order: StartActors.Order, _ start: Start, _ owner: Owner) {
+    private func start(_ order: StartActors.Order, _ number: Int, _ owner: Owner) {
         let specification = order.specification
         let id = specification.id
         if let place = places[id] {
             // Said again, because an answer was lost.
-            if place.host != nil || place.failure != nil { ended(id, place.failure, start, owner) } else { place.starts.append(start) }
+            if place.host == nil, place.failure == nil { place.starts.append(number) } else { starts.ended(id, error: place.failure, of: number) }
             return
         }
         guard places.isEmpty || specification.isolation == .shared && places.values.first?.isShared == true else {
-            return ended(id, "this worker already hosts an actor", start, owner)
+            return starts.ended(id, error: "this worker already hosts an actor", of: number)
         }
-        places[id] = Place(specification, restarts: order.restarts, starts: [start])
+        places[id] = Place(specification, restarts: order.restarts, starts: [number])
         owner.runtime.serves(specification.job)
         let runtime = owner.runtime!
         Task {
@@ -87,13 +82,11 @@ final class HostedActors {
             if case .success(let host) = result { host.close() }
             return
         }
-        let starts = place.starts
+        let numbers = place.starts
         place.starts = []
         switch result {
         case .success(let host):
-            owner.afterRegistrations { [self] in
-                for start in starts { ended(id, nil, start, owner) }
-            }
+            owner.afterRegistrations { [self] in ended(id, nil, numbers, owner) }
             place.host = host
             let early = place.early
             place.early = []
@@ -102,38 +95,40 @@ final class HostedActors {
             // The node ends this process, or takes out the actor: one whose constructor threw is of no use.
             let text = (error as? MantaError)?.message ?? "\(String(reflecting: type(of: error))): \(error)"
             if place.isShared { places[id] = nil } else { place.failure = text }
-            for start in starts { ended(id, text, start, owner) }
+            ended(id, text, numbers, owner)
         }
     }
 
     /// A constructor has returned, or thrown.
-    private func ended(_ id: ActorID, _ error: String?, _ start: Start, _ owner: Owner) {
-        if start.results.isEmpty, start.missing > 1 { owner.loop.later { [self] in tell(start) } }
-        start.results.append(.init(actor: id, error: error))
-        start.missing -= 1
-        if start.missing == 0 { tell(start) }
+    private func ended(_ id: ActorID, _ error: String?, _ numbers: [Int], _ owner: Owner) {
+        for number in numbers { starts.ended(id, error: error, of: number) }
+        tell(owner)
     }
 
-    private func tell(_ start: Start) {
-        guard !start.isAnswered, start.missing == 0 || !start.results.isEmpty else { return }
-        let message = ActorsStarted(start.results)
-        (start.results, start.isAnswered) = ([], start.missing == 0)
-        if start.isAnswered { start.link.reply(to: start.correlation, message) } else { start.link.send(message) }
+    /// Tells at the end of the turn what became of actors in it.
+    private func tell(_ owner: Owner) {
+        guard !isTellingDue else { return }
+        isTellingDue = true
+        owner.loop.later { [self] in
+            isTellingDue = false
+            for news in starts.take() {
+                guard let route = routes[news.order] else { continue }
+                if news.isAnswer { routes[news.order] = nil }
+                if news.isAnswer { route.link.reply(to: route.correlation, news.message) } else { route.link.send(news.message) }
+            }
+        }
     }
 
     /// Lets go of actors that share this process: what waits is dropped, what runs is cancelled.
-    func end(_ message: EndHostedActors, correlation: Correlation, from link: Link) {
+    func end(_ message: EndHostedActors, correlation: Correlation, from link: Link, _ owner: Owner) {
         for actor in message.actors {
             guard let place = places.removeValue(forKey: actor) else { continue }
             place.host?.close()
             if left.count >= Limits.actorsPerSharedProcess { left.removeAll() }
             left.insert(actor)
-            // Its constructor may run on; nobody waits for that.
-            for start in place.starts {
-                start.missing -= 1
-                if start.missing == 0 { tell(start) }
-            }
         }
+        starts.takenOut(message.actors)
+        tell(owner)
         link.reply(to: correlation, Acknowledged())
     }
 

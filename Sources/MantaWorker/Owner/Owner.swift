@@ -371,7 +371,7 @@ extension Owner: TransportDelegate {
         case .getSnapshot:
             let actor = try GetSnapshot(from: &message.body).actor
             link.reply(to: try message.required(), SnapshotFound(snapshot: snapshots[actor]))
-        case .endHostedActors: execution.actors.end(try EndHostedActors(from: &message.body), correlation: try message.required(), from: link)
+        case .endHostedActors: execution.actors.end(try EndHostedActors(from: &message.body), correlation: try message.required(), from: link, self)
         case .stopWorker: execution.stop(self)
         default: throw MantaError(.malformed, "a \(runtime.configuration.role.rawValue) does not take \(message.kind) messages")
         }
