@@ -50,6 +50,8 @@ public struct MantaError: Error, Hashable, Sendable, Codable, CustomStringConver
         public static let objectFreed = Code(rawValue: "objectFreed")
         /// A node's object store has no room: what was tried, and what holds the memory.
         public static let objectStoreFull = Code(rawValue: "objectStoreFull")
+        /// A node's object store has no room, and the disk that objects would leave memory for is full or at its limit: `cause` says which, and how full.
+        public static let outOfDisk = Code(rawValue: "outOfDisk")
         /// The deadline passed.
         public static let timeout = Code(rawValue: "timeout")
         /// The task or call was cancelled.
@@ -163,6 +165,8 @@ extension MantaError {
         public static let stopped = Family(.cancelled, .timeout)
         /// Something is full or away at the moment: the same call may succeed later.
         public static let temporary = Family(.overloaded, .unavailable, .actorUnavailable)
+        /// Nothing is left for an object, neither memory nor disk: it has room when others end.
+        public static let full = Family(.objectStoreFull, .outOfDisk)
         /// The call itself is wrong: it will fail again.
         public static let misuse = Family(
             .invalidArgument, .notFound, .alreadyExists, .unknownFunction, .wrongType, .versionMismatch, .conflict, .tooLarge, .notConnected, .unschedulable)

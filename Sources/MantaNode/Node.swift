@@ -80,7 +80,7 @@ package final class Node: @unchecked Sendable {
     package func start() throws(MantaError) -> String {
         let hello = Hello(cluster: nil, role: .node, process: address.process, pid: getpid(), endpoint: address.endpoint, host: Machine.name)
         Self.removeLeftovers(configuration)
-        store = try ObjectStore(of: self, bytes: configuration.storeBytes, spillDirectory: configuration.spillDirectory, spills: configuration.spills)
+        store = try ObjectStore(of: self, bytes: configuration.storeBytes, spillDirectory: configuration.spillDirectory, limit: configuration.spillLimit)
         transport = Transport(loop: loop, identity: hello, delegate: self)
         try transport.listen(at: configuration.place)
         head = transport.connect(to: configuration.head, grace: .some(nil))

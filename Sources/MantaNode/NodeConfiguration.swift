@@ -31,6 +31,10 @@ package struct NodeConfiguration: Sendable {
     package var spillDirectory: String
     /// Whether objects leave memory for it when the store is full.
     package var spills: Bool
+    /// What they may take there, in bytes; nil: what the disk has.
+    package var spillBytes: Int?
+    /// Beyond this share of the folder's file system in use none is written.
+    package var diskThreshold = Limits.spillDiskShare
     /// An idle node keeps this many workers of a driver's program ready; nil is one per CPU.
     package var prestart: Int?
     /// Whether workers are forked from templates of their programs: this process then adopts the orphans below it.
@@ -53,6 +57,8 @@ package struct NodeConfiguration: Sendable {
         (self.total, self.node, self.workerMemory, self.prestart) = (total, node, workerMemory, prestart)
         self.labels = NodeLabel.all(labels, of: node, on: Machine.name)
     }
+
+    var spillLimit: SpillLimit? { spills ? SpillLimit(folder: spillDirectory, bytes: spillBytes, share: diskThreshold) : nil }
 
     /// Three tenths of the memory (Ray's share too). Pages are used only when objects are in them.
     private static var machineStoreBytes: Int { Int(MachineShare.current.memory / 10 * 3) }

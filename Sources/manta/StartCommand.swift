@@ -40,6 +40,8 @@ struct StartCommand: AsyncParsableCommand {
     @Option(help: "Bytes that the workers of this node may hold together; beyond that the one that holds most is ended. What the machine has by default.")
     var workerMemory: ByteAmount?
     @Option(help: "Folder for objects that do not fit the object store; beside the sockets by default; off: none leaves memory.") var spillDirectory: String?
+    @Option(help: "Bytes that such objects may take there, as 2000000000, 500M or 4G; as many as the disk has by default, which is left alone beyond 95 %.")
+    var spillLimit: ByteAmount?
     @Option(help: "Folder of durable files and logs; ~/.local/state/manta/<port> by default.") var directory: String?
     @Flag(help: "Stay until Ctrl-C, start again what dies, and stop everything at the end.") var block = false
     @OptionGroup var output: OutputOptions
@@ -92,6 +94,7 @@ struct StartCommand: AsyncParsableCommand {
         if let labels { variables[Variable.labels] = labels }
         if let storeMemory { variables[Variable.storeMemory] = "\(storeMemory.bytes)" }
         if let spillDirectory { variables[Variable.spillDirectory] = spillDirectory == "off" ? spillDirectory : absolutePath(spillDirectory) }
+        if let spillLimit { variables[Variable.spillLimit] = "\(spillLimit.bytes)" }
         if let directory { variables[Variable.directory] = absolutePath(directory) }
         return variables
     }

@@ -34,9 +34,11 @@ import Testing
 
     @Test func settingsOfANodeBecomeItsEnvironment() throws {
         let settings = NodeSettings(
-            cpus: 1.5, gpus: 2, memory: 4096, resources: ["disk": 2], labels: ["zone": "a=b"], storeMemory: 1 << 30, workerMemory: 1 << 20, spillDirectory: "/spill")
+            cpus: 1.5, gpus: 2, memory: 4096, resources: ["disk": 2], labels: ["zone": "a=b"], storeMemory: 1 << 30, workerMemory: 1 << 20, spillDirectory: "/spill",
+            spillLimit: 5)
         let variables = try settings.variables()
         #expect(variables["MANTA_CPUS"] == "1.5" && variables["MANTA_GPUS"] == "2.0" && variables["MANTA_MEMORY"] == "4096")
+        #expect(variables["MANTA_SPILL_LIMIT"] == "5")
         #expect(try parseResources(variables["MANTA_RESOURCES"] ?? "") == ["disk": 2])
         #expect(try parseLabels(variables["MANTA_LABELS"] ?? "") == ["zone": "a=b"])
         #expect(try NodeSettings(resources: [:], labels: [:]).variables()["MANTA_CPUS"] == nil)
@@ -50,6 +52,7 @@ import Testing
             (NodeSettings(resources: [:], labels: ["": "x"]), "empty name"), (NodeSettings(resources: [:], labels: ["a": "x,y"]), "comma"),
             (NodeSettings(resources: [:], labels: ["manta/node": "x"]), "manta/"), (NodeSettings(resources: [:], labels: [:], storeMemory: 5), "object store"),
             (NodeSettings(resources: [:], labels: [:], workerMemory: 0), "workerMemory"), (NodeSettings(resources: [:], labels: [:], spillDirectory: "x"), "spillDirectory"),
+            (NodeSettings(resources: [:], labels: [:], spillLimit: -1), "spillLimit is -1"),
         ]
         for (settings, part) in cases {
             let error = refusal { () throws(MantaError) in _ = try settings.variables() }

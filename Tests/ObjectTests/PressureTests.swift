@@ -121,6 +121,33 @@ extension ObjectTests {
             }
         }
 
+        @Test func aDiskAtItsLimitIsAClearErrorLosesNothingAndServesAgain() async throws {
+            try await TestCluster.run(nodes: [2], stores: [16 << 20], environment: ["MANTA_SPILL_LIMIT": "\(14 << 20)"]) { cluster, _ in
+                func written() -> Int {
+                    cluster.spillFiles().reduce(0) { total, path in
+                        var status = stat()
+                        return stat(path, &status) == 0 ? total + Int(status.st_size) : total
+                    }
+                }
+                // Memory and disk have room for three each.
+                var kept = (0..<6).map { Manta.put(numbers($0, count: 4 * perMegabyte)) }
+                let full = await #expect(throws: MantaError.self) { try await Manta.put(numbers(6, count: 4 * perMegabyte)).value }
+                #expect(full?.code == .outOfDisk, "\(String(describing: full))")
+                #expect(full?.cause?.contains("the \(14 << 20) bytes that this node may write to the folder") == true, "\(full?.cause ?? "no cause")")
+                #expect(written() <= 14 << 20)
+                let first = try await kept[5].value
+                #expect(first == numbers(5, count: 4 * perMegabyte), "what is in memory is read")
+                // Room on the disk again, and nothing that was acknowledged is gone.
+                kept.removeFirst()
+                let later = try await Manta.put(numbers(7, count: 4 * perMegabyte)).value
+                #expect(later == numbers(7, count: 4 * perMegabyte))
+                for (index, reference) in kept.enumerated() {
+                    let found = try await reference.value
+                    #expect(found == numbers(index + 1, count: 4 * perMegabyte), "object \(index + 1)")
+                }
+            }
+        }
+
         @Test func FAIL_037_largeResultsOfManyActorsTakeTurns() async throws {
             try await TestCluster.run(nodes: [2], stores: [12 << 20]) { _, _ in
                 let keepers = (0..<5).map { _ in Keeper.remote() }

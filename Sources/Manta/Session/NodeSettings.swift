@@ -12,12 +12,14 @@ struct NodeSettings {
     var storeMemory: Int?
     var workerMemory: Int?
     var spillDirectory: String?
+    var spillLimit: Int?
 
     /// Throws `invalidArgument` when anything was said, since the cluster at the address runs already.
     func requireNone(becauseOf address: String) throws(MantaError) {
         let said: [(String, Bool)] = [
             ("cpus", cpus != nil), ("gpus", gpus != nil), ("memory", memory != nil), ("resources", !resources.isEmpty), ("labels", !labels.isEmpty),
             ("storeMemory", storeMemory != nil), ("workerMemory", workerMemory != nil), ("spillDirectory", spillDirectory != nil),
+            ("spillLimit", spillLimit != nil),
         ]
         let names = said.filter(\.1).map(\.0)
         guard !names.isEmpty else { return }
@@ -40,6 +42,7 @@ struct NodeSettings {
         if let spillDirectory, spillDirectory != "off", !spillDirectory.hasPrefix("/") {
             throw MantaError(.invalidArgument, "spillDirectory is \"\(spillDirectory.prefix(256))\"; expected a path that begins with /, or off")
         }
+        if let spillLimit, spillLimit < 0 { throw MantaError(.invalidArgument, "spillLimit is \(spillLimit) bytes; expected 0 or more") }
         var variables: [String: String] = [:]
         variables[Variable.cpus] = cpus.map { "\($0)" }
         variables[Variable.gpus] = gpus.map { "\($0)" }
@@ -49,6 +52,7 @@ struct NodeSettings {
         variables[Variable.storeMemory] = storeMemory.map { "\($0)" }
         variables[Variable.workerMemory] = workerMemory.map { "\($0)" }
         variables[Variable.spillDirectory] = spillDirectory
+        variables[Variable.spillLimit] = spillLimit.map { "\($0)" }
         return variables
     }
 }

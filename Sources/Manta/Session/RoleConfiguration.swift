@@ -34,6 +34,10 @@ package enum Variable {
     package static let storeMemory = "MANTA_STORE_MEMORY"
     /// Folder for objects that do not fit it; `off`: none leaves memory.
     package static let spillDirectory = "MANTA_SPILL_DIRECTORY"
+    /// Bytes that one node may write there; what the disk has without it.
+    package static let spillLimit = "MANTA_SPILL_LIMIT"
+    /// The share of that folder's file system, from 0 to 1, beyond which a node writes nothing there; 0.95 without it.
+    package static let diskThreshold = "MANTA_DISK_THRESHOLD"
     /// How often tasks run again after a crash unless they say otherwise; 3 without it.
     package static let taskRetries = "MANTA_TASK_RETRIES"
     /// How often tasks that may run again do so after memory ran out under them, apart from `taskRetries`; 3 without it, -1 without end.

@@ -88,6 +88,8 @@ private func startNode(_ loop: EventLoop, _ logger: Logger) throws -> (String, (
         labels: try parseLabels(ProcessEnvironment[Variable.labels] ?? ""), workerMemory: try number(Variable.workerMemory).map { Int64($0) },
         storeBytes: try storeBytes(), spillDirectory: spills ? ProcessEnvironment[Variable.spillDirectory].map { "\($0)/manta-\(id.short).spill" } : nil,
         spills: spills)
+    configuration.spillBytes = try spillBytes()
+    configuration.diskThreshold = try diskThreshold() ?? configuration.diskThreshold
     configuration.failsInfeasible = try failsInfeasible()
     if ProcessEnvironment[Variable.templates] != "0" {
         try ProcessTemplate.adoptOrphans()
@@ -103,6 +105,18 @@ private func storeBytes() throws -> Int? {
         throw MantaError(.invalidArgument, "\(Variable.storeMemory)=\(bytes) is too small for an object store; expected at least \(Limits.storeBytesAtLeast) bytes")
     }
     return Int(bytes)
+}
+
+private func spillBytes() throws -> Int? {
+    guard let bytes = try number(Variable.spillLimit) else { return nil }
+    guard bytes < 1e15 else { throw MantaError(.invalidArgument, "\(Variable.spillLimit)=\(bytes) is too large; expected less than 1e15 bytes") }
+    return Int(bytes)
+}
+
+private func diskThreshold() throws -> Double? {
+    guard let share = try number(Variable.diskThreshold) else { return nil }
+    guard share <= 1 else { throw MantaError(.invalidArgument, "\(Variable.diskThreshold)=\(share); expected a share from 0 to 1, for example 0.95") }
+    return share
 }
 
 private func startProxy(_ loop: EventLoop, _ logger: Logger) throws -> (String, () -> Void) {

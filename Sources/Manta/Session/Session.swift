@@ -22,16 +22,18 @@ extension Manta {
     ///   - storeMemory: bytes of the object store; three tenths of the memory by default.
     ///   - workerMemory: bytes that the workers may hold together; the one that holds most is ended beyond that. By default what the machine has.
     ///   - spillDirectory: the folder for objects that do not fit the store; beside the sockets by default; `off`: none leaves memory.
+    ///   - spillLimit: bytes that they may take there; as many as the disk has by default. When more than 95 % of it is in use, none is written in any case.
     ///   - namespace: of this program's named actors; "default" by default.
     ///   - logToDriver: what is shown on standard error; as `MANTA_LOG_TO_DRIVER` says by default, else everything.
     /// - Throws: `MantaError`: `conflict` when this process has a session, `invalidArgument`, `addressInUse`, `timeout`.
     public static func start(
         cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil, resources: [String: Double] = [:], labels: [String: String] = [:],
-        storeMemory: Int? = nil, workerMemory: Int? = nil, spillDirectory: String? = nil, namespace: String = "default", logToDriver: LogToDriver? = nil
+        storeMemory: Int? = nil, workerMemory: Int? = nil, spillDirectory: String? = nil, spillLimit: Int? = nil, namespace: String = "default",
+        logToDriver: LogToDriver? = nil
     ) async throws -> Session {
         let settings = NodeSettings(
             cpus: cpus, gpus: gpus, memory: memory, resources: resources, labels: labels, storeMemory: storeMemory, workerMemory: workerMemory,
-            spillDirectory: spillDirectory)
+            spillDirectory: spillDirectory, spillLimit: spillLimit)
         if let address = ProcessEnvironment[Variable.address], !address.isEmpty {
             try settings.requireNone(becauseOf: address)
             return try await connect(address, namespace: namespace, logToDriver: logToDriver)

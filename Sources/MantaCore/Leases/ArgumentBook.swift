@@ -58,7 +58,7 @@ package struct ArgumentBook {
     package mutating func brought(_ object: ObjectID, _ error: MantaError?, perform: (Action) -> Void) {
         for lease in bringing.filter({ $0.value.missing.contains(object) }).keys {
             guard var entry = bringing[lease] else { continue }
-            if let error, error.code == .objectStoreFull {
+            if let error, MantaError.Family.full.contains(error.code) {
                 bringing[lease] = nil
                 bytesInUse -= entry.bytes
                 perform(.decline(entry.request, error))

@@ -171,7 +171,7 @@ extension StoreBook {
             of at most \(allocator.largestFree), \(leased) leased to processes that write, \(lingering) of ended objects still read, the rest read or on its way to \
             disk\(holders); release references and views, or start the node with a larger store (--store-memory)
             """
-        return MantaError(.objectStoreFull, message, cause: diskError?.0)
+        return MantaError(diskError?.0.code == .outOfDisk ? .outOfDisk : .objectStoreFull, message, cause: diskError?.0)
     }
 
     // MARK: What operators see

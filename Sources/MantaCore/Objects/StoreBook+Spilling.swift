@@ -6,7 +6,7 @@ package import MantaModel
 extension StoreBook {
     /// Lets objects go until the request fits, or begins to write some to disk; one batch at a time.
     mutating func makeRoom(for want: Want, at now: Instant, _ perform: (Action) -> Void) {
-        guard !isSpilling else { return }
+        guard !isAtDisk else { return }
         // Sorted by the last use: a full store has few large objects rather than many small ones.
         let candidates = entries.compactMap { id, entry -> (id: ObjectID, used: UInt64, extent: Extent, use: SlotUse)? in
             guard case .resident(let extent, let use) = entry.place else { return nil }
@@ -30,24 +30,58 @@ extension StoreBook {
     private mutating func spill(
         _ candidates: [(id: ObjectID, extent: Extent, use: SlotUse)], _ bytes: Int, at now: Instant, _ perform: (Action) -> Void
     ) {
-        guard spills else { return }
+        guard let spillLimit else { return }
         if let diskError, diskError.at + Limits.diskPause > now { return }
-        diskError = nil
+        guard !candidates.isEmpty else { return diskError = nil }
+        guard let disk, disk.at + Limits.diskPause > now else {
+            isAtDisk = true
+            return perform(.lookAtDisk)
+        }
         var parts: [SpilledPart] = []
         var total = 0
         // Small objects share a file; not so much at once that everything else waits for the disk.
         let enough = max(bytes, min(Limits.spillBatchBytes, layout.arenaBytes / 8))
-        for (id, extent, use) in candidates where total < enough && parts.count < Limits.spillBatchObjects && readers.claim(use) {
-            entries[id]!.place = .spilling(extent, use)
+        let room = spillLimit.room(disk.usage, written: fileBytes)
+        var refusal: MantaError?
+        for (id, extent, use) in candidates where total < enough && parts.count < Limits.spillBatchObjects {
             let size = entries[id]!.size
+            let onDisk = ExtentAllocator.rounded(size + Self.spillHeaderBytes)
+            let fits = total + onDisk <= room
+            // One that does not fit is asked for to know whether the disk alone keeps it in memory.
+            guard fits || refusal == nil, readers.claim(use) else { continue }
+            guard fits else {
+                readers.restore(use)
+                refusal = spillLimit.refusal(of: size, disk.usage, written: fileBytes + total)
+                continue
+            }
+            entries[id]!.place = .spilling(extent, use)
             parts.append(SpilledPart(object: id, extent: Extent(offset: extent.offset, count: size), offset: total))
-            total += ExtentAllocator.rounded(size + Self.spillHeaderBytes)
+            total += onDisk
         }
-        guard !parts.isEmpty else { return }
+        guard !parts.isEmpty else { return diskRefused(refusal, at: now, perform) }
         lastFile += 1
-        isSpilling = true
-        files[lastFile] = parts.count
+        isAtDisk = true
+        files[lastFile] = (parts.count, total)
+        fileBytes += total
+        self.disk!.usage.available -= total
         perform(.spill(file: lastFile, parts))
+    }
+
+    /// The disk has no room for anything that could leave memory; nil: nothing could, and that is not the disk's doing.
+    private mutating func diskRefused(_ error: MantaError?, at now: Instant, _ perform: (Action) -> Void) {
+        let wasRefused = diskError?.0.code == error?.code
+        diskError = error.map { ($0, now) }
+        if let error, !wasRefused { perform(.diskIsFull(error)) }
+    }
+
+    /// How full the disk is, or why nobody can say.
+    package mutating func diskSeen(_ found: Result<DiskUsage, MantaError>, at now: Instant, perform: (Action) -> Void) {
+        isAtDisk = false
+        switch found {
+        case .success(let usage): disk = (usage, now)
+        case .failure(let error): diskError = (error, now)
+        }
+        serve(at: now, perform)
     }
 
     /// Before each object in a file stands what it is and its checksum.
@@ -55,8 +89,8 @@ extension StoreBook {
 
     /// The batch is on disk, or could not be written.
     package mutating func spilled(_ file: UInt64, _ parts: [SpilledPart], _ error: MantaError?, at now: Instant, perform: (Action) -> Void) {
-        isSpilling = false
-        if let error { diskError = (error, now) } else { progressAt = now }
+        isAtDisk = false
+        if error == nil { (progressAt, diskError) = (now, nil) }
         for part in parts {
             let disk = SpillPlace(file: file, offset: part.offset)
             if let gone = busy.removeValue(forKey: part.object) {
@@ -80,6 +114,8 @@ extension StoreBook {
             // Somebody asked for it while it was on its way out.
             if !entry.openers.isEmpty { wants.append(Want(token: 0, bytes: entry.size, purpose: .restore(part.object), since: now)) }
         }
+        // Last: the end of the file is no reason to try again at once.
+        if let error { (diskError, disk) = ((error, now), nil) }
         serve(at: now, perform)
     }
 

@@ -9,7 +9,8 @@
 // - Bytes are reused only after `StoreReaders.claim` said that nobody reads them.
 // - An object that its owner freed is never given out again, also when the word of its making comes after the word of its end.
 // - When memory runs out: copies of what is primary elsewhere go first, then what was used longest ago is written to disk; then requests wait, in order.
-//   When none of them got memory and nothing was written for `Limits.storePatience`, they are refused with what holds the memory.
+//   When none of them got memory and nothing was written for `Limits.storePatience`, they are refused with what holds the memory, or why the disk takes none.
+// - Nothing is written to disk beyond its `SpillLimit`, as far as the last look at it and what was written since can tell.
 
 internal import DequeModule
 package import MantaMemory
@@ -63,6 +64,10 @@ package struct StoreBook {
         case refused(UInt64, MantaError)
         /// The object can be read.
         case opened(UInt64, SlotUse, size: Int)
+        /// Look how full the disk is, then say `diskSeen`.
+        case lookAtDisk
+        /// The disk takes no objects any more, for this reason.
+        case diskIsFull(MantaError)
         /// Write these to the file, then say `spilled`.
         case spill(file: UInt64, [SpilledPart])
         /// Read the object into these bytes, then say `restored`.
@@ -104,8 +109,8 @@ package struct StoreBook {
 
     package let layout: StoreLayout
     let readers: any StoreReaders
-    /// Whether objects may be written to disk.
-    let spills: Bool
+    /// How much may be written to disk; nil: nothing.
+    let spillLimit: SpillLimit?
     var allocator: ExtentAllocator
     var freeSlots: [SlotUse]
     var clients: [ProcessID: Client] = [:]
@@ -114,18 +119,23 @@ package struct StoreBook {
     var lingering: [(extent: Extent, use: SlotUse)] = []
     var wants: Deque<Want> = []
     var freed = Remembered<ObjectID, Bool>(limit: Limits.rememberedObjects)
-    /// How many objects each spill file holds.
-    var files: [UInt64: Int] = [:]
+    /// How many objects are still needed of each spill file, and its bytes.
+    var files: [UInt64: (objects: Int, bytes: Int)] = [:]
+    /// The bytes of all of them.
+    package internal(set) var fileBytes = 0
     var lastFile: UInt64 = 0
-    var isSpilling = false
+    /// Something about the disk is under way: a look at it or a batch.
+    var isAtDisk = false
+    /// The disk as it was last seen, less what was written since.
+    var disk: (usage: DiskUsage, at: Instant)?
     /// When somebody who waited got memory, or a batch was written to disk.
     var progressAt: Instant?
     /// Why objects cannot be written to disk, and since when.
     var diskError: (MantaError, at: Instant)?
     package internal(set) var counters = StoreCounters()
 
-    package init(layout: StoreLayout, readers: any StoreReaders, spills: Bool = true) {
-        (self.layout, self.readers, self.spills) = (layout, readers, spills)
+    package init(layout: StoreLayout, readers: any StoreReaders, spillLimit: SpillLimit?) {
+        (self.layout, self.readers, self.spillLimit) = (layout, readers, spillLimit)
         allocator = ExtentAllocator(capacity: layout.arenaBytes)
         freeSlots = (0..<UInt32(layout.slotCount)).reversed().map { SlotUse(slot: $0, generation: 1) }
     }
@@ -193,9 +203,12 @@ package struct StoreBook {
     }
 
     mutating func leaveFile(_ file: UInt64, _ perform: (Action) -> Void) {
-        files[file]! -= 1
-        guard files[file] == 0 else { return }
+        files[file]!.objects -= 1
+        guard let left = files[file], left.objects == 0 else { return }
         files[file] = nil
+        fileBytes -= left.bytes
+        // There is room again, and how much, the next look says.
+        if let (error, _) = diskError, error.code == .outOfDisk { (diskError, disk) = (nil, nil) }
         perform(.deleteFile(file))
     }
 

@@ -10,8 +10,10 @@ extension Limits {
     /// Small objects are written to disk together up to so much (Ray's value too).
     package static let spillBatchBytes = 100 << 20
     package static let spillBatchObjects = 2_000
-    /// After the disk failed, nothing is written for so long.
+    /// After the disk failed or had no room, nothing is written for so long; and so long it is taken to be as it was seen.
     package static let diskPause: Duration = .seconds(1)
+    /// Beyond this share of a file system in use nobody writes objects to it, unless its environment says otherwise (Ray's value too).
+    package static let spillDiskShare = 0.95
     /// Ended objects a node remembers, so that late words of their making change nothing.
     package static let rememberedObjects = 65_536
 }

@@ -47,13 +47,13 @@ final class ObjectStore {
     /// - Parameters:
     ///   - bytes: of the arena; pages cost nothing until they are used.
     ///   - folder: for objects that leave memory; made when the first one does.
-    ///   - spills: whether any may.
-    init(of node: Node, bytes: Int, spillDirectory folder: String, spills: Bool) throws(MantaError) {
+    ///   - limit: how many may; nil: none.
+    init(of node: Node, bytes: Int, spillDirectory folder: String, limit: SpillLimit?) throws(MantaError) {
         self.node = node
         segment = try StoreSegment(making: StoreLayout(arenaBytes: bytes))
         readers = Readers(segment)
-        book = StoreBook(layout: segment.layout, readers: readers, spills: spills)
-        if spills { try SpillFolder.prepareParent(of: folder) }
+        book = StoreBook(layout: segment.layout, readers: readers, spillLimit: limit)
+        if limit != nil { try SpillFolder.prepareParent(of: folder) }
         disk = Disk(folder)
     }
 
@@ -145,6 +145,8 @@ final class ObjectStore {
         case .granted(let token, _, let extent, let uses): answer(token, .success(.lease(extent, uses)))
         case .refused(let token, let error): answer(token, .failure(error))
         case .opened(let token, let use, let size): answer(token, .success(.object(use, size: size)))
+        case .lookAtDisk: lookAtDisk()
+        case .diskIsFull(let error): node.logger.warning("no more objects are written to disk", metadata: ["because": "\(error.message)"])
         case .spill(let file, let parts): spill(file, parts)
         case .restore(let id, let place, let bytes): restore(id, place, bytes)
         case .deleteFile(let file): disk.execute { $0.delete(file) }
@@ -165,6 +167,19 @@ final class ObjectStore {
 
     /// Something about files, on the thread that is there for them.
     func onDisk(_ body: @escaping @Sendable () -> Void) { disk.execute { _ in body() } }
+
+    private func lookAtDisk() {
+        let back = LoopBound({ [weak self] (found: Result<DiskUsage, MantaError>) in self?.diskSeen(found) }, on: loop)
+        disk.execute { folder in
+            let found = Result { () throws(MantaError) in try folder.usage() }
+            back.loop.execute { back.value(found) }
+        }
+    }
+
+    private func diskSeen(_ found: Result<DiskUsage, MantaError>) {
+        if let error = found.failure { node.logger.error("objects cannot be written to disk", metadata: ["error": "\(error)"]) }
+        book.diskSeen(found, at: loop.now) { perform($0) }
+    }
 
     private func spill(_ file: UInt64, _ parts: [StoreBook.SpilledPart]) {
         let segment = segment

@@ -55,6 +55,15 @@ final class SpillFolder {
         self.lock = lock
     }
 
+    /// How full its file system is.
+    func usage() throws(MantaError) -> DiskUsage {
+        try prepare()
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { throw MantaError(.system, "the file system of the folder \(path) says nothing of itself: \(text(errno))") }
+        let block = Int(status.f_frsize)
+        return DiskUsage(capacity: Int(status.f_blocks) * block, available: Int(status.f_bavail) * block)
+    }
+
     /// Removes every file, and the folder.
     func remove() {
         guard lock != nil else { return }
@@ -122,7 +131,7 @@ final class SpillFolder {
     }
 
     private func full(_ path: String, _ failure: Int32) -> MantaError {
-        MantaError(.system, "objects cannot be written to disk at \(path): \(text(failure)); make room there or choose another folder (--spill-directory)")
+        MantaError(failure == ENOSPC || failure == EDQUOT ? .outOfDisk : .system, "objects cannot be written to disk at \(path): \(text(failure)); make room there or choose another folder (--spill-directory)")
     }
 
     /// Reads an object back into memory for exactly its bytes.

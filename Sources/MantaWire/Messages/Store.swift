@@ -49,7 +49,8 @@ package struct JoinStore: WireRequest, CodedMessage, Hashable {
     package init(pid: Int32, pins: Int32) { (self.pid, self.pins) = (pid, pins) }
 }
 
-/// Client → its node: memory for an object of so many bytes, or for more. Failed with `objectStoreFull` when none came free in time.
+/// Client → its node: memory for an object of so many bytes, or for more. Failed with `objectStoreFull` or
+/// `outOfDisk` when none came free in time.
 package struct LeaseMemory: WireRequest, CodedMessage, Hashable {
     package static var kind: MessageKind { .leaseMemory }
     package typealias Reply = MemoryLeased

@@ -28,11 +28,14 @@ private struct Bench {
     private var clock: UInt64 = 0
     private var tokens: UInt64 = 0
     private var handled = 0
+    /// What the disk says when somebody looks at it.
+    var disk = DiskUsage(capacity: 1 << 40, available: 1 << 40)
     static let owner = ProcessID(high: 1, low: 1)
     static let client = ProcessID(high: 2, low: 2)
 
-    init(mebibytes: Int, spills: Bool = true) {
-        book = StoreBook(layout: StoreLayout(arenaBytes: mebibytes << 20), readers: readers, spills: spills)
+    init(mebibytes: Int, spills: Bool = true, limit: Int? = nil) {
+        let spilling = spills ? SpillLimit(folder: "/spill", bytes: limit) : nil
+        book = StoreBook(layout: StoreLayout(arenaBytes: mebibytes << 20), readers: readers, spillLimit: spilling)
         book.clientJoined(Self.client)
     }
 
@@ -41,6 +44,11 @@ private struct Bench {
     mutating func on(_ event: (inout StoreBook, Instant, (StoreBook.Action) -> Void) -> Void) -> [StoreBook.Action] {
         var actions: [StoreBook.Action] = []
         event(&book, now) { actions.append($0) }
+        // The disk is looked at as soon as that is asked for.
+        if actions.contains(.lookAtDisk) {
+            actions.removeAll { $0 == .lookAtDisk }
+            book.diskSeen(.success(disk), at: now) { actions.append($0) }
+        }
         self.actions += actions
         return actions
     }
@@ -89,6 +97,7 @@ private struct Bench {
 extension StoreBook.Action {
     fileprivate var spillBatch: (file: UInt64, parts: [StoreBook.SpilledPart])? { if case .spill(let file, let parts) = self { (file, parts) } else { nil } }
     fileprivate var refusal: MantaError? { if case .refused(_, let error) = self { error } else { nil } }
+    fileprivate var diskComplaint: MantaError? { if case .diskIsFull(let error) = self { error } else { nil } }
     fileprivate var isGrant: Bool { if case .granted = self { true } else { false } }
     fileprivate var isOpened: Bool { if case .opened = self { true } else { false } }
 }
@@ -239,6 +248,76 @@ extension StoreBook.Action {
         #expect(bench.book.holds(Bench.id(1)))
     }
 
+    @Test func aDiskAtItsLimitIsNamedAndServesAgainWhenAFileWent() {
+        var bench = Bench(mebibytes: 8, limit: 6 << 20)
+        bench.put(1, 5 << 20)
+        let batch = bench.lease(5 << 20).compactMap(\.spillBatch).first!
+        let granted = bench.on { $0.spilled(batch.file, batch.parts, nil, at: $1, perform: $2) }
+        guard case .granted(_, _, let extent, let uses)? = granted.first(where: { $0.isGrant }) else { return #expect(Bool(false), "no memory came free") }
+        _ = bench.fill(2, 5 << 20, extent, uses)
+        #expect(bench.book.fileBytes > 5 << 20 && bench.book.fileBytes <= 6 << 20)
+        let told = bench.lease(5 << 20)
+        #expect(told.count == 1 && told.first?.diskComplaint?.code == .outOfDisk, "nothing is written beyond the limit")
+        bench.now = .zero + .seconds(11)
+        let refusals = bench.on { $0.tick(at: $1, perform: $2) }
+        #expect(refusals.compactMap(\.diskComplaint).isEmpty, "it was said already")
+        let refusal = refusals.compactMap(\.refusal).first
+        #expect(refusal?.code == .outOfDisk && MantaError.Family.full ~= refusal!)
+        #expect(refusal?.cause?.contains("the 6291456 bytes that this node may write to the folder /spill do not suffice") == true, "\(refusal?.cause ?? "no cause")")
+        #expect(bench.book.holds(Bench.id(1)) && bench.book.isResident(Bench.id(2)))
+        // Another one waits; the end of what is on disk makes room for the other object.
+        #expect(bench.lease(5 << 20).isEmpty)
+        let again = bench.free(1)
+        #expect(again.contains(.deleteFile(batch.file)) && again.compactMap(\.spillBatch).first?.parts.map(\.object) == [Bench.id(2)])
+    }
+
+    @Test func nothingIsWrittenBeyondTheShareOfTheDiskAndTheDiskIsLookedAtAgain() {
+        var bench = Bench(mebibytes: 8)
+        bench.disk = DiskUsage(capacity: 100 << 20, available: 9 << 20)
+        bench.put(1, 5 << 20)
+        let complaint = bench.lease(5 << 20).compactMap(\.diskComplaint).first
+        #expect(complaint?.message.contains("the file system of the folder /spill is 91 % full") == true, "\(String(describing: complaint))")
+        #expect(complaint?.message.contains("95 % would be in use") == true)
+        bench.disk.available = 11 << 20
+        #expect(bench.on { $0.tick(at: $1, perform: $2) }.isEmpty, "not more than once a second")
+        bench.now = bench.now + .seconds(1)
+        let batch = bench.on { $0.tick(at: $1, perform: $2) }.compactMap(\.spillBatch).first
+        #expect(batch?.parts.map(\.object) == [Bench.id(1)])
+        #expect(bench.on { $0.spilled(batch!.file, batch!.parts, nil, at: $1, perform: $2) }.contains { $0.isGrant })
+    }
+
+    @Test func whatFitsTheDiskGoesInsteadOfWhatDoesNot() {
+        var bench = Bench(mebibytes: 8, limit: 3 << 20)
+        bench.put(1, 4 << 20)
+        bench.put(2, 2 << 20)
+        let batch = bench.lease(3 << 20).compactMap(\.spillBatch).first
+        #expect(batch?.parts.map(\.object) == [Bench.id(2)])
+        #expect(bench.on { $0.spilled(batch!.file, batch!.parts, nil, at: $1, perform: $2) }.contains { $0.isGrant })
+        #expect(bench.book.isResident(Bench.id(1)))
+    }
+
+    @Test func whatIsReadAndNotTheDiskIsNamedWhenThatHoldsTheMemory() {
+        var bench = Bench(mebibytes: 8, limit: 0)
+        bench.readers.pinned = [bench.put(1, 5 << 20)!.slot]
+        #expect(bench.lease(5 << 20).isEmpty)
+        bench.now = .zero + .seconds(11)
+        #expect(bench.on { $0.tick(at: $1, perform: $2) }.compactMap(\.refusal).first?.code == .objectStoreFull)
+    }
+
+    @Test func aDiskThatCannotBeLookedAtTakesNothing() {
+        var bench = Bench(mebibytes: 8)
+        bench.put(1, 5 << 20)
+        var looks = 0
+        bench.book.lease(5 << 20, to: Bench.client, token: 99, at: bench.now) { if $0 == .lookAtDisk { looks += 1 } }
+        #expect(looks == 1)
+        #expect(bench.on { $0.diskSeen(.failure(MantaError(.system, "gone")), at: $1, perform: $2) }.isEmpty)
+        bench.now = .zero + .seconds(11)
+        bench.book.tick(at: bench.now) { action in
+            if let refusal = action.refusal { #expect(refusal.code == .objectStoreFull && refusal.cause?.contains("gone") == true) } else { looks += 1 }
+        }
+        #expect(looks == 2, "it is looked at again")
+    }
+
     @Test func anObjectThatFitsNoStoreIsRefusedAtOnce() {
         var bench = Bench(mebibytes: 8)
         #expect(bench.lease(9 << 20).compactMap(\.refusal).first?.code == .objectStoreFull)
@@ -284,10 +363,12 @@ extension StoreBook.Action {
         #expect(!isTaken && !bench.book.holds(Bench.id(1)))
     }
 
-    /// Random puts, reads, pins, ends and disk failures: no part of the arena is ever two objects', nothing live is lost, and all comes back.
+    /// Random puts, reads, pins, ends, disk failures and full disks: no part of the arena is ever two objects', nothing live is lost, no more is written than
+    /// may be, and all comes back.
     @Test(arguments: UInt64(1)...40) func randomOperationsKeepEveryObjectOnce(seed: UInt64) {
         var random = SplitMix(seed)
-        var bench = Bench(mebibytes: 16)
+        let limit = seed % 2 == 0 ? nil : 12 << 20
+        var bench = Bench(mebibytes: 16, limit: limit)
         var live: Set<Int> = []
         var next = 0
         for _ in 0..<400 {
@@ -311,7 +392,9 @@ extension StoreBook.Action {
                 bench.now = bench.now + .milliseconds(500)
                 _ = bench.on { $0.tick(at: $1, perform: $2) }
             }
+            bench.disk.available = random.next() % 5 == 0 ? 0 : 1 << 40
             bench.workOffTheDisk(failing: random.next() % 8 == 0)
+            if let limit { #expect(bench.book.fileBytes <= limit) }
             var places: [Extent] = []
             for entry in bench.book.entries.values {
                 if case .resident(let extent, _) = entry.place { places.append(extent) }
@@ -330,7 +413,7 @@ extension StoreBook.Action {
         bench.workOffTheDisk(failing: false)
         _ = bench.on { $0.tick(at: $1, perform: $2) }
         _ = bench.on { $0.clientLeft(Bench.client, at: $1, perform: $2) }
-        #expect(bench.book.usage.used == 0)
+        #expect(bench.book.usage.used == 0 && bench.book.fileBytes == 0)
     }
 }
 
