@@ -27,8 +27,10 @@ package enum AbandonedSockets {
         return true
     }
 
-    private static func isListening(_ path: String) -> Bool {
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    /// Whether a process listens at the path, also one that stands still; true when nobody can tell.
+    package static func isListening(_ path: String) -> Bool {
+        // Without waiting: a listener that does not accept may have its queue full.
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { return true }
         defer { close(descriptor) }
         var address = sockaddr_un()
@@ -42,6 +44,6 @@ package enum AbandonedSockets {
         let result = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
         }
-        return result == 0 || errno != ECONNREFUSED
+        return result == 0 || errno != ECONNREFUSED && errno != ENOENT
     }
 }

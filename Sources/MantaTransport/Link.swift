@@ -84,6 +84,8 @@ package final class Link: @unchecked Sendable {
     private(set) var epoch: UInt32 = 0
 
     var graceTimer: TimerID?
+    /// Since when the peer is away, or not yet there.
+    var awaySince: Instant?
 
     init(_ direction: Direction, to endpoint: String, number: UInt64, transport: Transport) {
         (self.direction, self.endpoint, self.number, self.transport, loop) = (direction, endpoint, number, transport, transport.loop)

@@ -171,8 +171,10 @@ extension Transport {
     /// - Parameter patience: Instead of the link's grace.
     func armGrace(_ link: Link, _ patience: Duration? = nil) {
         guard link.graceTimer == nil, let grace = patience ?? link.reconnectGrace else { return }
+        if link.awaySince == nil { link.awaySince = EventLoop.clock() }
         link.graceTimer = loop.schedule(after: grace) { [self] in
             link.graceTimer = nil
+            if mayStillCome(link) { return armGrace(link, grace) }
             let what = link.peer == nil ? "nothing answers at \(link.endpoint)" : "\(link.peerDescription) is gone"
             close(link, MantaError(.unavailable, "\(what) (waited \(grace)): is it running?"), saysGoodbye: false, tellsDelegate: true)
         }
@@ -180,7 +182,7 @@ extension Transport {
 
     private func disarmGrace(_ link: Link) {
         link.graceTimer.map(loop.cancel)
-        link.graceTimer = nil
+        (link.graceTimer, link.awaySince) = (nil, nil)
     }
 
     func close(_ link: Link, _ error: MantaError, saysGoodbye: Bool, tellsDelegate: Bool) {
@@ -223,6 +225,7 @@ extension Transport {
             let event = Int32(bytes.loadUnaligned(fromByteOffset: 0, as: UInt16.self))
             let descriptor = bytes.loadUnaligned(fromByteOffset: 2, as: Int32.self)
             while frame.hasMore, channel.socket.receive(into: frame) {}
+            if event == ZMQEvents.retried, let link { lookForListener(of: link) }
             guard event == ZMQEvents.disconnected, let broken = link ?? incomingByConnection[descriptor] else { continue }
             // A peer that has ended may have written its last words before.
             if broken.ring != nil { receiveFromRing(broken) }

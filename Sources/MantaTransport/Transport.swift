@@ -137,7 +137,8 @@ package final class Transport: LoopSource, @unchecked Sendable {
         guard let context else { throw MantaError(.notConnected, "this process has closed its links") }
         let socket = try ZeroMQSocket(.dealer, in: context)
         configure(socket, for: link.endpoint)
-        let monitor = try socket.monitor(ZMQEvents.connection, at: "inproc://monitor-\(link.number)-\(UInt(bitPattern: ObjectIdentifier(self)))")
+        let events = link.listenerPath == nil ? ZMQEvents.connection : ZMQEvents.connection | ZMQEvents.retried
+        let monitor = try socket.monitor(events, at: "inproc://monitor-\(link.number)-\(UInt(bitPattern: ObjectIdentifier(self)))")
         let failure = socket.connect(link.endpoint)
         guard failure == 0 else {
             throw MantaError(.invalidArgument, "cannot connect to \"\(link.endpoint)\": \(zeroMQText(failure)); expected tcp://HOST:PORT or ipc://PATH")

@@ -14,6 +14,9 @@ package protocol TransportDelegate: AnyObject {
     func received(_ message: inout InboundMessage, on link: Link)
     /// The link is over, opened or not; its requests have failed with the same error. Not called for links closed on this side.
     func linkClosed(_ link: Link, error: MantaError)
+    /// Whether others will tell of the end of the link's peer and how it came, so that the link is kept for a while although nobody listens
+    /// there any more.
+    func waitsForWord(of link: Link) -> Bool
     /// A process was turned away: another protocol version or another cluster.
     func linkRefused(_ hello: Hello, error: MantaError)
     /// A peer sent what the protocol does not allow; it was dropped.
@@ -22,6 +25,7 @@ package protocol TransportDelegate: AnyObject {
 
 extension TransportDelegate {
     package func linkReopened(_ link: Link, hello: Hello, restarted: Bool) {}
+    package func waitsForWord(of link: Link) -> Bool { false }
     package func linkRefused(_ hello: Hello, error: MantaError) {}
     package func received(malformed error: MantaError, on link: Link) {}
 }

@@ -64,6 +64,9 @@ final class Process: TransportDelegate, @unchecked Sendable {  // everything but
     /// Answers questions at once; else they are kept here.
     var answersAtOnce = true
     let questions = Log<(Correlation, UInt64, Link)>()
+    /// What this process says to those that ask whether others tell of a peer's end, and how often it was asked.
+    var waitsForWord = false
+    let askedForWord = Log<Link>()
     /// Called when a link opens or opens again.
     var onOpen: ((Link) -> Void)?
 
@@ -124,6 +127,10 @@ final class Process: TransportDelegate, @unchecked Sendable {  // everything but
     func linkClosed(_ link: Link, error: MantaError) {
         errors.append(error)
         events.append("closed \(error.code)")
+    }
+    func waitsForWord(of link: Link) -> Bool {
+        askedForWord.append(link)
+        return waitsForWord
     }
     func linkRefused(_ hello: Hello, error: MantaError) {
         errors.append(error)

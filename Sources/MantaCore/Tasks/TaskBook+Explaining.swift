@@ -71,6 +71,12 @@ extension TaskBook {
         return found
     }
 
+    /// Who runs what is sent under the lease; nil before it is granted and after its end.
+    package func worker(of lease: LeaseID) -> ProcessID? { number(of: lease).flatMap { leases[$0]?.worker?.process } }
+
+    /// Whether the end of the worker is the end of a lease. Looks at every lease.
+    package func holdsLease(on worker: ProcessID) -> Bool { shapes.contains { $0.leases.contains { leases[$0]?.worker?.process == worker } } }
+
     /// How many tasks have not ended, by their states; states without any are left out.
     package var unfinished: [TaskState: Int] {
         let waiting = waitingTotal + resting.count

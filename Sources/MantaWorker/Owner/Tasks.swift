@@ -103,9 +103,18 @@ extension Owner {
 
     func reclaim(_ message: ReclaimLease) { tasks?.reclaim(message.lease, at: loop.now, perform: perform) }
 
-    func leaseLost(_ message: LeaseLost) { 
+    func leaseLost(_ message: LeaseLost) {
         leaseGPUs[message.lease] = nil
+        let worker = tasks?.worker(of: message.lease)
         tasks?.leaseLost(message.lease, message.cause, at: loop.now, perform: perform)
+        // What else was asked of it is not answered any more.
+        if let worker { transport.lookAgain(for: worker) }
+    }
+
+    /// The node tells how a worker of its machine ended, before anything is concluded from its silence.
+    func waitsForWord(of link: Link) -> Bool {
+        guard let process = workerLinks.first(where: { $0.value === link })?.key else { return false }
+        return tasks?.holdsLease(on: process) ?? false
     }
 
     func workerLinkClosed(_ link: Link, _ error: MantaError) {
