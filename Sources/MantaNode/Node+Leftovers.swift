@@ -20,11 +20,6 @@ extension Node {
         PathLock.removeAbandoned(String(local.dropFirst(6)))
     }
 
-    /// The node ends, and has killed its workers.
-    func removeSocketsOfWorkers() {
-        for worker in processes.processes.values { unlink("\(configuration.runtimeDirectory)/\(worker.id.short).sock") }
-    }
-
     /// Another node is gone, perhaps of this machine.
     func removeLeftoversLater() {
         _ = loop.schedule(after: Limits.leftoverDelay) { [configuration, store] in

@@ -113,7 +113,7 @@ package final class Node: @unchecked Sendable {
         for id in processes.processes.keys { processes.end(id, because: DeathCause(.killed, "its node was stopped")) }
         processes.clearFiles()
         store.close()
-        removeSocketsOfWorkers()
+        processes.removeSockets()
         transport.close()
     }
 

@@ -139,10 +139,15 @@ final class WorkerProcesses {
         }
     }
 
+    /// The node ends, and has killed its workers.
+    func removeSockets() { for id in processes.keys { removeSocket(of: id) } }
+
+    private func removeSocket(of id: ProcessID) { unlink(ListeningPlace.path(of: id, in: configuration.runtimeDirectory)) }
+
     private func exited(_ id: ProcessID) {
         guard let worker = processes.removeValue(forKey: id) else { return }
         // A worker that was killed could not remove it.
-        unlink("\(configuration.runtimeDirectory)/\(id.short).sock")
+        removeSocket(of: id)
         ended(worker, cause(of: worker, collect(worker.pid)))
     }
 

@@ -64,4 +64,7 @@ package struct ListeningPlace: Sendable {
         endpoint = Endpoint(network: port?.endpoint, local: "ipc://\(path)", machine: port.map { _ in Machine.identity })
         self.port = port
     }
+
+    /// The path at which a process of a cluster listens, in the folder of its machine's sockets.
+    package static func path(of process: ProcessID, in folder: String) -> String { "\(folder)/\(process.short).sock" }
 }

@@ -96,7 +96,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     /// The runtime uses `loop`, which must be running; nothing happens before `start`.
     package init(configuration: Configuration, program: ProgramRegistry, loop: EventLoop) {
         (self.configuration, self.program, self.loop) = (configuration, program, loop)
-        listening = ListeningPlace(path: "\(configuration.runtimeDirectory)/\(configuration.process.short).sock", port: configuration.port)
+        listening = ListeningPlace(path: ListeningPlace.path(of: configuration.process, in: configuration.runtimeDirectory), port: configuration.port)
         address = ProcessAddress(process: configuration.process, endpoint: listening.endpoint.text)
         owner = Owner(loop: loop, process: configuration.process)
         place.withLock { ($0.node, $0.hasStore, $0.labels) = (configuration.nodeID, configuration.nodeID != nil, configuration.nodeLabels) }

@@ -83,8 +83,8 @@ private func startNode(_ loop: EventLoop, _ logger: Logger) throws -> (String, (
     let programs = ProcessEnvironment[Variable.programDirectory] ?? "\(durableFolder())/programs"
     let spills = ProcessEnvironment[Variable.spillDirectory] != "off"
     var configuration = NodeConfiguration(
-        head: head, place: ListeningPlace(path: "\(sockets)/\(id.short).sock", port: try networkPort(head: head)), runtimeDirectory: sockets, logDirectory: logs, total: total,
-        programDirectory: programs, hashNotes: Folders.hashNotes, node: id,
+        head: head, place: ListeningPlace(path: ListeningPlace.path(of: id.process, in: sockets), port: try networkPort(head: head)),
+        runtimeDirectory: sockets, logDirectory: logs, total: total, programDirectory: programs, hashNotes: Folders.hashNotes, node: id,
         labels: try parseLabels(ProcessEnvironment[Variable.labels] ?? ""), workerMemory: try number(Variable.workerMemory).map { Int64($0) },
         storeBytes: try storeBytes(), spillDirectory: spills ? ProcessEnvironment[Variable.spillDirectory].map { "\($0)/manta-\(id.short).spill" } : nil,
         spills: spills)
