@@ -60,7 +60,8 @@ extension Head {
             answer.resources = living.reduce(into: Resources()) { $0 += $1.total }
             answer.freeResources = living.reduce(into: Resources()) { $0 += $1.available }
             answer.waitingRequests = waiting.values.reduce(0) { $0 + $1.requests }
-            answer.demands = DemandRow.merged(waiting.values.lazy.flatMap(\.demands), limit: Limits.reportedDemands)
+            let demands = [waiting.values.flatMap(\.demands), directory.demands, placementGroups.demands].joined()
+            answer.demands = DemandRow.merged(demands, limit: Limits.reportedDemands)
         case .jobs:
             guard selection.isPlain else { return answer.jobs = try answer.take(table, selection.select(jobs.rows(limit: .max))) }
             answer.jobs = jobs.rows(limit: selection.limit)

@@ -70,6 +70,7 @@ package final class Head {
         membership = Membership(timing: configuration.timing)
         jobs = JobBook(grace: configuration.timing.deadAfter)
         directory.failsInfeasible = configuration.failsInfeasible
+        placementGroups.failsInfeasible = configuration.failsInfeasible
     }
 
     /// Where it listens, with the port it really got.

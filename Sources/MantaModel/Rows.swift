@@ -28,10 +28,10 @@ public struct NodeRow: Codable, Sendable, Hashable {
     }
 }
 
-/// What tasks wait for: requests for workers with these resources, of all owners together.
+/// What tasks, actors and bundles of placement groups wait for: so much, all of them together.
 public struct DemandRow: Codable, Sendable, Hashable {
     public var resources: Resources
-    /// Requests that wait. An owner makes no more than are worth it, so more tasks may wait than that.
+    /// Actors, bundles, and requests for workers that wait. An owner makes no more requests than are worth it, so more tasks may wait than that.
     public var count: Int
     /// No node of the cluster has so much at all.
     public var infeasible: Bool

@@ -4,6 +4,7 @@ import Glibc
 import Manta
 import MantaModel
 import MantaTestKit
+import MantaWire
 import MantaWorker
 import Testing
 
@@ -108,6 +109,23 @@ extension SharedClusterTests {
         try await group.remove()
         let gone = await #expect(throws: MantaError.self) { while true { _ = try await resident.increment().value } }
         #expect(gone?.code == .placementGroupRemoved, "\(String(describing: gone))")
+    }
+
+    /// Nobody adds nodes to a cluster that a program started for itself.
+    @Test func whatNoNodeCanEverHoldFailsInAProgramsOwnCluster() async throws {
+        let group = try await Manta.placementGroup([["CPU": 1], ["CPU": 64]])
+        let (task, actor) = (echoInt.options(cpus: 64).remote(1), Counter.options(cpus: 64).remote())
+        let waits: [@Sendable () async throws -> Void] = [
+            { _ = try await task.value }, { _ = try await actor.increment().value }, { _ = try await group.ready().value },
+        ]
+        try await eventually("demands that people see", within: .seconds(30)) {
+            let demands = try await SharedCluster.get().runtime?.head(QueryState(tables: [.nodes], limit: 1)).demands ?? []
+            return demands.contains { $0.resources == Resources(["CPU": 64]) && $0.count >= 2 && $0.infeasible }
+        }
+        for wait in waits {
+            let error = await #expect(throws: MantaError.self) { try await wait() }
+            #expect(error?.code == .unschedulable, "\(String(describing: error))")
+        }
     }
 
     @Test func aMethodThatDoesNotExistIsNamedWithThoseThatDo() async throws {

@@ -222,6 +222,15 @@ package struct ActorDirectory: Sendable {
         entries.values.reduce(into: [ActorState: Int]()) { $0[status($1).state, default: 0] += 1 }.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value }
     }
 
+    /// What actors wait for that have no node yet, for people to see: as it was asked for, one row for each.
+    package var demands: [DemandRow] {
+        waiting.compactMap { id in
+            guard let entry = entries[id], case .waiting = entry.phase else { return nil }
+            let needs = entry.specification.resources.isEmpty ? entry.specification.placementResources : entry.specification.resources
+            return DemandRow(resources: needs.asAsked, count: 1, infeasible: entry.infeasibleSince != nil)
+        }
+    }
+
     /// Newest first.
     package func rows(limit: Int) -> [ActorRow] {
         entries.values.sorted { $0.number > $1.number }.prefix(max(0, limit)).map(row)

@@ -27,6 +27,16 @@ extension PlacementGroupBook {
         place(at: now, sink)
     }
 
+    /// Ends groups that wait for what can never be.
+    mutating func failInfeasible(at now: Instant, _ sink: (Action) -> Void) {
+        for id in waiting {
+            guard let entry = entries[id], entry.specification.lifetime == .job, let since = entry.infeasibleSince, since + Limits.doubtPatience <= now, let reason = entry.reason
+            else { continue }
+            entries[id]!.failure = MantaError(.unschedulable, "placement group \(id.short) ended: \(reason)")
+            remove(id, because: reason, sink)
+        }
+    }
+
     mutating func remove(_ id: PlacementGroupID, because reason: String, _ sink: (Action) -> Void) {
         guard let entry = entries[id], entry.state != .removed else { return }
         if let name = entry.specification.name { names[FullName(name: name, namespace: entry.specification.namespace)] = nil }
@@ -36,13 +46,13 @@ extension PlacementGroupBook {
         entries[id]!.state = .removed
         entries[id]!.reason = reason
         entries[id]!.bundles = entry.bundles.map { _ in .unplaced }
-        entries[id]!.lacksSince = nil
+        (entries[id]!.lacksSince, entries[id]!.infeasibleSince) = (nil, nil)
         entries[id]!.waiters = []
         waiting.removeAll { $0 == id }
         inPreparation.remove(id)
         sink(.forget(id))
         sink(.removed(entry.specification))
-        for token in entry.waiters { sink(.answer(token, .failure(Self.gone(id)))) }
+        for token in entry.waiters { sink(.answer(token, .failure(entry.failure ?? Self.gone(id)))) }
         removed.append(id)
         if removed.count > Self.removedLimit { entries[removed.removeFirst()] = nil }
     }

@@ -234,5 +234,6 @@ extension PlacementGroupBook {
     package mutating func tick(at now: Instant, _ sink: (Action) -> Void) {
         if let recoveryEnd, recoveryEnd <= now { recoveryIsComplete(at: now, sink) }
         place(at: now, sink)
+        if failsInfeasible { failInfeasible(at: now, sink) }
     }
 }

@@ -73,6 +73,10 @@ package struct PlacementGroupBook: Sendable {
         var notBefore = Instant.zero
         /// Since when it does not fit.
         var lacksSince: Instant?
+        /// Since when it could not even fit into nodes with nothing else on them.
+        var infeasibleSince: Instant?
+        /// Why it ended, when nobody removed it.
+        var failure: MantaError?
         var waiters: [Token] = []
     }
 
@@ -94,6 +98,8 @@ package struct PlacementGroupBook: Sendable {
     /// How long a group waits after a node refused it.
     static var refusalPause: Duration { .milliseconds(50) }
 
+    /// Whether groups of jobs end when they have waited for `Limits.doubtPatience` for what the nodes can never hold: in a cluster that nobody adds nodes to.
+    package var failsInfeasible = false
     var entries: [PlacementGroupID: Entry] = [:]
     var names: [FullName: PlacementGroupID] = [:]
     var nodes: [NodeID: NodeRoom] = [:]
@@ -103,7 +109,7 @@ package struct PlacementGroupBook: Sendable {
     /// Groups with bundles that a node was asked for and has not answered.
     var inPreparation: Set<PlacementGroupID> = []
     /// What did not fit when all were tried last; nothing has become free since.
-    private var misfits: [Shape: String] = [:]
+    private var misfits: [Shape: Misfit] = [:]
     /// Groups that were told to wait for a while.
     private var delayed: Set<PlacementGroupID> = []
     /// The group for which leases are asked back.
@@ -130,6 +136,15 @@ package struct PlacementGroupBook: Sendable {
 
     /// Whether the group was removed: nothing will ever run in it. A head that is new may not know of every group yet.
     package func isGone(_ id: PlacementGroupID, at now: Instant) -> Bool { entries[id].map { $0.state == .removed } ?? (now >= adoptsUntil) }
+
+    /// Bundles that wait for a node, for people to see: one row for each.
+    package var demands: [DemandRow] {
+        waiting.flatMap { id -> [DemandRow] in
+            guard let entry = entries[id], entry.reason != nil else { return [] }
+            let open = zip(entry.specification.bundles, entry.bundles).filter { $0.1 == .unplaced }
+            return open.map { DemandRow(resources: $0.0, count: 1, infeasible: entry.infeasibleSince != nil) }
+        }
+    }
 
     /// Newest first.
     package func rows(limit: Int) -> [PlacementGroupRow] {
@@ -159,7 +174,7 @@ package struct PlacementGroupBook: Sendable {
             guard let entry = entries[id] else { return sink(.answer(token, .failure(Self.unknown(id)))) }
             switch entry.state {
             case .created: sink(.answer(token, .success(status(entry))))
-            case .removed: sink(.answer(token, .failure(Self.gone(id))))
+            case .removed: sink(.answer(token, .failure(entry.failure ?? Self.gone(id))))
             case .pending, .rescheduling: entries[id]!.waiters.append(token)
             }
         case .named(let name, let namespace):
@@ -231,12 +246,27 @@ package struct PlacementGroupBook: Sendable {
     private mutating func placeNew(_ id: PlacementGroupID, at now: Instant, _ sink: (Action) -> Void) {
         guard recoveryEnd == nil, let entry = entries[id], entry.notBefore <= now else { return }
         let shape = Shape(entry.specification)
-        if let reason = misfits[shape] {
-            (entries[id]!.reason, entries[id]!.lacksSince) = (reason, now)
-            return
-        }
+        if let misfit = misfits[shape] { return lacks(id, misfit, at: now) }
         place(id, asksBack: false, at: now, sink)
-        if let reason = entries[id]?.reason { misfits[shape] = reason } else { waiting.removeLast() }
+        if let misfit = misfit(of: id) { misfits[shape] = misfit } else { waiting.removeLast() }
+    }
+
+    /// Why a group does not fit.
+    private struct Misfit {
+        var reason: String
+        var isInfeasible: Bool
+    }
+
+    private func misfit(of id: PlacementGroupID) -> Misfit? {
+        guard let entry = entries[id], let reason = entry.reason else { return nil }
+        return Misfit(reason: reason, isInfeasible: entry.infeasibleSince != nil)
+    }
+
+    private mutating func lacks(_ id: PlacementGroupID, _ misfit: Misfit, at now: Instant) {
+        guard let entry = entries[id] else { return }
+        entries[id]!.reason = misfit.reason
+        entries[id]!.lacksSince = entry.lacksSince ?? now
+        entries[id]!.infeasibleSince = misfit.isInfeasible ? entry.infeasibleSince ?? now : nil
     }
 
     /// Tries every group that has bundles to place. One whose like did not fit in this round is not tried.
@@ -252,13 +282,12 @@ package struct PlacementGroupBook: Sendable {
             let shape = Shape(entry.specification)
             let isPatient = entry.lacksSince.map { now - $0 >= Limits.groupPatience } ?? false
             let mayAskBack = isPatient && (patient == nil || patient == id)
-            if isWhole, !mayAskBack, let reason = misfits[shape] {
-                entries[id]!.reason = reason
-                if entry.lacksSince == nil { entries[id]!.lacksSince = now }
+            if isWhole, !mayAskBack, let misfit = misfits[shape] {
+                lacks(id, misfit, at: now)
                 continue
             }
             place(id, asksBack: mayAskBack, at: now, sink)
-            if isWhole, let reason = entries[id]?.reason { misfits[shape] = reason }
+            if isWhole, let misfit = misfit(of: id) { misfits[shape] = misfit }
         }
         waiting.removeAll { entries[$0]?.bundles.contains(.unplaced) != true }
     }
@@ -281,13 +310,13 @@ package struct PlacementGroupBook: Sendable {
         }
         guard let places = found else {
             let couldEver = assign(\.total) != nil
-            if entry.lacksSince == nil { entries[id]!.lacksSince = now }
             let wish = "\(open.count) bundles (\(entry.specification.strategy.rawValue)) of \(Set(demands.map(\.description)).sorted().joined(separator: "; "))"
-            entries[id]!.reason =
-                couldEver ? "others hold what it needs for \(wish)" : "the nodes of the cluster can never hold \(wish); add nodes, or ask for less"
-            return
+            let reason = couldEver ? "others hold what it needs for \(wish)" : "the nodes of the cluster can never hold \(wish); add nodes, or ask for less"
+            // A cluster without nodes waits for some.
+            return lacks(id, Misfit(reason: reason, isInfeasible: !couldEver && !usable.isEmpty), at: now)
         }
         attempts += 1
+        entries[id]!.infeasibleSince = nil
         var byNode: [NodeID: [Int]] = [:]
         for (index, node) in zip(open, places) {
             byNode[node, default: []].append(index)

@@ -314,6 +314,35 @@ private final class GroupBench {
         #expect(h.state(id) == .created && h.book.status(id)?.nodes == [h.node(2)])
     }
 
+    @Test func whereNobodyAddsNodesWhatTheyCanNeverHoldFails() throws {
+        let h = GroupBench()
+        h.book.failsInfeasible = true
+        let early = h.create(h.make([4]))
+        func wait() {
+            h.now = h.now + Limits.doubtPatience
+            h.on { $0.tick(at: h.now, $1) }
+        }
+        wait()
+        #expect(h.state(early) == .pending, "a cluster without nodes waits for the first")
+        h.join(1, cpus: 2)
+        let (busy, twin, kept) = (h.create(h.make([2])), h.create(h.make([4])), h.create(h.make([4], lifetime: .detached)))
+        h.settle()
+        let later = h.create(h.make([1]))
+        #expect(h.ask(.ready(twin)) == nil && h.ask(.ready(later)) == nil)
+        let waiter = h.lastToken - 1
+        h.on { $0.tick(at: h.now, $1) }
+        #expect([early, twin].map { h.state($0) } == [.pending, .pending], "a node may be about to come")
+        wait()
+        #expect([early, busy, twin, kept, later].map { h.state($0) } == [.removed, .created, .removed, .pending, .pending])
+        for answer in [h.answer(to: waiter), h.ask(.ready(twin))] {
+            guard case .failure(let error)? = answer else {
+                Issue.record("who waits is told: \(String(describing: answer))")
+                continue
+            }
+            #expect(error.code == .unschedulable && error.message.contains("can never hold"), "\(error)")
+        }
+    }
+
     @Test func whatANodeHoldsOfARemovedGroupIsFreed() {
         let h = GroupBench()
         let specification = h.make([2])
