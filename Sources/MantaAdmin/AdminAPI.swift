@@ -91,6 +91,7 @@ package final class AdminAPI: Sendable {
         case (.traffic(let endpoint), _): return .json(try await setTraffic(of: endpoint, request))
         case (.call(let actor, let method), _): return .json(try await call(actor, method, request))
         case (.explain(let id), _): return .json(["id": .string(id), "lines": .array(try await source.explain(id).map { .string($0) })])
+        case (.timeline, _): return .json(try await timeline(request))
         case (.events, _): return try await events(request)
         }
     }
@@ -108,6 +109,14 @@ package final class AdminAPI: Sendable {
 
     private func list(_ table: AdminTable, _ request: HTTPRequestCopy) async throws -> JSONValue {
         try await listing(table, try AdminFilter(queryParameters(request.queryText), of: table)).value
+    }
+
+    /// A trace of the tasks that the query asks for, as it would for a list; as many as a list may have unless it says otherwise.
+    private func timeline(_ request: HTTPRequestCopy) async throws -> JSONValue {
+        var parameters = queryParameters(request.queryText)
+        if !parameters.contains(where: { $0.name == "limit" }) { parameters.append(("limit", "\(Limits.listRows)")) }
+        let tasks = try await source.state(try AdminFilter(parameters, of: .tasks).query(of: .tasks)).tasks
+        return Timeline.trace(of: tasks, on: try await source.state(QueryState(tables: [.nodes], limit: Limits.listRows)).nodes, now: clock())
     }
 
     private func row(_ key: String, of table: AdminTable) async throws -> JSONValue {

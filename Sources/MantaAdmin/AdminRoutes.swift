@@ -5,7 +5,7 @@ import MantaModel
 
 /// What a path of the admin API names.
 enum AdminRoute: Hashable, Sendable {
-    case cluster, version, events
+    case cluster, version, events, timeline
     case list(AdminTable)
     case row(AdminTable, key: String)
     case explain(String)
@@ -19,7 +19,7 @@ enum AdminRoute: Hashable, Sendable {
         switch self {
         case .row(.actors, _), .row(.submissions, _), .namedActor: [.get, .head, .delete]
         case .list(.submissions): [.get, .head, .post]
-        case .cluster, .version, .events, .list, .explain, .submissionLogs: [.get, .head]
+        case .cluster, .version, .events, .timeline, .list, .explain, .submissionLogs: [.get, .head]
         case .stopSubmission: [.post]
         case .row: [.get, .head]
         case .traffic: [.put]
@@ -40,6 +40,7 @@ enum AdminRoute: Hashable, Sendable {
             case "cluster": self = .cluster
             case "version": self = .version
             case "events": self = .events
+            case "timeline": self = .timeline
             default:
                 guard let table = AdminTable(rawValue: parts[0]) else { return nil }
                 self = .list(table)

@@ -39,14 +39,21 @@ struct ListCommand: AsyncParsableCommand {
     private func rows() throws(ValidationError) -> AdminFilter {
         var parameters = [(name: "limit", value: "\(limit)")]
         if let after { parameters.append(("after", after)) }
-        for condition in filter {
+        parameters += try Self.parameters(of: filter)
+        do throws(MantaError) { return try AdminFilter(parameters, of: table) } catch { throw ValidationError(error.message) }
+    }
+
+    /// Conditions as the admin API has them in its queries.
+    static func parameters(of conditions: [String]) throws(ValidationError) -> [(name: String, value: String)] {
+        var parameters: [(name: String, value: String)] = []
+        for condition in conditions {
             let parts = condition.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             guard parts.count == 2, !["limit", "after"].contains(parts[0]) else {
                 throw ValidationError("--filter \(condition): expected MEMBER=VALUE or MEMBER!=VALUE")
             }
             parameters.append((parts[0], parts[1]))
         }
-        do throws(MantaError) { return try AdminFilter(parameters, of: table) } catch { throw ValidationError(error.message) }
+        return parameters
     }
 
     private func text(_ listing: AdminListing) -> String {

@@ -17,6 +17,7 @@ struct MantaCommand: AsyncParsableCommand {
               manta list actors --output json
               manta memory                               objects, and why they are kept
               manta explain 5f0c2ab1                     why it waits, or why it died
+              manta timeline                             what ran when and where, for ui.perfetto.dev
               manta job submit -- ./train --epochs 5     a program that the cluster runs
               manta stop
 
@@ -24,7 +25,8 @@ struct MantaCommand: AsyncParsableCommand {
             """,
         version: Version.text,
         subcommands: [
-            StartCommand.self, StopCommand.self, StatusCommand.self, ListCommand.self, MemoryCommand.self, ExplainCommand.self, JobCommand.self, ServeCommand.self, MicrobenchmarkCommand.self, VersionCommand.self,
+            StartCommand.self, StopCommand.self, StatusCommand.self, ListCommand.self, MemoryCommand.self, ExplainCommand.self, TimelineCommand.self, JobCommand.self,
+            ServeCommand.self, MicrobenchmarkCommand.self, VersionCommand.self,
         ])
 }
 

@@ -86,6 +86,7 @@ extension ProcessTests {
             (["start"], "--head"), (["start", "--head", "--cpus", "-1"], "cpus"), (["list", "planets"], "planets"), (["frobnicate"], "frobnicate"),
             (["list", "nodes", "--limit", "0"], "--limit"), (["start", "--head", "--resources", "disk"], "disk"),
             (["start", "--head", "--port", "8000"], "differ"), (["microbenchmark", "--rows", "nothing"], "get_small"),
+            (["timeline", "--filter", "colour=red"], "function"), (["timeline", "--file", "-", "--output", "json"], "--file -"),
         ])
         func aWrongCommandLineIsExplained(_ arguments: [String], _ word: String) async throws {
             let outcome = try await BuiltProgram.manta.run(arguments)
@@ -94,7 +95,7 @@ extension ProcessTests {
         }
 
         @Test(arguments: [
-            [], ["start"], ["stop"], ["status"], ["list"], ["serve"], ["serve", "deploy"], ["serve", "status"], ["microbenchmark"], ["version"],
+            [], ["start"], ["stop"], ["status"], ["list"], ["serve"], ["serve", "deploy"], ["serve", "status"], ["timeline"], ["microbenchmark"], ["version"],
         ])
         func everyCommandHasHelpWithAnExample(_ command: [String]) async throws {
             let outcome = try await BuiltProgram.manta.run(command + ["--help"])
