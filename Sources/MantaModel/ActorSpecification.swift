@@ -36,13 +36,16 @@ package struct ActorTerms: Hashable, Sendable, Codable {
     package var maxPendingCalls: Int?
     /// Whether a call whose arguments are missing holds up those behind it; nil is yes.
     package var ordersCalls: Bool?
+    /// Items of all its streams together that may wait to be taken; nil is without limit.
+    package var maxPendingItems: Int?
 
     package init(
         job: JobID, program: Program, type: String, initializer: UInt32, name: String?, namespace: String, lifetime: ActorLifetime, resources: Resources,
         placementResources: Resources, maxRestarts: Int, maxConcurrency: Int, owner: ProcessAddress, maxTaskRetries: Int? = nil,
         concurrencyGroups: [String: Int]? = nil, scheduling: Scheduling? = nil, isolation: ActorIsolation? = nil, snapshots: SnapshotPolicy? = nil,
-        maxPendingCalls: Int? = nil, ordersCalls: Bool? = nil
+        maxPendingCalls: Int? = nil, ordersCalls: Bool? = nil, maxPendingItems: Int? = nil
     ) {
+        self.maxPendingItems = maxPendingItems
         (self.job, self.program, self.type, self.initializer) = (job, program, type, initializer)
         (self.name, self.namespace, self.lifetime, self.resources) = (name, namespace, lifetime, resources)
         (self.placementResources, self.maxRestarts, self.maxConcurrency, self.owner) = (placementResources, maxRestarts, maxConcurrency, owner)
@@ -75,13 +78,13 @@ package struct ActorSpecification: Hashable, Sendable, Codable {
         lifetime: ActorLifetime, resources: Resources, placementResources: Resources, maxRestarts: Int, maxConcurrency: Int, owner: ProcessAddress,
         maxTaskRetries: Int? = nil, concurrencyGroups: [String: Int]? = nil, scheduling: Scheduling? = nil,
         isolation: ActorIsolation? = nil, snapshots: SnapshotPolicy? = nil, references: [ArgumentReference]? = nil, maxPendingCalls: Int? = nil,
-        ordersCalls: Bool? = nil
+        ordersCalls: Bool? = nil, maxPendingItems: Int? = nil
     ) {
         let terms = ActorTerms(
             job: job, program: program, type: type, initializer: initializer, name: name, namespace: namespace, lifetime: lifetime, resources: resources,
             placementResources: placementResources, maxRestarts: maxRestarts, maxConcurrency: maxConcurrency, owner: owner, maxTaskRetries: maxTaskRetries,
             concurrencyGroups: concurrencyGroups, scheduling: scheduling, isolation: isolation, snapshots: snapshots,
-            maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls)
+            maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls, maxPendingItems: maxPendingItems)
         self.init(id: id, arguments: arguments, references: references, sharing: SharedActorTerms(terms))
     }
 
@@ -189,6 +192,10 @@ extension ActorSpecification {
     package var ordersCalls: Bool? {
         get { shared.value.ordersCalls }
         set { change(\.ordersCalls, to: newValue) }
+    }
+    package var maxPendingItems: Int? {
+        get { shared.value.maxPendingItems }
+        set { change(\.maxPendingItems, to: newValue) }
     }
 
     private mutating func change<Value>(_ term: WritableKeyPath<ActorTerms, Value>, to value: Value) {

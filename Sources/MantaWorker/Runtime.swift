@@ -318,7 +318,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
             maxConcurrency: options.maxConcurrency, owner: address, maxTaskRetries: options.maxTaskRetries == 0 ? nil : options.maxTaskRetries,
             concurrencyGroups: options.concurrencyGroups.isEmpty ? nil : options.concurrencyGroups, scheduling: scheduling,
             isolation: options.isolation == .shared ? .shared : nil, snapshots: options.snapshots == .everyCall ? nil : options.snapshots,
-            maxPendingCalls: options.maxPendingCalls, ordersCalls: options.ordersCalls ? nil : false)
+            maxPendingCalls: options.maxPendingCalls, ordersCalls: options.ordersCalls ? nil : false, maxPendingItems: options.maxPendingItems)
         let specification = ActorSpecification(id: id, sharing: shared(terms))
         // The values of a detached actor travel to the head.
         let arguments = options.lifetime == .detached ? arguments : storing(arguments)

@@ -94,6 +94,8 @@ package struct ActorOptions: Sendable, Hashable {
     package var maxPendingCalls: Int?
     /// Whether a call whose arguments are missing holds up those behind it.
     package var ordersCalls: Bool
+    /// Items of all its streams together that may wait to be taken; nil is without limit.
+    package var maxPendingItems: Int?
     /// When the name is taken by an actor of this type, that one is meant and none is made.
     package var getIfExists: Bool
     /// The executable that holds the type, when it is not this one.
@@ -105,9 +107,9 @@ package struct ActorOptions: Sendable, Hashable {
         name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime = .job, resources: Resources = Resources(),
         placementResources: Resources = Resources([Resources.cpu: 1]), maxRestarts: Int = 0, maxTaskRetries: Int = 0, maxConcurrency: Int = 1,
         concurrencyGroups: [String: Int] = [:], isolation: ActorIsolation = .process, snapshots: SnapshotPolicy = .everyCall, getIfExists: Bool = false, program: Program? = nil,
-        scheduling: Scheduling? = nil, maxPendingCalls: Int? = nil, ordersCalls: Bool = true
+        scheduling: Scheduling? = nil, maxPendingCalls: Int? = nil, ordersCalls: Bool = true, maxPendingItems: Int? = nil
     ) {
-        (self.maxPendingCalls, self.ordersCalls) = (maxPendingCalls, ordersCalls)
+        (self.maxPendingCalls, self.ordersCalls, self.maxPendingItems) = (maxPendingCalls, ordersCalls, maxPendingItems)
         (self.name, self.namespace, self.lifetime, self.resources) = (name, namespace, lifetime, resources)
         (self.placementResources, self.maxRestarts, self.maxConcurrency) = (placementResources, maxRestarts, maxConcurrency)
         (self.maxTaskRetries, self.concurrencyGroups) = (maxTaskRetries, concurrencyGroups)

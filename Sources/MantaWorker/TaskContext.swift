@@ -45,6 +45,8 @@ package final class TaskContext: Sendable {
     package let gpus: [String]
     /// Where the answer goes; nil in the serial mode.
     let route: ReplyRoute?
+    /// The places for items of its actor's streams; nil: as many as there are.
+    let pendingItems: PendingItems?
     /// Called just before the task suspends until a reference is ready.
     package let willBlock: @Sendable () -> Void
     /// Called when it may go on; returns once it holds its resources again.
@@ -67,9 +69,10 @@ package final class TaskContext: Sendable {
     init(
         job: JobID, task: TaskID, node: NodeID, actor: ActorID?, function: String, name: String? = nil, attempt: Int, restarts: Int = 0, deadline: Instant?,
         group: GroupMembership?, runsAlone: Bool, resources: Resources, gpus: [String], nameplate: ActorNameplate?, parent: TaskID?, route: ReplyRoute?,
-        willBlock: @escaping @Sendable () -> Void,
+        pendingItems: PendingItems? = nil, willBlock: @escaping @Sendable () -> Void,
         didUnblock: @escaping @Sendable () async throws -> Void
     ) {
+        self.pendingItems = pendingItems
         (self.job, self.task, self.node, self.actor) = (job, task, node, actor)
         (self.function, self.name, self.attempt, self.deadline, self.group) = (function, name, attempt, deadline, group)
         (self.restarts, self.nameplate, self.parent) = (restarts, nameplate, parent)

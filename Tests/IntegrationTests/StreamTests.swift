@@ -67,6 +67,23 @@ import Testing
     return sum
 }
 
+/// Leaves four items of all its streams together.
+@RemoteActor(maxConcurrency: 1, maxPendingItems: 4) actor Rationed {
+    private let board: Board.Handle
+    init(_ board: Board.Handle) { self.board = board }
+    func numbers(_ count: Int) -> ResultStream<Int> {
+        ResultStream { [board] yield in
+            board.note("began")
+            for number in 0..<count {
+                try await yield(number)
+                board.note("made")
+            }
+            board.note("ended")
+        }
+    }
+    func answer() -> Int { 42 }
+}
+
 @RemoteActor actor Source {
     private var made = 0
     func numbers(_ count: Int) -> ResultStream<Int> {
@@ -221,6 +238,36 @@ extension SharedClusterTests {
         #expect(try await collect(source.numbers(3)) == [0, 1, 2])
         #expect(try await collect(source.numbers(2)) == [0, 1])
         #expect(try await source.total().value == 5)
+    }
+
+    @Test func CORE_055_theStreamsOfAnActorShareItsLimitAlsoWhenTheirCallsHaveEnded() async throws {
+        let actor = Rationed.remote(board)
+        var first = actor.numbers(2).makeAsyncIterator()
+        #expect(try await actor.answer().value == 42, "a call that has ended holds up no other")
+        var second: ReferenceStream<Int>.Iterator? = actor.numbers(2).makeAsyncIterator()
+        #expect(try await actor.answer().value == 42)
+        var third = actor.numbers(4).makeAsyncIterator()
+        let answer = actor.answer()
+        try await noted("began", on: board, times: 3)
+        #expect(try await board.count("made").value == 4)
+        #expect(!answer.isReady)
+        #expect(try await first.next()?.value == 0)
+        try await noted("made", on: board, times: 5)
+        #expect(try await board.count("made").value == 5, "one was taken, one was made")
+        #expect(try await third.next()?.value == 0)
+        try await noted("made", on: board, times: 6)
+        // What nobody will take counts no more.
+        second = nil
+        try await noted("ended", on: board, times: 3)
+        #expect(try await answer.value == 42)
+        #expect(try await first.next()?.value == 1)
+        for number in 1..<4 { #expect(try await third.next()?.value == number) }
+        #expect(try await third.next() == nil)
+        #expect(try await first.next() == nil && second == nil)
+    }
+
+    @Test func CORE_054_anActorMustBeAllowedToLeaveAnItem() async throws {
+        await expectCode(.invalidArgument, of: Rationed.options(maxPendingItems: 0).remote(board).answer())
     }
 
     @Test func CORE_054_aStreamMustBeAllowedToHoldAnItem() async throws {

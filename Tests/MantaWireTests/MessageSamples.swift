@@ -75,7 +75,7 @@ enum MessageSamples {
         (call(), call(attempt: 2)), (call(), call(timeLeft: 1)), (call(), call(group: "io")),
         (
             StreamItem(task: task, attempt: 1, index: 0, window: 1, value: .inline([5])),
-            StreamItem(task: task, attempt: 1, index: 0, window: 1, value: .stored(place), contents: [reference])
+            StreamItem(task: task, attempt: 1, index: 0, window: 1, value: .stored(place), contents: [reference], sharesWindow: true)
         ),
         (StreamConsumed(task: task, count: 0), StreamConsumed(task: task, count: 1)),
         (CreateActor(specification: plain, getIfExists: false), CreateActor(specification: full, getIfExists: true)),
@@ -146,7 +146,8 @@ enum MessageSamples {
         id: actor, job: job, program: Program(path: "/p", environment: ["A": "1"], hash: "0"), type: "M.T", initializer: 0, arguments: [[1]], name: "a",
         namespace: "n", lifetime: .detached, resources: Resources(["CPU": 1]), placementResources: Resources(), maxRestarts: 1, maxConcurrency: 1, owner: address,
         maxTaskRetries: 1, concurrencyGroups: ["io": 1], scheduling: Scheduling(rule: .node(node, soft: true), group: group), isolation: .shared,
-        snapshots: .every(.seconds(1)), references: [ArgumentReference(index: 0, object: reference)], maxPendingCalls: 1, ordersCalls: false)
+        snapshots: .every(.seconds(1)), references: [ArgumentReference(index: 0, object: reference)], maxPendingCalls: 1, ordersCalls: false,
+        maxPendingItems: 1)
     static let row: TaskRow = {
         var row = TaskRow(id: task, job: job, function: "f", state: .failed, attempt: 1, submittedAt: WallTime(milliseconds: 1), error: "e")
         row.name = "n"

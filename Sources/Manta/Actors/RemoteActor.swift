@@ -90,11 +90,13 @@ extension RemoteActor {
     ///   - maxPendingCalls: how many calls of one process to it may be without an end at a time; more fail at once with `overloaded`. Without limit by default.
     ///   - ordersCalls: true by default: calls of one process are sent in the order they are made, and one whose arguments are not there holds up those behind
     ///     it. When false, those pass it.
+    ///   - maxPendingItems: how many items of all its streams together may wait to be taken before whatever makes more does, also items of calls that have
+    ///     ended, and beside each stream's own `maxPending`. Without limit by default.
     public nonisolated static func options(
         name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime? = nil, cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil,
         resources: [String: Double]? = nil, maxRestarts: Int? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, maxConcurrency: Int? = nil,
         concurrencyGroups: [String: Int]? = nil, isolation: ActorIsolation? = nil, snapshots: SnapshotPolicy? = nil, getIfExists: Bool? = nil,
-        program: Program? = nil, scheduling: Scheduling? = nil, maxPendingCalls: Int? = nil, ordersCalls: Bool? = nil
+        program: Program? = nil, scheduling: Scheduling? = nil, maxPendingCalls: Int? = nil, ordersCalls: Bool? = nil, maxPendingItems: Int? = nil
     ) -> Factory {
         Factory(
             _options: _defaults.overridden(
@@ -102,7 +104,7 @@ extension RemoteActor {
                     name: name, namespace: namespace, lifetime: lifetime, cpus: cpus, gpus: gpus, memory: memory, resources: resources,
                     maxRestarts: maxRestarts, maxTaskRetries: maxTaskRetries, retryOn: retryOn, maxConcurrency: maxConcurrency,
                     concurrencyGroups: concurrencyGroups, isolation: isolation, snapshots: snapshots, getIfExists: getIfExists, program: program, scheduling: scheduling,
-                    maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls)))
+                    maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls, maxPendingItems: maxPendingItems)))
     }
 
     /// The living actor of this type with a name.

@@ -39,7 +39,7 @@ public macro RemoteActor(
     lifetime: ActorLifetime? = nil, cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil, resources: [String: Double]? = nil,
     maxRestarts: Int? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, maxConcurrency: Int? = nil,
     concurrencyGroups: [String: Int]? = nil, isolation: ActorIsolation? = nil, snapshots: SnapshotPolicy? = nil, scheduling: Scheduling? = nil,
-    maxPendingCalls: Int? = nil, ordersCalls: Bool? = nil
+    maxPendingCalls: Int? = nil, ordersCalls: Bool? = nil, maxPendingItems: Int? = nil
 ) = #externalMacro(module: "MantaMacros", type: "RemoteActorMacro")
 
 /// Says how calls of one method of a remote actor run, unless the caller says otherwise: `@RemoteMethod(concurrencyGroup: "io") func read() async -> Int`.

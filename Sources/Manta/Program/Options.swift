@@ -138,14 +138,15 @@ public struct ActorCreationOptions: Sendable {
     var scheduling: Scheduling?
     var maxPendingCalls: Int?
     var ordersCalls: Bool?
+    var maxPendingItems: Int?
 
     public init(
         name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime? = nil, cpus: Double? = nil, gpus: Double? = nil, memory: Int? = nil,
         resources: [String: Double]? = nil, maxRestarts: Int? = nil, maxTaskRetries: Int? = nil, retryOn: RetryCondition? = nil, maxConcurrency: Int? = nil,
         concurrencyGroups: [String: Int]? = nil, isolation: ActorIsolation? = nil, snapshots: SnapshotPolicy? = nil, getIfExists: Bool? = nil,
-        program: Program? = nil, scheduling: Scheduling? = nil, maxPendingCalls: Int? = nil, ordersCalls: Bool? = nil
+        program: Program? = nil, scheduling: Scheduling? = nil, maxPendingCalls: Int? = nil, ordersCalls: Bool? = nil, maxPendingItems: Int? = nil
     ) {
-        (self.maxPendingCalls, self.ordersCalls) = (maxPendingCalls, ordersCalls)
+        (self.maxPendingCalls, self.ordersCalls, self.maxPendingItems) = (maxPendingCalls, ordersCalls, maxPendingItems)
         demand = ResourceDemand(cpus: cpus, gpus: gpus, memory: memory, resources: resources)
         (self.maxTaskRetries, self.retryOn, self.concurrencyGroups) = (maxTaskRetries, retryOn, concurrencyGroups)
         (self.name, self.namespace, self.lifetime, self.maxRestarts) = (name, namespace, lifetime, maxRestarts)
@@ -171,6 +172,7 @@ public struct ActorCreationOptions: Sendable {
         result.program = other.program ?? program
         result.maxPendingCalls = other.maxPendingCalls ?? maxPendingCalls
         result.ordersCalls = other.ordersCalls ?? ordersCalls
+        result.maxPendingItems = other.maxPendingItems ?? maxPendingItems
         result.scheduling = other.scheduling ?? scheduling
         return result
     }
@@ -191,6 +193,7 @@ public struct ActorCreationOptions: Sendable {
             throw MantaError(.invalidArgument, "maxTaskRetries is \(maxTaskRetries); expected -1 (without end) or more")
         }
         if let maxPendingCalls, maxPendingCalls < 1 { throw MantaError(.invalidArgument, "maxPendingCalls is \(maxPendingCalls); expected 1 or more") }
+        if let maxPendingItems, maxPendingItems < 1 { throw MantaError(.invalidArgument, "maxPendingItems is \(maxPendingItems); expected 1 or more") }
         for (group, limit) in concurrencyGroups ?? [:] where limit < 1 || group.isEmpty || group.utf8.count > Limits.nameBytes {
             throw MantaError(.invalidArgument, "the concurrency group \"\(group)\" has the limit \(limit); expected a name and 1 or more")
         }
@@ -208,7 +211,7 @@ public struct ActorCreationOptions: Sendable {
             name: name, namespace: namespace, lifetime: lifetime ?? .job, resources: held, placementResources: forPlacing, maxRestarts: maxRestarts ?? 0,
             maxTaskRetries: maxTaskRetries ?? 0, maxConcurrency: maxConcurrency ?? defaultConcurrency, concurrencyGroups: concurrencyGroups ?? [:],
             isolation: isolation ?? .process, snapshots: snapshots ?? .everyCall, getIfExists: getIfExists ?? false, program: program,
-            scheduling: scheduling, maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls ?? true)
+            scheduling: scheduling, maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls ?? true, maxPendingItems: maxPendingItems)
     }
 }
 

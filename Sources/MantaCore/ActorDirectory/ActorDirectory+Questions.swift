@@ -192,6 +192,7 @@ extension ActorDirectory {
         if let complaint = specification.resources.complaint ?? specification.placementResources.complaint { return complaint }
         if specification.maxRestarts < -1 { return "maxRestarts is \(specification.maxRestarts); expected 0 or more, or -1 for no end" }
         if specification.maxConcurrency < 1 { return "maxConcurrency is \(specification.maxConcurrency); expected 1 or more" }
+        if let items = specification.maxPendingItems, items < 1 { return "maxPendingItems is \(items); expected 1 or more" }
         return nil
     }
 }

@@ -6,7 +6,7 @@ package import MantaModel
 
 extension MessagePackWriter {
     package mutating func write(_ actor: ActorSpecification) throws(MantaError) {
-        writeArrayHeader(22)
+        writeArrayHeader(23)
         write(actor.id)
         write(actor.job)
         try write(actor.program)
@@ -30,6 +30,7 @@ extension MessagePackWriter {
         try writeCodable(actor.references)
         write(actor.maxPendingCalls)
         write(actor.ordersCalls)
+        write(actor.maxPendingItems)
     }
 
     /// One of several actors: what it has in common with the one before is not written again.
@@ -44,7 +45,7 @@ extension MessagePackWriter {
     }
 
     private mutating func write(_ terms: ActorTerms) throws(MantaError) {
-        writeArrayHeader(19)
+        writeArrayHeader(20)
         write(terms.job)
         try write(terms.program)
         write(terms.type)
@@ -64,6 +65,7 @@ extension MessagePackWriter {
         try writeCodable(terms.snapshots)
         write(terms.maxPendingCalls)
         write(terms.ordersCalls)
+        write(terms.maxPendingItems)
     }
 
     mutating func write(_ program: Program) throws(MantaError) {
@@ -124,12 +126,14 @@ extension MessagePackReader {
         let references = try readCodable([ArgumentReference].self)
         let maxPendingCalls = count > 20 ? try readOptionalInt() : nil
         let ordersCalls = count > 21 ? try readOptionalBool() : nil
-        if count > 22 { try skipFields(from: 22, to: count) }
+        let maxPendingItems = count > 22 ? try readOptionalInt() : nil
+        if count > 23 { try skipFields(from: 23, to: count) }
         return ActorSpecification(
             id: id, job: job, program: program, type: type, initializer: initializer, arguments: arguments, name: name, namespace: namespace,
             lifetime: isDetached ? .detached : .job, resources: resources, placementResources: placementResources, maxRestarts: maxRestarts,
             maxConcurrency: maxConcurrency, owner: owner, maxTaskRetries: maxTaskRetries, concurrencyGroups: concurrencyGroups, scheduling: scheduling,
-            isolation: isolation, snapshots: snapshots, references: references, maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls)
+            isolation: isolation, snapshots: snapshots, references: references, maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls,
+            maxPendingItems: maxPendingItems)
     }
 
     mutating func readActorSpecification(after previous: ActorSpecification?) throws(MantaError) -> ActorSpecification {
@@ -160,12 +164,13 @@ extension MessagePackReader {
         let snapshots = try readCodable(SnapshotPolicy.self)
         let maxPendingCalls = count > 17 ? try readOptionalInt() : nil
         let ordersCalls = count > 18 ? try readOptionalBool() : nil
-        if count > 19 { try skipFields(from: 19, to: count) }
+        let maxPendingItems = count > 19 ? try readOptionalInt() : nil
+        if count > 20 { try skipFields(from: 20, to: count) }
         return ActorTerms(
             job: job, program: program, type: type, initializer: initializer, name: name, namespace: namespace, lifetime: isDetached ? .detached : .job,
             resources: resources, placementResources: placementResources, maxRestarts: maxRestarts, maxConcurrency: maxConcurrency, owner: owner,
             maxTaskRetries: maxTaskRetries, concurrencyGroups: concurrencyGroups, scheduling: scheduling, isolation: isolation, snapshots: snapshots,
-            maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls)
+            maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls, maxPendingItems: maxPendingItems)
     }
 
     mutating func readActorStatus(after previous: ActorStatus?) throws(MantaError) -> ActorStatus {

@@ -14,19 +14,25 @@ package struct StreamItem: WireMessage, Hashable {
     package var value: ResultValue
     /// The references inside the value; most often none, and then not written. `AwaitBorrows` follows.
     package var contents: [ObjectAddress]
+    /// The actor has a limit for all its streams: the owner is to tell of each item that is taken, also when the call has ended. Nil is no.
+    package var sharesWindow: Bool?
 
-    package init(task: TaskID, attempt: UInt32, index: UInt64, window: UInt32, value: ResultValue, contents: [ObjectAddress] = []) {
+    package init(
+        task: TaskID, attempt: UInt32, index: UInt64, window: UInt32, value: ResultValue, contents: [ObjectAddress] = [], sharesWindow: Bool? = nil
+    ) {
+        self.sharesWindow = sharesWindow
         (self.task, self.attempt, self.index, self.window, self.value, self.contents) = (task, attempt, index, window, value, contents)
     }
 
     package func encode(into writer: inout MessagePackWriter) {
-        writer.writeArrayHeader(contents.isEmpty ? 5 : 6)
+        writer.writeArrayHeader(sharesWindow != nil ? 7 : contents.isEmpty ? 5 : 6)
         writer.write(task)
         writer.write(attempt)
         writer.write(index)
         writer.write(window)
         writer.write(value)
-        if !contents.isEmpty { writer.write(contents) }
+        if !contents.isEmpty || sharesWindow != nil { writer.write(contents) }
+        if let sharesWindow { writer.write(sharesWindow) }
     }
 
     package init(from reader: inout MessagePackReader) throws(MantaError) {
@@ -37,7 +43,8 @@ package struct StreamItem: WireMessage, Hashable {
         window = try reader.readUInt32()
         value = try reader.readResultValue()
         contents = count > 5 ? try reader.readReferences() : []
-        try reader.skipFields(from: 6, to: count)
+        sharesWindow = count > 6 ? try reader.readOptionalBool() : nil
+        try reader.skipFields(from: 7, to: count)
     }
 }
 

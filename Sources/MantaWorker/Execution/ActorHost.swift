@@ -20,6 +20,8 @@ final class ActorHost: Sendable {
     private let functionNames: [String]
     private let lane: CallLane
     private let groups: [String: CallLane]
+    /// Of all its streams; nil: without limit.
+    private let pendingItems: PendingItems?
     /// What the actor holds for life, as it was asked for.
     private let resources: Resources
     private let gpus: [String]
@@ -59,6 +61,7 @@ final class ActorHost: Sendable {
         (self.specification, self.entry, restarts) = (specification, entry, order.restarts)
         isolation = instance.isolation
         functionNames = entry.methods.map { "\(entry.name).\($0.name)" }
+        pendingItems = specification.maxPendingItems.map { PendingItems(limit: max(1, $0)) }
         lane = CallLane(limit: entry.runsOneByOne ? 1 : max(1, specification.maxConcurrency))
         groups = entry.runsOneByOne ? [:] : (specification.concurrencyGroups ?? [:]).mapValues { CallLane(limit: $0) }
     }
@@ -157,7 +160,8 @@ final class ActorHost: Sendable {
         let context = TaskContext(
             job: job, task: call.task, node: node, actor: call.actor, function: run.function, attempt: Int(call.attempt),
             restarts: restarts, deadline: call.timeLeft.map { EventLoop.clock() + .nanoseconds($0) }, group: childGroup, runsAlone: alone,
-            resources: resources, gpus: gpus, nameplate: nameplate, parent: call.parent, route: route, willBlock: {}, didUnblock: {})
+            resources: resources, gpus: gpus, nameplate: nameplate, parent: call.parent, route: route, pendingItems: pendingItems, willBlock: {},
+            didUnblock: {})
         if call.methodName == CallActor.snapshot { return await snapshot(behind: run, context: context, isUnasked: true) }
         let finished = await run.carryOut(on: runtime, context: context) { arguments in
             guard call.method == .max else { return try await instance.dispatch(method: call.method, arguments: arguments) }

@@ -1,7 +1,8 @@
 // OutgoingStream: the items of a stream on their way from the code that makes them to the owner of its task.
 //
-// Items are numbered from 0 in each attempt; the code waits while as many as its window are on their way or not taken. A task that waits for its consumer gives
-// its resources back meanwhile, as any that waits.
+// Items are numbered from 0 in each attempt; the code waits while as many as its window are on their way or not taken, or as many as all streams of its actor
+// may leave so. A task that waits for its consumer gives its resources back meanwhile, as any that waits. The stream of an actor with such a limit is known here
+// until its last item was taken, also when its call has long ended.
 
 import MantaModel
 import MantaTransport
@@ -14,28 +15,46 @@ final class OutgoingStream: StreamSink {
     private unowned let runtime: Runtime
     /// To the owner of the task.
     let route: ReplyRoute?
+    /// Of all streams of its actor together; nil: there is no limit.
+    private let places: PendingItems?
     private let state = Mutex(State())
 
     private struct State {
         var sent = 0
+        /// Places that its items have among those of its actor.
+        var held = 0
+        var hasClosed = false
         /// How many the owner need not be waited for.
         var consumed = 0
         var failure: MantaError?
         var waiter: UnsafeContinuation<Void, Never>?
     }
 
-    init(_ context: TaskContext, _ runtime: Runtime) { 
+    init(_ context: TaskContext, _ runtime: Runtime) {
         (task, attempt, route, self.runtime) = (context.task, UInt32(context.attempt), context.route, runtime)
+        places = context.pendingItems
     }
 
     func send(_ item: EncodedValue, window: Int) async throws {
         try Task.checkCancellation()
         if !hasRoom(window) { try await waitForRoom(window) }
+        let held = places == nil ? 0 : try await takePlace()
         let (index, failure) = state.withLock { state -> (Int, MantaError?) in
-            defer { state.sent += 1 }
+            defer { (state.sent, state.held) = (state.sent + 1, state.held + held) }
             return (state.sent, state.failure)
         }
-        if let failure { throw failure }
+        do {
+            if let failure { throw failure }
+            try await send(item, index, window)
+        } catch {
+            // What was not sent is not taken either.
+            state.withLock { $0.held -= held }
+            places?.give(back: held)
+            throw error
+        }
+    }
+
+    private func send(_ item: EncodedValue, _ index: Int, _ window: Int) async throws {
         let limit = runtime.configuration.streamItems
         guard index < limit else { throw MantaError(.tooLarge, "task \(task.short) made more than \(limit) items, the limit of one stream (MANTA_STREAM_ITEMS); make several streams") }
         var value: ResultValue?
@@ -45,11 +64,37 @@ final class OutgoingStream: StreamSink {
         }
         runtime.post(
             .streamItem(
-                StreamItem(task: task, attempt: attempt, index: UInt64(index), window: UInt32(clamping: window), value: value ?? .inline(item.bytes)),
+                StreamItem(
+                    task: task, attempt: attempt, index: UInt64(index), window: UInt32(clamping: window), value: value ?? .inline(item.bytes),
+                    sharesWindow: places == nil ? nil : true),
                 item.references))
     }
 
-    func close() { runtime.post(.closeStream(task)) }
+    func close() {
+        change { $0.hasClosed = true }
+        runtime.post(.closeStream(task))
+    }
+
+    /// Nothing follows, and nothing that the owner may tell is of use.
+    var isOver: Bool { state.withLock { $0.hasClosed && $0.held == 0 } }
+
+    /// A place among the items of the actor, when one is needed: 1, or 0 for a stream that nobody takes any more.
+    private func takePlace() async throws -> Int {
+        guard let places else { return 0 }
+        while state.withLock({ $0.failure == nil && $0.sent >= $0.consumed }) {
+            if places.takeNow() { return 1 }
+            let context = TaskContext.current
+            context?.willBlock()
+            let isTaken = await places.take(for: task)
+            do { try await context?.didUnblock() } catch {
+                places.give(back: isTaken ? 1 : 0)
+                throw error
+            }
+            if isTaken { return 1 }
+            try Task.checkCancellation()
+        }
+        return 0
+    }
 
     /// The owner tells how many it need not be waited for.
     func consumed(_ count: Int) { change { $0.consumed = max($0.consumed, count) } }
@@ -85,12 +130,17 @@ final class OutgoingStream: StreamSink {
     }
 
     private func change(_ body: (inout State) -> Void) {
-        let waiter = state.withLock { state in
+        let (waiter, given, needsPlace) = state.withLock { state in
             body(&state)
+            let needed = state.failure == nil ? max(0, state.sent - state.consumed) : 0
+            let given = max(0, state.held - needed)
+            state.held -= given
             defer { state.waiter = nil }
-            return state.waiter
+            return (state.waiter, given, state.failure == nil && state.sent >= state.consumed)
         }
         waiter?.resume()
+        places?.give(back: given)
+        if !needsPlace { places?.withdraw(task) }
     }
 }
 
@@ -99,6 +149,8 @@ extension Execution {
 
     func open(_ stream: OutgoingStream) {
         guard let route = stream.route else { return stream.fail(MantaError(.ownerDied, "nobody takes the stream's items")) }
+        // An attempt that its owner has given up.
+        streams[stream.task]?.stream.fail(MantaError(.ownerDied, "nobody takes the items of an attempt that was given up"))
         streams[stream.task] = (stream, route)
     }
 
@@ -106,14 +158,22 @@ extension Execution {
         if let link = streams[item.task]?.route.link { owner.send(item, references, on: link) }
     }
 
-    func close(_ task: TaskID) { streams[task] = nil }
+    func close(_ task: TaskID) { forgetIfOver(task) }
 
-    func consumed(_ message: StreamConsumed) { streams[message.task]?.stream.consumed(Int(clamping: message.count)) }
+    func consumed(_ message: StreamConsumed) {
+        streams[message.task]?.stream.consumed(Int(clamping: message.count))
+        forgetIfOver(message.task)
+    }
+
+    private func forgetIfOver(_ task: TaskID) {
+        if streams[task]?.stream.isOver == true { streams[task] = nil }
+    }
 
     /// Whoever took items over this link is gone: their code ends.
     func linkClosed(_ link: Link) {
         for (stream, route) in streams.values where route.link === link {
             stream.fail(MantaError(.ownerDied, "the process that took the stream's items is gone"))
+            forgetIfOver(stream.task)
         }
     }
 }

@@ -1,7 +1,7 @@
 // Incoming streams: the items of this process's streaming tasks and calls, as their workers send them.
 //
 // Items become objects of this process. How many were taken is told to the worker now and then, so that it makes more; a worker that runs the task again
-// is told as soon as it waits.
+// is told as soon as it waits; one whose actor has a limit for all its streams is told of each, until the last was taken, also when the call has ended.
 
 import MantaCore
 import MantaLoop
@@ -19,6 +19,8 @@ struct StreamSource {
     var sent = 0
     /// What it was told last.
     var told = 0
+    /// The stream itself, when items that nobody took hold up others of its actor.
+    var sharing: StreamHandle?
 }
 
 extension Owner {
@@ -31,6 +33,7 @@ extension Owner {
         if item.attempt < source.attempt { return remade(item, as: id) }
         if source.attempt != item.attempt { source = StreamSource(link: link, attempt: item.attempt, window: 1) }
         (source.link, source.window, source.sent) = (link, max(1, Int(item.window)), Int(clamping: item.index) + 1)
+        if item.sharesWindow == true { source.sharing = stream }
         streamSources[item.task] = source
         if !stream.expects(Int(clamping: item.index)) {
             remade(item, as: id)
@@ -55,15 +58,19 @@ extension Owner {
 
     /// The consumer of a stream took something, or left.
     func streamMoved(_ task: TaskID) {
-        guard let stream = pending(task)?.results.first?.stream else { return streamSources[task] = nil }
+        let hasEnded = pending(task) == nil
+        guard let stream = pending(task)?.results.first?.stream ?? streamSources[task]?.sharing else { return streamSources[task] = nil }
         tellConsumed(task, stream)
+        if hasEnded, let source = streamSources[task], source.told >= source.sent { streamSources[task] = nil }
     }
 
     private func tellConsumed(_ task: TaskID, _ stream: StreamHandle) {
         guard let source = streamSources[task] else { return }
         let consumed = stream.consumed
         let isWaiting = source.sent - source.told >= source.window
-        guard consumed > source.told, consumed - source.told >= max(1, source.window / 2) || isWaiting && consumed == source.sent || consumed == .max else { return }
+        guard consumed > source.told,
+            consumed - source.told >= max(1, source.window / 2) || isWaiting && consumed == source.sent || consumed == .max || source.sharing != nil
+        else { return }
         streamSources[task]?.told = consumed
         source.link.send(StreamConsumed(task: task, count: UInt64(consumed)))
     }
