@@ -109,6 +109,14 @@ func runBusyThreads(_ threads: Int, rounds: Int) async throws -> Int {
     }
 }
 
+enum Versions {
+    enum First { @Remote static func version() async -> Int { 1 } }
+    enum Second { @Remote static func version() async -> Int { 2 } }
+    enum Third { @Remote static func version() async -> Int { 3 } }
+    enum Fourth { @Remote static func version() async -> Int { 4 } }
+    enum Fifth { @Remote static func version() async -> Int { 5 } }
+}
+
 extension SharedClusterTests {
 @Suite(.serialized) struct CoreRowTests {
     let board = Board.remote()
@@ -183,6 +191,16 @@ extension SharedClusterTests {
             #expect(error?.code == .invalidArgument && error?.message.contains("joined(_:_:third:)") == true, "\(String(describing: error))")
         }
         #expect(try await joiner.joined(1, 2).value == [1, 2, 0])
+    }
+
+    // A program cannot define a function anew; what it may have is several of one name. That programs keep their versions, `ProcessTests` shows.
+    @Test func CORE_050_ofFunctionsThatHaveOneNameEachCallRunsItsOwn() async throws {
+        let versions: [() -> ObjectReference<Int>] = [
+            { Versions.First.version.remote() }, { Versions.Second.version.remote() }, { Versions.Third.version.remote() },
+            { Versions.Fourth.version.remote() }, { Versions.Fifth.version.remote() },
+        ]
+        let calls = (0..<1_000).map { versions[$0 % 5]() }
+        #expect(try await Manta.get(calls) == (0..<1_000).map { $0 % 5 + 1 })
     }
 
     @Test func CORE_051_oneArgumentMayBePassedSeveralTimes() async throws {
