@@ -35,6 +35,7 @@ final class CallLane: Sendable {
         var idleSince: Int64 = 0
         /// A moving average of the calls' run times, in nanoseconds.
         var typicalDuration: Int64 = 0
+        var isClosed = false
 
         /// The next call, noted as the runner's.
         mutating func take(_ slot: Int) -> Item? {
@@ -116,9 +117,10 @@ final class CallLane: Sendable {
         return item
     }
 
-    /// Drops what waits, and cancels what runs.
+    /// Drops what waits, and cancels what runs: none of it is answered.
     func close() {
         let runners = mailbox.withLock { mailbox in
+            mailbox.isClosed = true
             mailbox.queue.removeAll()
             for slot in mailbox.runners.indices { mailbox.runners[slot].isCancelled = true }
             return mailbox.runners.compactMap(\.task)
@@ -162,8 +164,10 @@ final class CallLane: Sendable {
         var waiting = 0
         while let (call, route) = next(slot, host, runtime, beforeSpin: { letGo(&waiting, on: runtime) }) {
             let finished = await host.carryOut(call, route, alone: limit == 1, on: runtime)
+            // Its callers hear of the actor's end from the head.
+            guard let hasOthers = ended(after: Int64(clamping: finished.done.duration)) else { continue }
             waiting += 1
-            let mayWait = ended(after: Int64(clamping: finished.done.duration)) && waiting < Self.answersTogether
+            let mayWait = hasOthers && waiting < Self.answersTogether
             runtime.post(.finished(finished), quietly: mayWait)
             if !mayWait { waiting = 0 }
         }
@@ -177,9 +181,10 @@ final class CallLane: Sendable {
         waiting = 0
     }
 
-    /// Notes a call's run time; returns whether others wait in the mailbox.
-    private func ended(after duration: Int64) -> Bool {
+    /// Notes a call's run time; returns whether others wait in the mailbox, and nil when the lane was closed meanwhile.
+    private func ended(after duration: Int64) -> Bool? {
         mailbox.withLock { mailbox in
+            if mailbox.isClosed { return nil }
             mailbox.typicalDuration += (duration - mailbox.typicalDuration) / 8
             return !mailbox.queue.isEmpty && mailbox.typicalDuration < Self.shortCall
         }
