@@ -56,11 +56,14 @@ struct Box: Codable, Sendable {
     private var right: Blob?
     init(_ references: [Blob] = []) { left = references.first }
     func keep(_ references: [Blob]) { (left, right) = (references[0], references[0]) }
+    func references() -> [Blob] { [left, right].compactMap { $0 } }
     func dropLeft() { left = nil }
     func dropRight() { right = nil }
     func size() async throws -> Int { try await (left ?? right)?.value.count ?? -1 }
     func process() -> Int32 { getpid() }
 }
+
+@Remote func sizeOfTheFirst(on shelf: Shelf.Handle) async throws -> Int { try await shelf.references().value[0].value.count }
 
 @Remote func referenceStream(_ count: Int) -> ResultStream<[ObjectReference<Int>]> {
     ResultStream { yield in

@@ -159,6 +159,16 @@ extension SharedClusterTests {
         #expect(error?.message.contains("\(references[1].id)") == true)
     }
 
+    @Test func OBJ_010_whoHearsOfADeadOwnersObjectForTheFirstTimeHearsOfItsDeath() async throws {
+        let shelf = Shelf.remote()
+        let references = try await returnUp.remote(1).value
+        let owner = try #require(try await row(references[0].id)?.ownerPid)
+        try await shelf.keep(references).value
+        kill(owner, SIGKILL)
+        try await expectEnd(of: references[0].id)
+        await expectCode(.ownerDied, of: sizeOfTheFirst.remote(on: shelf))
+    }
+
     @Test func OBJ_020_aSmallArgumentIsLetGoWhenItIsOnItsWay() async throws {
         let (first, second) = (Gate.remote(), Gate.remote())
         let small = echoInt.remote(7)
