@@ -391,9 +391,9 @@ extension Node: TransportDelegate {
                 runsAgain: request.runsOnce != true, avoiding: request.avoiding, endsWorker: request.endsWorker == true)
             if lease.arguments.isEmpty { book.requestLease(lease, at: now) { perform($0) } } else { requestWithArguments(lease) }
         case .returnLease:
-            let lease = try ReturnLease(from: &message.body).lease
-            book.returnLease(lease, at: now) { perform($0) }
-            argumentsAreFree(lease)
+            let returned = try ReturnLease(from: &message.body)
+            book.returnLease(returned.lease, endsWorker: returned.endsWorker == true, at: now) { perform($0) }
+            argumentsAreFree(returned.lease)
         case .cancelLease:
             let lease = try CancelLease(from: &message.body).lease
             book.cancelRequest(lease, at: now) { perform($0) }

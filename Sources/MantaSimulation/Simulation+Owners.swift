@@ -31,7 +31,7 @@ extension Simulation {
         switch action {
         case .requestLease(let request, let node): send(.requestLease(request), from: party, to: node)
         case .cancelRequest(let lease, let node): send(.cancelRequest(lease), from: party, to: node)
-        case .returnLease(let lease, let node): send(.returnLease(lease), from: party, to: node)
+        case .returnLease(let lease, let node), .abandonLease(let lease, let node): send(.returnLease(lease), from: party, to: node)
         case .confirmLease(let lease, let node): send(.confirmLease(lease, processes[number].address), from: party, to: node)
         case .send(let task, let attempt, let lease, let worker, let payload):
             send(.run(task, attempt: attempt, lease, unsafeDowncast(payload, to: TaskPlan.self)), from: party, to: worker)

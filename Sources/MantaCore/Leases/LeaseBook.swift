@@ -152,8 +152,14 @@ package struct LeaseBook: Sendable {
     }
 
     /// The owner gives a lease back: nothing of it runs any more. Also when it was never granted, or is not known.
-    package mutating func returnLease(_ lease: LeaseID, at now: Instant, perform: (Action) -> Void) {
+    /// - Parameter endsWorker: the owner cannot reach the worker: it is killed, for nobody else is to be given one that may be dead, or busy with what was given
+    ///   up.
+    package mutating func returnLease(_ lease: LeaseID, endsWorker: Bool = false, at now: Instant, perform: (Action) -> Void) {
+        let held = endsWorker ? leases[lease] : nil
         end(lease, .returned, at: now)
+        if let held, let worker = held.worker {
+            kill(worker, because: "process \(held.owner.process.short), for which it ran a task, could not reach it", .lease(lease), perform)
+        }
         serve(at: now, perform)
     }
 

@@ -81,7 +81,8 @@ extension TaskBook {
         lose(where: { $0.node.node == node }, cause, returning: false, at: now, perform)
     }
 
-    /// A worker cannot be reached any more, or was seen to die before its node told. Its leases go back to the node, which may not know yet.
+    /// A worker cannot be reached any more, or was seen to die before its node told. Its leases go back to the node, which may not know yet, and must not give
+    /// the worker to anyone: what is sent there may never begin.
     package mutating func workerLost(_ worker: ProcessID, _ cause: DeathCause, at now: Instant, perform: (Action) -> Void) {
         lose(where: { $0.worker?.process == worker }, cause, returning: true, at: now, perform)
     }
@@ -92,7 +93,7 @@ extension TaskBook {
             for number in shapes[shape].leases {
                 guard let lease = leases[number], isLost(lease) else { continue }
                 lose(number, cause, at: now, perform)
-                if returning { perform(.returnLease(id(of: number), node: lease.node)) }
+                if returning { perform(.abandonLease(id(of: number), node: lease.node)) }
                 isHit = true
             }
             if isHit { dispatch(Int32(shape), at: now, perform) }

@@ -56,6 +56,8 @@ extension TaskBook {
         case cancelRequest(LeaseID, node: NodeAddress)
         /// Give the lease back: nothing runs under it.
         case returnLease(LeaseID, node: NodeAddress)
+        /// Give the lease up: its worker cannot be reached, and what was sent to it may run, or never will. The node is to end that worker.
+        case abandonLease(LeaseID, node: NodeAddress)
         /// Tell the node that the lease is still held.
         case confirmLease(LeaseID, node: NodeAddress)
         /// Send the task to the worker, behind what it was sent before under this lease.

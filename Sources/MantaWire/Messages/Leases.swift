@@ -72,7 +72,9 @@ package struct ConfirmLease: CodedMessage, Hashable {
 package struct ReturnLease: CodedMessage, Hashable {
     package static var kind: MessageKind { .returnLease }
     package var lease: LeaseID
-    package init(lease: LeaseID) { self.lease = lease }
+    /// The owner cannot reach the worker, which is to end: what was sent to it may run, or never will. Nil is no.
+    package var endsWorker: Bool?
+    package init(lease: LeaseID, endsWorker: Bool? = nil) { (self.lease, self.endsWorker) = (lease, endsWorker) }
 }
 
 /// Owner → node: the request is no longer wanted; if it was granted meanwhile, it is returned.

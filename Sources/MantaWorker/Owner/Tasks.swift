@@ -186,6 +186,9 @@ extension Owner {
         case .returnLease(let lease, let node):
             leaseGPUs[lease] = nil
             link(to: node).send(ReturnLease(lease: lease))
+        case .abandonLease(let lease, let node):
+            leaseGPUs[lease] = nil
+            link(to: node).send(ReturnLease(lease: lease, endsWorker: true))
         case .confirmLease(let lease, let node): routine.confirmations[node, default: []].append(lease)
         case .send(_, let attempt, let lease, let worker, let payload): send(submission(payload), attempt, lease, worker)
         case .takeBack(let lease, let worker): link(to: worker).send(TakeBackTasks(lease: lease))

@@ -97,6 +97,20 @@ import Testing
 }
 
 @Suite struct LeaseBookOwners {
+    @Test func aWorkerThatItsOwnerCannotReachIsKilledAndGivenToNobody() {
+        var node = LeaseBench(cpus: 1)
+        let worker = node.ready(count: 1)[0]
+        let (lease, _) = node.request()
+        let (waiting, _) = node.request(LeaseBench.other)
+        let actions = node.on { $0.returnLease(lease, endsWorker: true, at: $1, perform: $2) }
+        #expect(actions.compactMap(\.killed) == [worker.process] && actions.compactMap(\.grantedWorker).isEmpty)
+        #expect(node.die(worker).allSatisfy { if case .lost = $0 { false } else { true } }, "its owner knows")
+        let (next, served) = node.ready()
+        #expect(served.compactMap(\.grantedWorker) == [next])
+        #expect(node.giveBack(waiting).isEmpty && node.freeCPUs == 1)
+        #expect(node.on { $0.returnLease(lease, endsWorker: true, at: $1, perform: $2) }.isEmpty, "once")
+    }
+
     @Test func workersOfADeadOwnerAreKilledAndItsRequestsDropped() {
         var node = LeaseBench(cpus: 1)
         let worker = node.ready(count: 1)[0]

@@ -117,7 +117,7 @@ import Testing
         let (task, asked) = owner.submit()
         _ = owner.grant(asked[0].requested!)
         let lost = owner.on { $0.workerLost(TaskBench.worker(1).process, DeathCause(.exited, "exit 1"), at: $1, perform: $2) }
-        #expect(lost.contains(.giveBack(asked[0].requested!)))
+        #expect(lost.contains(.abandon(asked[0].requested!)), "nobody else is to be given that worker")
         #expect(owner.book.attempt(of: task) == 2)
     }
 }
