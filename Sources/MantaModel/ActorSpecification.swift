@@ -114,6 +114,11 @@ package struct ActorSpecification: Hashable, Sendable, Codable {
     }
 }
 
+extension ActorSpecification {
+    /// The placement group it runs in.
+    package var placementGroup: PlacementGroupID? { resources.group ?? placementResources.group }
+}
+
 // MARK: - Its terms, one by one
 
 extension ActorSpecification {

@@ -105,4 +105,26 @@ import Testing
         #expect(specifications.allSatisfy { h.directory.isOver($0.id) })
         h.event { $0.ownerDied(owner.process, at: h.now, $1) }
     }
+
+    @Test func onlyTheLivingOfARemovedGroupEnd() throws {
+        let group = PlacementGroupID(high: 1, low: 2)
+        let membership = GroupMembership(group: group, bundles: [["CPU": 2].resources], bundle: nil, captures: false)
+        var total = [Resources.cpu: 4].resources
+        total += BundleResource.gained(group, 0, ["CPU": 2].resources)
+        let node = h.addNode(total)
+        let grouped = (0..<3).map { _ in h.specification(resources: membership.demand(for: ["CPU": 0.5].resources)) }
+        let (only, plain) = (h.specification(placement: membership.demand(for: Resources())), h.specification())
+        for specification in grouped + [only, plain] {
+            #expect(create(specification) == nil)
+            h.cameAlive(specification.id, on: node)
+        }
+        h.event { $0.drop([grouped[0].id], by: nil, at: h.now, $1) }
+        _ = h.take()
+        func ends() -> [ActorID] { h.take().compactMap { if case .end(let id, node, _, let cause) = $0, cause.kind == .groupRemoved { id } else { nil } } }
+        h.event { $0.groupRemoved(group, at: h.now, $1) }
+        #expect(ends() == [grouped[1].id, grouped[2].id, only.id], "in the order of their creation")
+        #expect(!h.directory.isOver(plain.id))
+        h.event { $0.groupRemoved(group, at: h.now, $1) }
+        #expect(ends().isEmpty)
+    }
 }

@@ -133,9 +133,9 @@ extension ActorDirectory {
 
     /// A placement group was removed, and with it the actors that ran in it or were to.
     package mutating func groupRemoved(_ group: PlacementGroupID, at now: Instant, _ sink: (Action) -> Void) {
-        let gone = entries.values.filter { !$0.phase.isDead && ($0.specification.resources.group == group || $0.specification.placementResources.group == group) }
-        for entry in gone.sorted(by: { $0.number < $1.number }) {
-            bury(entry.specification.id, DeathCause(.groupRemoved, "placement group \(group.short), in which actor \(entry.specification.id.short) ran, was removed"), sink)
+        guard let gone = grouped[group] else { return }
+        for id in gone.sorted(by: { entries[$0]!.number < entries[$1]!.number }) {
+            bury(id, DeathCause(.groupRemoved, "placement group \(group.short), in which actor \(id.short) ran, was removed"), sink)
         }
         placeWaiting(at: now, sink)
     }

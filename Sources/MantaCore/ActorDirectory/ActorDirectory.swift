@@ -189,6 +189,8 @@ package struct ActorDirectory: Sendable {
     var dead: Deque<ActorID> = []
     /// How many actors that end with their owner each process has made that are not dead.
     var owned: [ProcessID: Int] = [:]
+    /// The actors of each placement group that are not dead.
+    var grouped: [PlacementGroupID: Set<ActorID>] = [:]
     /// Dead ones that are stored, so that also a new head tells a node that comes back to end them.
     var tombstones: Set<ActorID> = []
     /// Until then nodes may still say what they run.
@@ -274,7 +276,7 @@ package struct ActorDirectory: Sendable {
 
     /// The placement groups that actors without a node wait for.
     package var awaitedGroups: Set<PlacementGroupID> {
-        Set(waiting.compactMap { entries[$0] }.compactMap { $0.specification.resources.group ?? $0.specification.placementResources.group })
+        Set(waiting.compactMap { entries[$0] }.compactMap(\.specification.placementGroup))
     }
 
     func storedRow(_ entry: Entry) -> Row {
@@ -289,15 +291,20 @@ package struct ActorDirectory: Sendable {
 
     /// Puts a new entry in.
     mutating func enter(_ entry: Entry) {
-        entries[entry.specification.id] = entry
-        if entry.specification.lifetime == .job, !entry.phase.isDead { owned[entry.specification.owner.process, default: 0] += 1 }
+        let specification = entry.specification
+        entries[specification.id] = entry
+        guard !entry.phase.isDead else { return }
+        if specification.lifetime == .job { owned[specification.owner.process, default: 0] += 1 }
+        if let group = specification.placementGroup { grouped[group, default: []].insert(specification.id) }
     }
 
     /// An actor is dead, or never was.
     mutating func disown(_ specification: ActorSpecification) {
         let owner = specification.owner.process
-        guard specification.lifetime == .job, let count = owned[owner] else { return }
-        owned[owner] = count > 1 ? count - 1 : nil
+        if specification.lifetime == .job, let count = owned[owner] { owned[owner] = count > 1 ? count - 1 : nil }
+        guard !grouped.isEmpty, let group = specification.placementGroup else { return }
+        grouped[group]?.remove(specification.id)
+        if grouped[group]?.isEmpty == true { grouped[group] = nil }
     }
 
     /// Moves an actor on, keeping timers and the waiting list true.
