@@ -152,6 +152,8 @@ extension Head {
         send(mail, ended: ended)
         if facts.isEmpty {
             for (token, result) in answers { answer(token, result) }
+        } else if answers.isEmpty {
+            journal?.record(facts)
         } else {
             journal?.record(facts) { [self] error in
                 for (token, result) in answers {

@@ -1,7 +1,8 @@
 // Journal: the order in which changes reach the store, and what follows when they have, or have not.
 //
 // One group is on its way at a time; what comes meanwhile is the next group. A wish can fail: when the store does, everything that waits fails with it,
-// because it may build on what failed. A fact has happened, so it is tried again until the store takes it.
+// because it may build on what failed. A fact has happened, so it is tried again until the store takes it. Of facts about one thing that wait, the last is
+// enough: what comes and goes while the disk is busy is not written in between.
 // Confined to the head's loop.
 
 import MantaLoop
@@ -13,7 +14,10 @@ final class Journal {
         var changes: [StorageChange]
         /// Set for a fact: what it is about.
         var subjects: Set<Subject> = []
-        var done: (MantaError?) -> Void
+        var done: ((MantaError?) -> Void)?
+
+        /// A fact that nobody waits for.
+        var isReplaceable: Bool { !subjects.isEmpty && done == nil }
     }
     /// What a fact is about.
     private enum Subject: Hashable {
@@ -31,6 +35,8 @@ final class Journal {
     private let loop: EventLoop
     /// In the order in which they came.
     private var waiting: [Entry] = []
+    /// The last of them about each thing; not of what a failed store left.
+    private var latest: [Subject: Int] = [:]
     private var isWriting = false
     private var isClosed = false
     private var retry: TimerID?
@@ -47,13 +53,21 @@ final class Journal {
 
     /// Makes the changes, or fails. Calls back later, in the order of the calls; without changes, when everything before is decided.
     func write(_ changes: [StorageChange], _ done: @escaping (MantaError?) -> Void) {
+        for change in changes { latest[Self.subject(of: change)] = waiting.count }
         waiting.append(Entry(changes: changes, done: done))
         next()
     }
 
     /// Makes the changes, whenever that is possible. Calls back when they are made, or were not possible at first.
-    func record(_ changes: [StorageChange], _ done: @escaping (MantaError?) -> Void = { _ in }) {
-        waiting.append(Entry(changes: changes, subjects: Set(changes.map(Self.subject)), done: done))
+    func record(_ changes: [StorageChange], _ done: ((MantaError?) -> Void)? = nil) {
+        let subjects = Set(changes.map(Self.subject))
+        // All that waits is made together, so that its place does not matter.
+        if done == nil, let subject = subjects.first, let index = latest[subject], waiting[index].isReplaceable, waiting[index].subjects == subjects {
+            waiting[index].changes = changes
+            return
+        }
+        for subject in subjects { latest[subject] = waiting.count }
+        waiting.append(Entry(changes: changes, subjects: subjects, done: done))
         next()
     }
 
@@ -73,7 +87,7 @@ final class Journal {
         retry = nil
         isWriting = true
         let group = waiting
-        waiting = []
+        (waiting, latest) = ([], [:])
         let changes = group.flatMap(\.changes)
         if changes.isEmpty { return loop.later { self.written(group, nil) } }
         let finish = LoopBound({ (error: MantaError?) in self.written(group, error) }, on: loop)
@@ -84,14 +98,15 @@ final class Journal {
         isWriting = false
         guard !isClosed else { return }
         guard let error else {
-            for entry in group { entry.done(nil) }
+            for entry in group { entry.done?(nil) }
             return next()
         }
         let all = group + waiting
-        waiting = all.filter { !$0.subjects.isEmpty }.map { Entry(changes: $0.changes, subjects: $0.subjects, done: { _ in }) }
+        waiting = all.filter { !$0.subjects.isEmpty }.map { Entry(changes: $0.changes, subjects: $0.subjects) }
+        latest = [:]
         forgetOutdatedFacts()
         failed(error)
-        for entry in all { entry.done(error) }
+        for entry in all { entry.done?(error) }
         if !waiting.isEmpty, retry == nil {
             retry = loop.schedule(after: Self.retryPause) { [weak self] in
                 self?.retry = nil

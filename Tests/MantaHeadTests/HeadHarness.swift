@@ -278,11 +278,14 @@ final class FakeDriver: FakeProcess, @unchecked Sendable {
 final class StuckStorage: Storage {
     private let memory = MemoryStorage()
     private let stuck = Mutex<(isStuck: Bool, waiting: [([StorageChange], @Sendable (MantaError?) -> Void)])>((false, []))
+    /// All that it was handed.
+    let changes = Log<StorageChange>()
 
     var location: String { memory.location }
     func load() throws(MantaError) -> StoredState { try memory.load() }
     func close() {}
     func apply(_ changes: [StorageChange], then: @escaping @Sendable (MantaError?) -> Void) {
+        for change in changes { self.changes.append(change) }
         let waits = stuck.withLock { stuck in
             if stuck.isStuck { stuck.waiting.append((changes, then)) }
             return stuck.isStuck

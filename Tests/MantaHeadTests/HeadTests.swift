@@ -277,6 +277,36 @@ import Testing
         #expect(try storage.load().rows.map(\.version) == [1])
     }
 
+    /// What comes and goes while the disk is busy is not written in between, and does not count against what may wait.
+    @Test func groupsThatWereMadeAndRemovedMeanwhileAreWrittenOnce() async throws {
+        let head = try HeadProcess()
+        let storage = StuckStorage()
+        head.storage = storage
+        try await head.start()
+        let driver = try await FakeDriver(at: head)
+        func group() -> PlacementGroupSpecification {
+            PlacementGroupSpecification(
+                id: .random(), bundles: [Resources(["CPU": 1])], strategy: .pack, name: nil, namespace: "default", lifetime: .job, job: driver.job,
+                owner: driver.address, isOwnedByActor: false)
+        }
+        storage.stick()
+        // Until the first is answered by the disk, all others wait.
+        _ = try await driver.ask(CreateGroup(specification: group()))
+        let before = storage.changes.values.count
+        for _ in 0..<50 {
+            let specification = group()
+            _ = try await driver.ask(CreateGroup(specification: specification))
+            _ = try await driver.ask(RemoveGroup(group: specification.id))
+        }
+        let last = group()
+        _ = try await driver.ask(CreateGroup(specification: last))
+        storage.release()
+        try await eventually("the last is stored") { try storage.load().rows.contains { $0.key == last.id.description } }
+        let after = storage.changes.values.dropFirst(before)
+        #expect(after.count { if case .removeRow = $0 { true } else { false } } == 50)
+        #expect(after.count { if case .putRow = $0 { true } else { false } } == 1)
+    }
+
     /// A fact is not lost because the store failed when it happened.
     @Test func whatHappenedWhileTheStoreFailedIsKeptInTheEnd() async throws {
         let head = try HeadProcess()
