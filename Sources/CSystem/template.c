@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
@@ -154,6 +155,9 @@ int manta_template_main(int argc, char **argv, char **envp) {
     if (manta_template_warm) manta_template_warm();
     // ZeroMQ asks for it in every process; the first answer loads what nsswitch.conf names, with some eighty system calls.
     (void)getprotobyname("pgm");
+    // A worker's main thread ends when it leaves the main queue to Dispatch; the first thread that ends loads what unwinds stacks, as does this.
+    void *frame;
+    (void)backtrace(&frame, 1);
     // A library of the program began a thread when it was loaded: what is forked would lack it.
     if (thread_count() != 1) return 69;
     int32_t answer = 0;

@@ -21,6 +21,7 @@ func roleMain(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePoi
 @_cdecl("manta_template_warm")
 func warmTemplate() {
     _ = Machine.identity
+    _ = try? ProgramSettings()
     _ = try? headEndpoint(ProcessEnvironment[Variable.address] ?? "")
     if let program = try? Records.program.get() { Runtime.rehearse(program) }
 }

@@ -21,6 +21,7 @@ extension Runtime {
             runtime.owner.rehearse(on: link)
         }
         for actor in program.actors.values { actor.rehearse() }
+        loop.execute {}
     }
 }
 
@@ -46,7 +47,7 @@ extension Owner {
         _ = runtime.node
         runtime.serves(job)
         runtime.post(.finished(FinishedRun(done: done, route: ReplyRoute(link: link), failure: nil)), quietly: true)
-        loop.schedule(after: .seconds(1), repeating: .seconds(1)) {}
+        beginTicking()
     }
 
     /// The message as it arrives.

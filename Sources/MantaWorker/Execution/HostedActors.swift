@@ -173,6 +173,10 @@ final class HostedActors {
         place.nextSequence[specification.owner.process, default: 0] += 1
         place.early.append((call, route))
         places[specification.id] = place
+        let number = starts.add([specification.id])
+        starts.ended(specification.id, error: nil, of: number)
+        _ = starts.take()
+        routes.reserveCapacity(1)
         CallLane(limit: 1).rehearse((call, route))
         places[specification.id] = nil
     }

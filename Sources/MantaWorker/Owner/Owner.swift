@@ -131,7 +131,11 @@ final class Owner: @unchecked Sendable {
                 if case .failure = result { exit(1) }
             }
         }
-        // The loop may outlive the session: `close` ends both.
+        beginTicking()
+    }
+
+    /// The loop may outlive the session: `close` ends the timers.
+    func beginTicking() {
         timers = [
             loop.schedule(after: Limits.tickPeriod, repeating: Limits.tickPeriod) { [unowned self] in tick() },
             loop.schedule(after: .milliseconds(500), repeating: .milliseconds(500)) { [unowned self] in sendReports() },
