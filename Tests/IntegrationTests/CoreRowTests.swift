@@ -199,8 +199,9 @@ extension SharedClusterTests {
             { Versions.First.version.remote() }, { Versions.Second.version.remote() }, { Versions.Third.version.remote() },
             { Versions.Fourth.version.remote() }, { Versions.Fifth.version.remote() },
         ]
-        let calls = (0..<1_000).map { versions[$0 % 5]() }
-        #expect(try await Manta.get(calls) == (0..<1_000).map { $0 % 5 + 1 })
+        // Not more than are told of in full: other tests look for theirs.
+        let calls = (0..<200).map { versions[$0 % 5]() }
+        #expect(try await Manta.get(calls) == (0..<200).map { $0 % 5 + 1 })
     }
 
     @Test func CORE_051_oneArgumentMayBePassedSeveralTimes() async throws {

@@ -70,10 +70,10 @@ final class OutgoingStream: StreamSink {
                 item.references))
     }
 
-    func close() {
-        change { $0.hasClosed = true }
-        runtime.post(.closeStream(task))
-    }
+    func close() { runtime.post(.closeStream(task)) }
+
+    /// All its items are on their way.
+    func closed() { state.withLock { $0.hasClosed = true } }
 
     /// Nothing follows, and nothing that the owner may tell is of use.
     var isOver: Bool { state.withLock { $0.hasClosed && $0.held == 0 } }
@@ -158,7 +158,10 @@ extension Execution {
         if let link = streams[item.task]?.route.link { owner.send(item, references, on: link) }
     }
 
-    func close(_ task: TaskID) { forgetIfOver(task) }
+    func close(_ task: TaskID) {
+        streams[task]?.stream.closed()
+        forgetIfOver(task)
+    }
 
     func consumed(_ message: StreamConsumed) {
         streams[message.task]?.stream.consumed(Int(clamping: message.count))
