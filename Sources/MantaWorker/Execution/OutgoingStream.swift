@@ -70,7 +70,7 @@ final class OutgoingStream: StreamSink {
                 item.references))
     }
 
-    func close() { runtime.post(.closeStream(task)) }
+    func close() { runtime.post(.closeStream(self)) }
 
     /// All its items are on their way.
     func closed() { state.withLock { $0.hasClosed = true } }
@@ -158,9 +158,10 @@ extension Execution {
         if let link = streams[item.task]?.route.link { owner.send(item, references, on: link) }
     }
 
-    func close(_ task: TaskID) {
-        streams[task]?.stream.closed()
-        forgetIfOver(task)
+    /// Not another attempt of its task, which may have been opened meanwhile.
+    func close(_ stream: OutgoingStream) {
+        stream.closed()
+        if streams[stream.task]?.stream === stream { forgetIfOver(stream.task) }
     }
 
     func consumed(_ message: StreamConsumed) {

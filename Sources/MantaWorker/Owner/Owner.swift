@@ -253,7 +253,7 @@ final class Owner: @unchecked Sendable {
         case .removeGroup(let group): remove(group)
         case .openStream(let stream): execution.open(stream)
         case .streamItem(let item, let references): execution.send(item, references, self)
-        case .closeStream(let task): execution.close(task)
+        case .closeStream(let stream): execution.close(stream)
         case .streamMoved(let task): streamMoved(task)
         case .blocked(let lease): execution.blocked(lease, self)
         case .resume(let lease, let continuation): execution.resume(lease, continuation, self)

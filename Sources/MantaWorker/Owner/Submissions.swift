@@ -135,7 +135,7 @@ enum OwnerCommand: Sendable {
     case removeGroup(PlacementGroupID)
     case openStream(OutgoingStream)
     indirect case streamItem(StreamItem, [ObjectHandle])
-    case closeStream(TaskID)
+    case closeStream(OutgoingStream)
     case streamMoved(TaskID)
     case blocked(LeaseID)
     case resume(LeaseID, UnsafeContinuation<Void, Never>)
