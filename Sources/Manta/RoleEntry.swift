@@ -22,6 +22,7 @@ func roleMain(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePoi
 func warmTemplate() {
     _ = Machine.identity
     _ = try? ProgramSettings()
+    _ = try? _Reply(0)
     _ = try? headEndpoint(ProcessEnvironment[Variable.address] ?? "")
     if let program = try? Records.program.get() { Runtime.rehearse(program) }
 }

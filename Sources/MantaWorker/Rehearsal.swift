@@ -44,6 +44,9 @@ extension Owner {
         }
         _ = ProcessID("\(address.process)")
         _ = TaskContext.current
+        // Made by the runtime when they are first named: what tasks and task-local values are begun with.
+        let types = Set([ObjectIdentifier(TaskPriority?.self), ObjectIdentifier(TaskContext?.self)])
+        precondition(types.count == 2, "types are told from each other")
         _ = runtime.node
         runtime.serves(job)
         runtime.post(.finished(FinishedRun(done: done, route: ReplyRoute(link: link), failure: nil)), quietly: true)

@@ -35,8 +35,8 @@ final class HostedActors {
 
     private var places: [ActorID: Place] = [:]
     private var starts = ActorStarts()
-    /// Where the orders of `starts` came from.
-    private var routes: [Int: (correlation: Correlation, link: Link)] = [:]
+    /// To those from whom the orders of `starts` came.
+    private var routes: [Int: (ActorStarts.News) -> Void] = [:]
     private var isTellingDue = false
     /// Those that were taken out, while calls to them may be on their way.
     private var left: Set<ActorID> = []
@@ -49,7 +49,9 @@ final class HostedActors {
 
     func start(_ message: StartActors, correlation: Correlation, from link: Link, _ owner: Owner) {
         let number = starts.add(message.orders.lazy.map(\.specification.id))
-        routes[number] = (correlation, link)
+        routes[number] = { news in
+            if news.isAnswer { link.reply(to: correlation, news.message) } else { link.send(news.message) }
+        }
         for order in message.orders { start(order, number, owner) }
         tell(owner)
     }
@@ -112,9 +114,7 @@ final class HostedActors {
         owner.loop.later { [self] in
             isTellingDue = false
             for news in starts.take() {
-                guard let route = routes[news.order] else { continue }
-                if news.isAnswer { routes[news.order] = nil }
-                if news.isAnswer { route.link.reply(to: route.correlation, news.message) } else { route.link.send(news.message) }
+                (news.isAnswer ? routes.removeValue(forKey: news.order) : routes[news.order])?(news)
             }
         }
     }
@@ -174,9 +174,9 @@ final class HostedActors {
         place.early.append((call, route))
         places[specification.id] = place
         let number = starts.add([specification.id])
+        routes[number] = { _ in }
         starts.ended(specification.id, error: nil, of: number)
-        _ = starts.take()
-        routes.reserveCapacity(1)
+        for news in starts.take() { routes.removeValue(forKey: news.order)?(news) }
         CallLane(limit: 1).rehearse((call, route))
         places[specification.id] = nil
     }
