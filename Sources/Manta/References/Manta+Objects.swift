@@ -20,7 +20,8 @@ extension Manta {
     /// Gives the values of objects up, wherever they are, although references to them are left: for large values that a program knows nobody needs any more.
     ///
     /// When this returns, reading them throws `MantaError` with the code `objectFreed`, and so does passing them to calls; they are not made again. What
-    /// already reads a value keeps it, and so does a process that has read a small one. What is still being made is given up as soon as it is there. An
+    /// already reads a value keeps it, and so does a process that has read a small one; one that has read a large one may read it again for a moment, until
+    /// its node has heard. What is still being made is given up as soon as it is there. An
     /// object that has failed stays as it is.
     ///
     /// - Throws: `ownerDied` when the owner of one is gone, and its value with it; `notConnected`.

@@ -109,6 +109,7 @@ final class Execution {
 
     /// References inside what it answers, and those it has just decoded, must be known to their owners first.
     private func answer(_ run: FinishedRun, _ owner: Owner) {
+        owner.reportBeforeAnswer()
         if run.contents.isEmpty, !owner.references.owesRegistrations { run.route.link.send(run.done) } else { owner.send(run) }
     }
 

@@ -22,6 +22,10 @@ struct TaskReports {
     /// Half a second's share.
     private static let tasksPerReport = Limits.taskRecordsPerSecond / 2
     private static let errorsPerReport = 100
+    /// So many leave with the end of what they came from, no more often than this: as many in a second as the reports hold.
+    private static let earlyTasks = 100
+    private static let earlyPause: Duration = .milliseconds(50)
+    private var leftAt = Instant.zero
 
     /// A task or call was sent to its worker.
     mutating func sent(_ submission: Submission, attempt: Int, actor: ActorID?, worker: ProcessID? = nil) {
@@ -119,11 +123,15 @@ struct TaskReports {
     }
 
     /// - Parameter place: where an actor's worker, or a task's, is.
-    mutating func send(on link: Link, place: (ActorID?, ProcessID?) -> RunningPlace) {
+    mutating func send(on link: Link, at now: Instant, place: (ActorID?, ProcessID?) -> RunningPlace) {
+        leftAt = now
         let (tasks, errors) = take(place: place)
         if let tasks { link.send(tasks) }
         if let errors { link.send(errors) }
     }
+
+    /// Few ends wait to be told, and for a while none were.
+    func mayLeaveEarly(at now: Instant) -> Bool { !tasks.isEmpty && tasks.count <= Self.earlyTasks && now - leftAt >= Self.earlyPause }
 
     /// What there is to tell since the last time.
     mutating func take(place: (ActorID?, ProcessID?) -> RunningPlace = { RunningPlace(worker: $1) }) -> (tasks: ReportTasks?, errors: ReportErrors?) {
@@ -151,7 +159,13 @@ struct RunningPlace {
 extension Owner {
     func sendReports() {
         noteWaits()
-        reports.send(on: headLink) { place(of: $0, $1) }
+        reports.send(on: headLink, at: loop.now) { place(of: $0, $1) }
+    }
+
+    /// What runs here is about to be answered. With it a short program may end, and its workers at once: what ended below is told before.
+    func reportBeforeAnswer() {
+        guard reports.mayLeaveEarly(at: loop.now) else { return }
+        reports.send(on: headLink, at: loop.now) { place(of: $0, $1) }
     }
 
     /// Tasks and calls of this process that wait for long: some of them, so that people find out which they are, and how many there are.
