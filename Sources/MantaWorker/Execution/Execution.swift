@@ -24,6 +24,9 @@ final class Execution {
     /// The streams whose code runs here, and where their items go.
     var streams: [TaskID: (stream: OutgoingStream, route: ReplyRoute)] = [:]
 
+    /// A task was cancelled by force, and this process ends: what comes now must run elsewhere.
+    private var isEnding = false
+
     /// A task that runs longer than this is long: what waits behind it goes back to its owner.
     private static let patience: Int64 = 10_000_000
     /// This process ends itself when its node has not done so for so long.
@@ -32,6 +35,10 @@ final class Execution {
     // MARK: Tasks
 
     func run(_ message: RunTask, from link: Link, _ owner: Owner) {
+        if isEnding {
+            link.send(TasksReturned(lease: message.lease, tasks: [message.task]))
+            return
+        }
         let run = Run(
             task: message.task, attempt: message.attempt, job: message.job, parent: message.parent, function: message.function, name: message.name,
             resultCount: Int(message.resultCount), arguments: message.arguments, actor: nil, group: message.group, route: ReplyRoute(link: link),
@@ -79,6 +86,7 @@ final class Execution {
     /// Has this process ended because its running task is not wanted and does not listen. What it submitted is told first; what waits here runs elsewhere.
     /// The node ends it, and tells those whose tasks run here too that they had no part in it.
     private func endByForce(_ task: TaskID, of lease: LeaseID, _ owner: Owner) {
+        isEnding = true
         owner.cancelChildren(of: task, isForced: true)
         for (lease, runner) in runners { giveBack(runner.takeQueue(), of: lease) }
         // What the links still hold leaves first.
