@@ -11,7 +11,7 @@ struct MicrobenchmarkCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "microbenchmark", abstract: "Measures gets, puts, tasks and actor calls a second, by the row names of Ray's microbenchmark.",
         discussion: """
-            Starts a cluster of its own with two CPUs, unless --address names one.
+            Starts a cluster of its own with two CPUs, unless --address or MANTA_ADDRESS names one.
 
             Examples:
               manta microbenchmark
@@ -20,7 +20,7 @@ struct MicrobenchmarkCommand: AsyncParsableCommand {
               manta microbenchmark --output json      one object a line: {"row": …, "per_second": …}
             """)
 
-    @Option(help: "The head of a running cluster, as tcp://host:port.") var address: String?
+    @Option(help: "The head of a running cluster, as tcp://host:port; else MANTA_ADDRESS, else one that is started for it.") var address: String?
     @Option(help: "Only rows whose name holds one of these texts, separated by commas.") var rows = ""
     @Option(help: "Seconds for one row, over its three rounds.") var seconds = 2.0
     @OptionGroup var output: OutputOptions
@@ -36,7 +36,7 @@ struct MicrobenchmarkCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let session = if let address { try await Manta.connect(address) } else { try await Manta.start(cpus: 2) }
+        let session = if let address = address ?? environment(Variable.address) { try await Manta.connect(address) } else { try await Manta.start(cpus: 2) }
         if output.output == .table { print("row".padded(to: 26) + "per second") }
         for row in chosen {
             let rate = try await Self.measure(row, seconds: seconds)
