@@ -57,6 +57,8 @@ package struct TaskRing: Sendable {
     private var slots: [TaskID: Int] = [:]
     private var droppedByReporters = 0
     private var counts: [TaskState: Int] = [:]
+    /// Tasks that count as failed because their job ended, as long as nobody says how they did end.
+    private var presumed: Set<TaskID> = []
 
     package init(capacity: Int = Limits.taskRecords) { ring = Ring(capacity: capacity) }
 
@@ -75,12 +77,13 @@ package struct TaskRing: Sendable {
         droppedByReporters += max(0, dropped)
         for task in tasks {
             if let slot = slots[task.id] {
-                replace(slot, with: Self.merged(ring[slot], task))
+                replace(slot, with: Self.merged(known(slot, before: task), task))
             } else {
                 let (slot, pushedOut) = ring.append(task)
                 counts[task.state, default: 0] += 1
                 if let pushedOut {
                     slots[pushedOut.id] = nil
+                    presumed.remove(pushedOut.id)
                     counts[pushedOut.state, default: 0] -= 1
                 }
                 slots[task.id] = slot
@@ -88,9 +91,20 @@ package struct TaskRing: Sendable {
         }
     }
 
-    /// The job is over, and with it whatever it still ran: nobody is left to report that.
+    /// The job is over, and with it whatever it still ran. A worker that outlives it may yet report what had ended before.
     package mutating func jobEnded(_ job: JobID, at time: WallTime) {
-        for slot in ring.slots where ring[slot].job == job { replace(slot, with: Self.ended(ring[slot], at: time)) }
+        for slot in ring.slots where ring[slot].job == job && !ring[slot].state.successors.isEmpty {
+            presumed.insert(ring[slot].id)
+            replace(slot, with: Self.ended(ring[slot], at: time))
+        }
+    }
+
+    /// What is known of a task but for what a report of its end refutes.
+    private mutating func known(_ slot: Int, before report: TaskRow) -> TaskRow {
+        guard report.state.successors.isEmpty, presumed.remove(report.id) != nil else { return ring[slot] }
+        var task = ring[slot]
+        (task.state, task.endedAt, task.error) = (.running, nil, nil)
+        return task
     }
 
     private mutating func replace(_ slot: Int, with task: TaskRow) {

@@ -162,7 +162,7 @@ package final class Node: @unchecked Sendable {
         switch action {
         case .startWorker(let program): startWorker(program)
         case .stopWorker(let worker): links[worker]?.send(StopWorker())
-        case .killWorker(let worker, let cause): processes.end(worker, because: cause)
+        case .killWorker(let worker, let cause): end(worker, because: cause)
         case .grant(let lease, let worker, let gpus, let owner):
             send(LeaseAnswer(lease: lease, decision: .granted(worker: worker, node: configuration.node, gpus: names(ofGPUs: gpus))), to: owner)
         case .move(let lease, let node, let reason, let owner):
@@ -472,17 +472,6 @@ extension Node: TransportDelegate {
         let error = MantaError(.nodeDied, "node \(lost.node.short) is lost")
         for process in (lost.processes ?? []) + [lost.node.process] { transport.lose(process, error) }
         removeLeftoversLater()
-    }
-
-    private func jobEnded(_ job: JobID) {
-        jobs[job] = nil
-        let cause = DeathCause(.jobEnded, "its job \(job.short) ended")
-        for process in shared.processes(of: job) { processes.end(process, because: cause) }
-        for (id, actor) in actors where actor.specification.job == job && actor.specification.lifetime == .job && shared.process(of: id) == nil {
-            endActor(id, cause)
-        }
-        book.jobEnded(job, at: loop.now) { perform($0) }
-        dropArguments { $0.job == job }
     }
 }
 

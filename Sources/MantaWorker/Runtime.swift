@@ -162,7 +162,11 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     package func stop() async {
         CurrentRuntime.remove(self)
         // What became of the last tasks is told before the job is over: what is unknown then counts as failed.
-        try? await onLoop { owner in owner.sendReports() }
+        // Workers without anything to do go back first, or they would end with the job, and what they have not told with them.
+        try? await onLoop { owner in
+            owner.sendReports()
+            owner.giveBackIdleLeases()
+        }
         if configuration.role == .driver { _ = try? await head(FinishJob(job: configuration.job), deadline: .seconds(2)) }
         try? await onLoop { owner in owner.close() }
     }

@@ -79,5 +79,10 @@ import Testing
         ring.jobEnded(job, at: WallTime(milliseconds: 8))
         #expect(ring.rows(limit: 4).map(\.state) == [.running, .failed, .failed, .finished])
         #expect(ring.rows(limit: 4)[1].endedAt == WallTime(milliseconds: 8))
+        // A worker that outlives the job tells how it was.
+        ring.record([row(2, .finished), row(3, .running)], dropped: 0)
+        #expect(ring.rows(limit: 4).map(\.state) == [.running, .failed, .finished, .finished])
+        #expect(ring.rows(limit: 4)[2].error == nil)
+        #expect(ring.states == ["running": 1, "failed": 1, "finished": 2])
     }
 }

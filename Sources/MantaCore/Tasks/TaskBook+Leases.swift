@@ -285,6 +285,13 @@ extension TaskBook {
         perform(.returnLease(id(of: number), node: lease.node))
     }
 
+    /// Returns every lease on which nothing is in flight: nothing more is going to be submitted.
+    package mutating func giveBackIdle(_ perform: (Action) -> Void) {
+        for shape in shapes where !shape.isFree {
+            for number in shape.leases where leases[number].map({ $0.worker != nil && $0.inFlight.isEmpty }) ?? false { giveBack(number, perform) }
+        }
+    }
+
     /// Returns a lease that is not in the book any more, to the node it was asked of last.
     private func returnUnknown(_ lease: LeaseID, _ perform: (Action) -> Void) {
         perform(.returnLease(lease, node: number(of: lease).flatMap { movedTo[$0] } ?? home))

@@ -212,7 +212,8 @@ final class Execution {
             || owner.ownsSomethingAlive
         guard !isNeeded else {
             owner.nodeLink?.send(WorkerStays())
-            return
+            // The node may have asked because it is about to end this process with its job.
+            return owner.sendReports()
         }
         owner.sendReports()
         owner.close()

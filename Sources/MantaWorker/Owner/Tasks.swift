@@ -161,6 +161,8 @@ extension Owner {
         sendRoutineMessages()
     }
 
+    func giveBackIdleLeases() { tasks?.giveBackIdle(perform) }
+
     /// Ends every task with the error; the book and its leases are given up.
     func failTasks(_ error: MantaError) {
         tasks?.endAll(error, at: loop.now, perform: perform)
