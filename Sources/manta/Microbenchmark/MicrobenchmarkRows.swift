@@ -72,6 +72,10 @@ struct MicrobenchmarkRow {
             let clients = (0..<4).map { _ in PlainActor.remote() }
             return { _ = try await Manta.get(clients.map { $0.submitTasks(1000) }) }
         },
+        // Work of about 8 ms each, on the two CPUs of the cluster.
+        MicrobenchmarkRow("task_blocks", perStep: 100) { { _ = try await Manta.get((0..<100).map { block.remote(Block.points, seed: $0) }) } },
+        // What two threads do of it without tasks, beside the row above.
+        MicrobenchmarkRow("plain_blocks", perStep: 100) { { await Block.onTwoThreads(100) } },
         MicrobenchmarkRow("actor_1_1_sync") {
             let actor = PlainActor.remote()
             return { _ = try await actor.small().value }
