@@ -11,18 +11,10 @@ package struct CreateActors: WireRequest, Hashable {
     package var specifications: [ActorSpecification]
     package init(_ specifications: [ActorSpecification]) { self.specifications = specifications }
     package func encode(into writer: inout MessagePackWriter) throws(MantaError) {
-        writer.writeArrayHeader(specifications.count)
-        var previous: ActorSpecification?
-        for specification in specifications {
-            try writer.write(specification, after: previous)
-            previous = specification
-        }
+        try writer.writeList(specifications) { (writer, specification, previous) throws(MantaError) in try writer.write(specification, after: previous) }
     }
     package init(from reader: inout MessagePackReader) throws(MantaError) {
-        let count = try reader.readArrayHeader()
-        specifications = []
-        specifications.reserveCapacity(min(count, 4096))
-        for _ in 0..<count { specifications.append(try reader.readActorSpecification(after: specifications.last)) }
+        specifications = try reader.readList { (reader, previous) throws(MantaError) in try reader.readActorSpecification(after: previous) }
     }
 }
 
@@ -45,12 +37,7 @@ package struct ActorsTaken: WireMessage, Hashable {
         }
     }
     package init(from reader: inout MessagePackReader) throws(MantaError) {
-        refusals = []
-        for _ in 0..<(try reader.readArrayHeader()) {
-            let count = try reader.readArrayHeader(atLeast: 2)
-            refusals.append(Refusal(actor: try reader.readIdentifier(), error: try reader.readError()))
-            try reader.skipFields(from: 2, to: count)
-        }
+        refusals = try reader.readList(fields: 2) { (reader, _) throws(MantaError) in Refusal(actor: try reader.readIdentifier(), error: try reader.readError()) }
     }
 }
 
@@ -67,24 +54,15 @@ package struct PlaceActors: WireRequest, Hashable {
     package var orders: [Order]
     package init(_ orders: [Order]) { self.orders = orders }
     package func encode(into writer: inout MessagePackWriter) throws(MantaError) {
-        writer.writeArrayHeader(orders.count)
-        var previous: ActorSpecification?
-        for order in orders {
+        try writer.writeList(orders) { (writer, order, previous) throws(MantaError) in
             writer.writeArrayHeader(2)
-            try writer.write(order.specification, after: previous)
+            try writer.write(order.specification, after: previous?.specification)
             writer.write(order.restarts)
-            previous = order.specification
         }
     }
     package init(from reader: inout MessagePackReader) throws(MantaError) {
-        let count = try reader.readArrayHeader()
-        orders = []
-        orders.reserveCapacity(min(count, 4096))
-        for _ in 0..<count {
-            let fields = try reader.readArrayHeader(atLeast: 2)
-            let specification = try reader.readActorSpecification(after: orders.last?.specification)
-            orders.append(Order(specification: specification, restarts: try reader.readInt()))
-            try reader.skipFields(from: 2, to: fields)
+        orders = try reader.readList(fields: 2) { (reader, previous) throws(MantaError) in
+            Order(specification: try reader.readActorSpecification(after: previous?.specification), restarts: try reader.readInt())
         }
     }
 }
@@ -107,25 +85,17 @@ package struct StartActors: WireRequest, Hashable {
     package var orders: [Order]
     package init(_ orders: [Order]) { self.orders = orders }
     package func encode(into writer: inout MessagePackWriter) throws(MantaError) {
-        writer.writeArrayHeader(orders.count)
-        var previous: ActorSpecification?
-        for order in orders {
+        try writer.writeList(orders) { (writer, order, previous) throws(MantaError) in
             writer.writeArrayHeader(3)
-            try writer.write(order.specification, after: previous)
+            try writer.write(order.specification, after: previous?.specification)
             writer.write(order.restarts)
             writer.write(order.gpus)
-            previous = order.specification
         }
     }
     package init(from reader: inout MessagePackReader) throws(MantaError) {
-        let count = try reader.readArrayHeader()
-        orders = []
-        orders.reserveCapacity(min(count, 4096))
-        for _ in 0..<count {
-            let fields = try reader.readArrayHeader(atLeast: 3)
-            let specification = try reader.readActorSpecification(after: orders.last?.specification)
-            orders.append(Order(specification: specification, restarts: try reader.readInt(), gpus: try reader.readOptionalStrings()))
-            try reader.skipFields(from: 3, to: fields)
+        orders = try reader.readList(fields: 3) { (reader, previous) throws(MantaError) in
+            let specification = try reader.readActorSpecification(after: previous?.specification)
+            return Order(specification: specification, restarts: try reader.readInt(), gpus: try reader.readOptionalStrings())
         }
     }
 }
@@ -149,14 +119,7 @@ package struct ActorsStarted: WireMessage, Hashable {
         }
     }
     package init(from reader: inout MessagePackReader) throws(MantaError) {
-        let count = try reader.readArrayHeader()
-        results = []
-        results.reserveCapacity(min(count, 4096))
-        for _ in 0..<count {
-            let fields = try reader.readArrayHeader(atLeast: 2)
-            results.append(Result(actor: try reader.readIdentifier(), error: try reader.readOptionalString()))
-            try reader.skipFields(from: 2, to: fields)
-        }
+        results = try reader.readList(fields: 2) { (reader, _) throws(MantaError) in Result(actor: try reader.readIdentifier(), error: try reader.readOptionalString()) }
     }
 }
 
@@ -181,15 +144,12 @@ package struct ActorReports: WireRequest, Hashable {
     package func encode(into writer: inout MessagePackWriter) throws(MantaError) {
         writer.writeArrayHeader(2)
         writer.write(node)
-        writer.writeArrayHeader(reports.count)
-        var previous: Event?
-        for report in reports {
-            let isAlike = report.event == previous
+        try writer.writeList(reports) { (writer, report, previous) throws(MantaError) in
+            let isAlike = report.event == previous?.event
             writer.writeArrayHeader(isAlike ? 2 : 3)
             writer.write(report.actor)
             writer.write(report.restarts)
             if !isAlike { try Self.write(report.event, &writer) }
-            previous = report.event
         }
     }
     private static func write(_ event: Event, _ writer: inout MessagePackWriter) throws(MantaError) {
@@ -206,16 +166,13 @@ package struct ActorReports: WireRequest, Hashable {
     package init(from reader: inout MessagePackReader) throws(MantaError) {
         let fields = try reader.readArrayHeader(atLeast: 2)
         node = try reader.readIdentifier()
-        let count = try reader.readArrayHeader()
-        reports = []
-        reports.reserveCapacity(min(count, 4096))
-        for _ in 0..<count {
+        reports = try reader.readList { (reader, previous) throws(MantaError) in
             let parts = try reader.readArrayHeader(atLeast: 2)
             let (actor, restarts): (ActorID, Int) = (try reader.readIdentifier(), try reader.readInt())
-            let event = parts > 2 ? try Self.event(&reader) : reports.last?.event
+            let event = parts > 2 ? try Self.event(&reader) : previous?.event
             guard let event else { throw reader.unexpected("the event of the first report") }
-            reports.append(Report(actor: actor, restarts: restarts, event: event))
-            try reader.skipFields(from: min(parts, 3), to: parts)
+            try reader.skipFields(from: 3, to: parts)
+            return Report(actor: actor, restarts: restarts, event: event)
         }
         try reader.skipFields(from: 2, to: fields)
     }
@@ -233,18 +190,10 @@ package struct ActorsChanged: WireMessage, Hashable {
     package var statuses: [ActorStatus]
     package init(_ statuses: [ActorStatus]) { self.statuses = statuses }
     package func encode(into writer: inout MessagePackWriter) throws(MantaError) {
-        writer.writeArrayHeader(statuses.count)
-        var previous: ActorStatus?
-        for status in statuses {
-            try writer.write(status, after: previous)
-            previous = status
-        }
+        try writer.writeList(statuses) { (writer, status, previous) throws(MantaError) in try writer.write(status, after: previous) }
     }
     package init(from reader: inout MessagePackReader) throws(MantaError) {
-        let count = try reader.readArrayHeader()
-        statuses = []
-        statuses.reserveCapacity(min(count, 4096))
-        for _ in 0..<count { statuses.append(try reader.readActorStatus(after: statuses.last)) }
+        statuses = try reader.readList { (reader, previous) throws(MantaError) in try reader.readActorStatus(after: previous) }
     }
 }
 
@@ -260,10 +209,7 @@ package struct DropActors: WireRequest, Hashable {
         for actor in actors { writer.write(actor) }
     }
     package init(from reader: inout MessagePackReader) throws(MantaError) {
-        let count = try reader.readArrayHeader()
-        actors = []
-        actors.reserveCapacity(min(count, 4096))
-        for _ in 0..<count { actors.append(try reader.readIdentifier()) }
+        actors = try reader.readList { (reader, _) throws(MantaError) in try reader.readIdentifier() }
     }
 }
 
@@ -285,28 +231,22 @@ package struct EndActors: WireRequest, Hashable {
     package var orders: [Order]
     package init(_ orders: [Order]) { self.orders = orders }
     package func encode(into writer: inout MessagePackWriter) throws(MantaError) {
-        writer.writeArrayHeader(orders.count)
-        var previous: DeathCause?
-        for order in orders {
-            let isAlike = order.cause == previous
+        try writer.writeList(orders) { (writer, order, previous) throws(MantaError) in
+            let isAlike = order.cause == previous?.cause
             writer.writeArrayHeader(isAlike ? 3 : 4)
             writer.write(order.actor)
             writer.write(order.restarts)
             writer.write(order.isFinal)
             if !isAlike { try writer.write(order.cause) }
-            previous = order.cause
         }
     }
     package init(from reader: inout MessagePackReader) throws(MantaError) {
-        let count = try reader.readArrayHeader()
-        orders = []
-        orders.reserveCapacity(min(count, 4096))
-        for _ in 0..<count {
+        orders = try reader.readList { (reader, previous) throws(MantaError) in
             let fields = try reader.readArrayHeader(atLeast: 3)
             let (actor, restarts, isFinal): (ActorID, Int, Bool) = (try reader.readIdentifier(), try reader.readInt(), try reader.readBool())
-            guard let cause = fields > 3 ? try reader.readDeathCause() : orders.last?.cause else { throw reader.unexpected("the cause of the first end") }
-            orders.append(Order(actor: actor, restarts: restarts, isFinal: isFinal, cause: cause))
-            try reader.skipFields(from: min(fields, 4), to: fields)
+            guard let cause = fields > 3 ? try reader.readDeathCause() : previous?.cause else { throw reader.unexpected("the cause of the first end") }
+            try reader.skipFields(from: 4, to: fields)
+            return Order(actor: actor, restarts: restarts, isFinal: isFinal, cause: cause)
         }
     }
 }
@@ -322,9 +262,46 @@ package struct EndHostedActors: WireRequest, Hashable {
         for actor in actors { writer.write(actor) }
     }
     package init(from reader: inout MessagePackReader) throws(MantaError) {
-        let count = try reader.readArrayHeader()
-        actors = []
-        actors.reserveCapacity(min(count, 4096))
-        for _ in 0..<count { actors.append(try reader.readIdentifier()) }
+        actors = try reader.readList { (reader, _) throws(MantaError) in try reader.readIdentifier() }
+    }
+}
+
+// MARK: - Lists
+
+extension MessagePackWriter {
+    /// Elements of which each may leave out what it has in common with the one before.
+    fileprivate mutating func writeList<Element>(
+        _ elements: [Element], _ write: (inout Self, Element, _ previous: Element?) throws(MantaError) -> Void
+    ) throws(MantaError) {
+        writeArrayHeader(elements.count)
+        var previous: Element?
+        for element in elements {
+            try write(&self, element, previous)
+            previous = element
+        }
+    }
+}
+
+extension MessagePackReader {
+    /// The elements of a list, each read with the one before at hand.
+    fileprivate mutating func readList<Element>(_ read: (inout Self, _ previous: Element?) throws(MantaError) -> Element) throws(MantaError) -> [Element] {
+        let count = try readArrayHeader()
+        var elements: [Element] = []
+        // An element takes more memory than its least bytes.
+        elements.reserveCapacity(min(count, 4096))
+        for _ in 0..<count { elements.append(try read(&self, elements.last)) }
+        return elements
+    }
+
+    /// The same where each element is an array of at least so many fields.
+    fileprivate mutating func readList<Element>(
+        fields: Int, _ read: (inout Self, _ previous: Element?) throws(MantaError) -> Element
+    ) throws(MantaError) -> [Element] {
+        try readList { (reader, previous) throws(MantaError) in
+            let count = try reader.readArrayHeader(atLeast: fields)
+            let element = try read(&reader, previous)
+            try reader.skipFields(from: fields, to: count)
+            return element
+        }
     }
 }

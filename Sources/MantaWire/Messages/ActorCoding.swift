@@ -4,33 +4,24 @@
 
 package import MantaModel
 
+/// An actor's terms as fields.
+private enum Terms {
+    /// How many are written, and how many there must be.
+    static let (count, required) = (20, 17)
+    typealias First = (job: JobID, program: Program, type: String, initializer: UInt32)
+}
+
 extension MessagePackWriter {
+    /// One actor by itself: its arguments and references stand among its terms.
     package mutating func write(_ actor: ActorSpecification) throws(MantaError) {
-        writeArrayHeader(23)
+        let terms = actor.shared.value
+        writeArrayHeader(3 + Terms.count)
         write(actor.id)
-        write(actor.job)
-        try write(actor.program)
-        write(actor.type)
-        write(actor.initializer)
-        writeArrayHeader(actor.arguments.count)
-        for argument in actor.arguments { writeBinary(argument) }
-        write(actor.name)
-        write(actor.namespace)
-        write(actor.lifetime == .detached)
-        write(actor.resources)
-        write(actor.placementResources)
-        write(actor.maxRestarts)
-        write(actor.maxConcurrency)
-        writeField(actor.owner)
-        write(actor.maxTaskRetries)
-        try writeCodable(actor.concurrencyGroups)
-        try writeCodable(actor.scheduling)
-        if let isolation = actor.isolation { write(isolation == .shared) } else { writeNil() }
-        try writeCodable(actor.snapshots)
+        try writeFirst(terms)
+        write(actor.arguments)
+        try writeMiddle(terms)
         try writeCodable(actor.references)
-        write(actor.maxPendingCalls)
-        write(actor.ordersCalls)
-        write(actor.maxPendingItems)
+        writeLast(terms)
     }
 
     /// One of several actors: what it has in common with the one before is not written again.
@@ -38,18 +29,28 @@ extension MessagePackWriter {
         let isAlike = actor.shared === previous?.shared
         writeArrayHeader(isAlike ? 3 : 4)
         write(actor.id)
-        writeArrayHeader(actor.arguments.count)
-        for argument in actor.arguments { writeBinary(argument) }
+        write(actor.arguments)
         try writeCodable(actor.references)
-        if !isAlike { try write(actor.shared.value) }
+        guard !isAlike else { return }
+        writeArrayHeader(Terms.count)
+        try writeFirst(actor.shared.value)
+        try writeMiddle(actor.shared.value)
+        writeLast(actor.shared.value)
     }
 
-    private mutating func write(_ terms: ActorTerms) throws(MantaError) {
-        writeArrayHeader(20)
+    private mutating func write(_ arguments: [[UInt8]]) {
+        writeArrayHeader(arguments.count)
+        for argument in arguments { writeBinary(argument) }
+    }
+
+    private mutating func writeFirst(_ terms: ActorTerms) throws(MantaError) {
         write(terms.job)
         try write(terms.program)
         write(terms.type)
         write(terms.initializer)
+    }
+
+    private mutating func writeMiddle(_ terms: ActorTerms) throws(MantaError) {
         write(terms.name)
         write(terms.namespace)
         write(terms.lifetime == .detached)
@@ -63,6 +64,9 @@ extension MessagePackWriter {
         try writeCodable(terms.scheduling)
         if let isolation = terms.isolation { write(isolation == .shared) } else { writeNil() }
         try writeCodable(terms.snapshots)
+    }
+
+    private mutating func writeLast(_ terms: ActorTerms) {
         write(terms.maxPendingCalls)
         write(terms.ordersCalls)
         write(terms.maxPendingItems)
@@ -110,40 +114,25 @@ extension MessagePackWriter {
 
 extension MessagePackReader {
     package mutating func readActorSpecification() throws(MantaError) -> ActorSpecification {
-        let count = try readArrayHeader(atLeast: 20)
-        let (id, job, program): (ActorID, JobID, Program) = (try readIdentifier(), try readIdentifier(), try readProgram())
-        let (type, initializer) = (try readString(), try readUInt32())
-        var arguments: [[UInt8]] = []
-        for _ in 0..<(try readArrayHeader()) { arguments.append(try readBinary()) }
-        let (name, namespace, isDetached) = (try readOptionalString(), try readString(), try readBool())
-        let (resources, placementResources) = (try readResources(), try readResources())
-        let (maxRestarts, maxConcurrency, owner) = (try readInt(), try readInt(), try readAddressField())
-        let maxTaskRetries = try readOptionalInt()
-        let concurrencyGroups = try readCodable([String: Int].self)
-        let scheduling = try readCodable(Scheduling.self)
-        let isolation: ActorIsolation? = readNilIfNext() ? nil : try readBool() ? .shared : .process
-        let snapshots = try readCodable(SnapshotPolicy.self)
+        let count = try readArrayHeader(atLeast: 3 + Terms.required)
+        let id: ActorID = try readIdentifier()
+        let first = try readFirstTerms()
+        let arguments = try readArguments()
+        var terms = try readTerms(behind: first)
         let references = try readCodable([ArgumentReference].self)
-        let maxPendingCalls = count > 20 ? try readOptionalInt() : nil
-        let ordersCalls = count > 21 ? try readOptionalBool() : nil
-        let maxPendingItems = count > 22 ? try readOptionalInt() : nil
-        if count > 23 { try skipFields(from: 23, to: count) }
-        return ActorSpecification(
-            id: id, job: job, program: program, type: type, initializer: initializer, arguments: arguments, name: name, namespace: namespace,
-            lifetime: isDetached ? .detached : .job, resources: resources, placementResources: placementResources, maxRestarts: maxRestarts,
-            maxConcurrency: maxConcurrency, owner: owner, maxTaskRetries: maxTaskRetries, concurrencyGroups: concurrencyGroups, scheduling: scheduling,
-            isolation: isolation, snapshots: snapshots, references: references, maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls,
-            maxPendingItems: maxPendingItems)
+        try readLastTerms(of: count - 3, into: &terms)
+        return ActorSpecification(id: id, arguments: arguments, references: references, sharing: SharedActorTerms(terms))
     }
 
     mutating func readActorSpecification(after previous: ActorSpecification?) throws(MantaError) -> ActorSpecification {
         let count = try readArrayHeader(atLeast: 3)
         let id: ActorID = try readIdentifier()
-        var arguments: [[UInt8]] = []
-        for _ in 0..<(try readArrayHeader()) { arguments.append(try readBinary()) }
+        let arguments = try readArguments()
         let references = try readCodable([ArgumentReference].self)
         if count > 3 {
-            let terms = try readActorTerms()
+            let termCount = try readArrayHeader(atLeast: Terms.required)
+            var terms = try readTerms(behind: try readFirstTerms())
+            try readLastTerms(of: termCount, into: &terms)
             try skipFields(from: 4, to: count)
             return ActorSpecification(id: id, arguments: arguments, references: references, sharing: SharedActorTerms(terms))
         }
@@ -151,9 +140,18 @@ extension MessagePackReader {
         return ActorSpecification(id: id, arguments: arguments, references: references, sharing: previous.shared)
     }
 
-    private mutating func readActorTerms() throws(MantaError) -> ActorTerms {
-        let count = try readArrayHeader(atLeast: 17)
-        let (job, program, type, initializer): (JobID, Program, String, UInt32) = (try readIdentifier(), try readProgram(), try readString(), try readUInt32())
+    private mutating func readArguments() throws(MantaError) -> [[UInt8]] {
+        var arguments: [[UInt8]] = []
+        for _ in 0..<(try readArrayHeader()) { arguments.append(try readBinary()) }
+        return arguments
+    }
+
+    private mutating func readFirstTerms() throws(MantaError) -> Terms.First {
+        (try readIdentifier(), try readProgram(), try readString(), try readUInt32())
+    }
+
+    /// All that every actor has.
+    private mutating func readTerms(behind first: Terms.First) throws(MantaError) -> ActorTerms {
         let (name, namespace, isDetached) = (try readOptionalString(), try readString(), try readBool())
         let (resources, placementResources) = (try readResources(), try readResources())
         let (maxRestarts, maxConcurrency, owner) = (try readInt(), try readInt(), try readAddressField())
@@ -162,15 +160,19 @@ extension MessagePackReader {
         let scheduling = try readCodable(Scheduling.self)
         let isolation: ActorIsolation? = readNilIfNext() ? nil : try readBool() ? .shared : .process
         let snapshots = try readCodable(SnapshotPolicy.self)
-        let maxPendingCalls = count > 17 ? try readOptionalInt() : nil
-        let ordersCalls = count > 18 ? try readOptionalBool() : nil
-        let maxPendingItems = count > 19 ? try readOptionalInt() : nil
-        if count > 20 { try skipFields(from: 20, to: count) }
         return ActorTerms(
-            job: job, program: program, type: type, initializer: initializer, name: name, namespace: namespace, lifetime: isDetached ? .detached : .job,
-            resources: resources, placementResources: placementResources, maxRestarts: maxRestarts, maxConcurrency: maxConcurrency, owner: owner,
-            maxTaskRetries: maxTaskRetries, concurrencyGroups: concurrencyGroups, scheduling: scheduling, isolation: isolation, snapshots: snapshots,
-            maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls, maxPendingItems: maxPendingItems)
+            job: first.job, program: first.program, type: first.type, initializer: first.initializer, name: name, namespace: namespace,
+            lifetime: isDetached ? .detached : .job, resources: resources, placementResources: placementResources, maxRestarts: maxRestarts,
+            maxConcurrency: maxConcurrency, owner: owner, maxTaskRetries: maxTaskRetries, concurrencyGroups: concurrencyGroups, scheduling: scheduling,
+            isolation: isolation, snapshots: snapshots)
+    }
+
+    /// Those that were added later, as far as there are so many terms; passes over any behind them.
+    private mutating func readLastTerms(of count: Int, into terms: inout ActorTerms) throws(MantaError) {
+        if count > 17 { terms.maxPendingCalls = try readOptionalInt() }
+        if count > 18 { terms.ordersCalls = try readOptionalBool() }
+        if count > 19 { terms.maxPendingItems = try readOptionalInt() }
+        try skipFields(from: Terms.count, to: count)
     }
 
     mutating func readActorStatus(after previous: ActorStatus?) throws(MantaError) -> ActorStatus {
