@@ -43,6 +43,14 @@ extension SharedClusterTests {
         try await eventually("the end of the actor's process: \(comment)", within: .seconds(30)) { !isAlive(process) }
     }
 
+    /// The process of an actor of which the keeper alone has a handle.
+    private func actorKept(by keeper: HandleKeeper.Handle) async throws -> Int32 {
+        let lengths = Lengths.remote()
+        let process = try await lengths.process().value
+        try await keeper.keep([lengths]).value
+        return process
+    }
+
     @Test func anActorWhoseHandleWentThroughATaskEndsWithItsLastHandle() async throws {
         let process: Int32
         do {
@@ -57,12 +65,7 @@ extension SharedClusterTests {
 
     @Test func anActorLivesWhileAnotherActorHasItsHandle() async throws {
         let keeper = HandleKeeper.remote()
-        let process: Int32
-        do {
-            let lengths = Lengths.remote()
-            process = try await lengths.process().value
-            try await keeper.keep([lengths]).value
-        }
+        let process = try await actorKept(by: keeper)
         #expect(try await keeper.processOfKept().value == process, "this process has no handle any more")
         do {
             let back = try await keeper.give().value
@@ -74,12 +77,7 @@ extension SharedClusterTests {
 
     @Test func anActorEndsWithTheProcessThatHasItsLastHandle() async throws {
         let keeper = HandleKeeper.remote()
-        let process: Int32
-        do {
-            let lengths = Lengths.remote()
-            process = try await lengths.process().value
-            try await keeper.keep([lengths]).value
-        }
+        let process = try await actorKept(by: keeper)
         kill(try await keeper.process().value, SIGKILL)
         try await ends(process, "the process with the last handle was killed")
     }
