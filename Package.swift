@@ -114,7 +114,7 @@ var targets: [Target] = [
     tests("MantaServeTests", ["Manta", "MantaServe", "MantaModel", "MantaWire", "MantaWorker", "MantaTestKit"]),
     tests("ChaosTests", ["chaos", "MantaLoop", "MantaTestKit"]),
     program("Probe", ["Manta", "MantaServe"], path: "Tests/Probe"),
-    tests("ProcessTests", ["MantaJSON", "MantaTestKit", "PlainHTTP", "PostTitles", "manta", "DocumentClassifier", "Echo", "Quickstart", "Probe"]),
+    tests("ProcessTests", ["MantaJSON", "MantaLoop", "MantaTestKit", "PlainHTTP", "PostTitles", "manta", "DocumentClassifier", "Echo", "Quickstart", "Probe"]),
 ]
 
 /// The named targets and everything they depend on.

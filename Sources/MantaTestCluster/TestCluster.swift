@@ -158,18 +158,3 @@ package final class TestCluster {
         }
     }
 }
-
-/// Whether the process has ended and nobody has asked how. One whose main thread has ended before the others is not: it still holds its files and locks.
-package func isZombie(_ pid: Int32) -> Bool {
-    guard let file = fopen("/proc/\(pid)/stat", "re") else { return true }
-    defer { fclose(file) }
-    var bytes = [UInt8](repeating: 0, count: 512)
-    let count = fread(&bytes, 1, bytes.count, file)
-    // Behind the name, which may hold anything: the state is the first, the number of threads the 18th.
-    let fields = String(decoding: bytes[..<count], as: UTF8.self).split(separator: ")").last?.split(separator: " ") ?? []
-    guard fields.count > 17 else { return true }
-    return fields[0] == "Z" && (Int(fields[17]) ?? 0) <= 1
-}
-
-/// Whether the process is gone.
-package func hasEnded(_ pid: Int32) -> Bool { kill(pid, 0) != 0 || isZombie(pid) }

@@ -147,7 +147,7 @@ final class ClusterProcesses: Sendable {
         }
     }
 
-    func hasEnded(_ pid: Int32) -> Bool { state.withLock { state in state.children[pid].map { $0.end != nil } } ?? SystemProcesses.hasEnded(pid) }
+    func hasEnded(_ pid: Int32) -> Bool { state.withLock { state in state.children[pid].map { $0.end != nil } } ?? MantaLoop.hasEnded(pid) }
 
     /// Ends what the run started, nodes first, as a user would. Drivers were told to end before: those that said farewell to the head may still run.
     func end() async {

@@ -1,16 +1,12 @@
 // SystemProcesses: processes as the kernel lists them, and what each of them holds.
 
 import Glibc
+import MantaLoop
 
 enum SystemProcesses {
     /// The workers of a node: its loop is its first thread, which starts them.
     static func children(of pid: Int32) -> [Int32] {
         TextFile.lines(of: "/proc/\(pid)/task/\(pid)/children").flatMap { $0.split(separator: " ") }.compactMap { Int32($0) }
-    }
-
-    static func hasEnded(_ pid: Int32) -> Bool {
-        guard let state = TextFile.lines(of: "/proc/\(pid)/stat").first?.split(separator: ")").last else { return true }
-        return state.hasPrefix(" Z")
     }
 
     /// Whose environment or arguments name the path.

@@ -2,6 +2,7 @@
 
 import Foundation
 import MantaJSON
+import MantaLoop
 import MantaTestKit
 import PlainHTTP
 import Testing
@@ -150,7 +151,7 @@ extension ProcessTests {
             let children = try descendants(of: program.pid)
             #expect(children.count >= 3, "head, node, proxy")
             program.signal(SIGKILL)
-            try await eventually("the end of its cluster") { children.allSatisfy { kill($0, 0) != 0 || isZombie($0) } }
+            try await eventually("the end of its cluster") { children.allSatisfy(hasEnded) }
         }
 
         /// The signal that the terminal sends, and a death without a word.

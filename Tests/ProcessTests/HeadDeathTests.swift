@@ -2,6 +2,7 @@
 
 import Foundation
 import MantaJSON
+import MantaLoop
 import MantaTestKit
 import PlainHTTP
 import Testing
@@ -20,7 +21,7 @@ extension ProcessTests {
 
                 let head = try platform.process("head")
                 kill(head, SIGKILL)
-                try await eventually("the head's end") { kill(head, 0) != 0 || isZombie(head) }
+                try await eventually("the head's end") { hasEnded(head) }
                 try await load.more(500)
 
                 try await platform.startHead()
@@ -70,10 +71,4 @@ extension ProcessTests {
             }
         }
     }
-}
-
-/// Whether a process has ended and nobody has asked for its status.
-func isZombie(_ pid: Int32) -> Bool {
-    let text = String(decoding: kernelFile("/proc/\(pid)/stat") ?? Data(), as: UTF8.self)
-    return text.split(separator: ")").last?.hasPrefix(" Z") ?? true
 }

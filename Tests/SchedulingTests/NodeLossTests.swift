@@ -2,6 +2,7 @@
 
 import Glibc
 import Manta
+import MantaLoop
 import MantaModel
 import MantaTestCluster
 import MantaTestKit
