@@ -73,15 +73,18 @@ extension TaskBook {
 
     /// An idle lease, else the one with the least work in flight.
     private func leaseWithRoom(for record: Record, in shape: Int32) -> UInt64? {
-        let estimate = estimates[record.function] ?? 0
+        let (estimate, manyWait) = (estimates[record.function] ?? 0, manyWait(shape))
         var best: (load: Int64, number: UInt64)?
         for number in shapes[Int(shape)].open {
-            guard let load = leases[number]?.loadWithRoom(for: estimate) else { continue }
+            guard let load = leases[number]?.loadWithRoom(for: estimate, whenManyWait: manyWait) else { continue }
             if load < 0 { return number }
             if best == nil || load < best!.load { best = (load, number) }
         }
         return best?.number
     }
+
+    /// Whether so many wait that each lease finds another one when it has ended what it has.
+    private func manyWait(_ shape: Int32) -> Bool { shapes[Int(shape)].waiting > shapes[Int(shape)].leases.count }
 
     private mutating func send(_ task: TaskID, _ record: Record, on number: UInt64, at now: Instant, _ perform: (Action) -> Void) {
         guard let worker = leases[number]?.worker else { return }
@@ -123,7 +126,9 @@ extension TaskBook {
             leases[number]!.isClosed = false
             open(number, in: shape)
         }
-        while shapes[Int(shape)].waiting > 0, let next = peekTask(shape), leases[number]!.hasRoom(for: estimates[next.record.function] ?? 0) {
+        while shapes[Int(shape)].waiting > 0, let next = peekTask(shape),
+            leases[number]!.hasRoom(for: estimates[next.record.function] ?? 0, whenManyWait: manyWait(shape))
+        {
             send(next.task, next.record, on: number, at: now, perform)
         }
         if shapes[Int(shape)].waiting == 0 { withdraw(shape, perform) }

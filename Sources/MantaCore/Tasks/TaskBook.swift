@@ -7,7 +7,8 @@
 // Always holds:
 // - Each submitted task ends exactly once, with one `ended` action. An answer to an ended task or to an earlier attempt changes nothing.
 // - On a lease so much estimated work is in flight as `Limits.workInFlight`, at most `Limits.tasksInFlight` tasks; one while nothing is known
-//   of a function's run time, and behind such a one nothing.
+//   of a function's run time, and behind such a one nothing. A longer task is sent ahead, up to `Limits.longestTaskAhead` and one alone, while more
+//   wait than there are leases: the worker goes on without a pause, and the last tasks still go to whoever is free first.
 // - A task whose worker died while it ran counts an attempt; one that was sent but had not begun does not. Only the first in flight had begun.
 //   When the worker was killed for the sake of other work in it, the task is allowed one attempt more.
 // - A lease that the node asked back gets no more tasks and is returned when what is in flight has ended.

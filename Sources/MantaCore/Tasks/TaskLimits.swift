@@ -5,6 +5,8 @@ package import MantaModel
 extension Limits {
     /// So much estimated work is in flight on one lease: enough to hide a round trip many times over, little enough to share fairly.
     package static let workInFlight: Duration = .milliseconds(2)
+    /// A task that may take so long is sent ahead of the end of the one before it, while many wait.
+    package static let longestTaskAhead: Duration = .milliseconds(10)
     /// Lease requests that one shape has outstanding, whatever the size of the cluster.
     package static let leaseRequestsPerShape = 64
     /// The same while the size of the cluster is not known.

@@ -98,14 +98,18 @@ extension TaskBook {
         }
 
         /// How much is in flight, when a task with this estimate may be sent now; below zero when nothing is.
-        func loadWithRoom(for estimate: Int64) -> Int64? { hasRoom(for: estimate) ? (inFlight.isEmpty ? -1 : load) : nil }
+        func loadWithRoom(for estimate: Int64, whenManyWait: Bool) -> Int64? {
+            hasRoom(for: estimate, whenManyWait: whenManyWait) ? (inFlight.isEmpty ? -1 : load) : nil
+        }
 
-        /// Whether a task with this estimate may be sent now.
-        func hasRoom(for estimate: Int64) -> Bool {
+        /// Whether a task with this estimate may be sent now. `whenManyWait`: others would take what is sent ahead no sooner.
+        func hasRoom(for estimate: Int64, whenManyWait: Bool) -> Bool {
             if remaining == 0 { return false }
             guard let last = inFlight.last else { return true }
             let budget = Limits.workInFlight.inNanoseconds
-            return estimate > 0 && estimate < budget && last.estimate > 0 && load < budget && inFlight.count < Limits.tasksInFlight
+            guard estimate > 0, last.estimate > 0 else { return false }
+            if estimate < budget { return load < budget && inFlight.count < Limits.tasksInFlight }
+            return whenManyWait && inFlight.count == 1 && max(estimate, last.estimate) <= Limits.longestTaskAhead.inNanoseconds
         }
     }
 

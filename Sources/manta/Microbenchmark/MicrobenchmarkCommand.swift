@@ -59,6 +59,7 @@ struct MicrobenchmarkCommand: AsyncParsableCommand {
             return (row.perStep / ((ContinuousClock.now - began) / .seconds(1)) * 100).rounded() / 100
         }
         try await step()
+        if let yardstick = row.yardstick { return try await percentage(of: yardstick, step, seconds: seconds) }
         var rates: [Double] = []
         for _ in 0..<3 {
             let began = ContinuousClock.now
@@ -71,6 +72,18 @@ struct MicrobenchmarkCommand: AsyncParsableCommand {
             rates.append(Double(steps) * row.perStep / spent)
         }
         return (rates.sorted()[1] * 100).rounded() / 100
+    }
+
+    /// By turns, so that both meet the same machine; the median turns count.
+    @concurrent
+    private static func percentage(of yardstick: () async -> Void, _ step: () async throws -> Void, seconds: Double) async throws -> Double {
+        let (began, clock) = (ContinuousClock.now, ContinuousClock())
+        var (plain, own): ([Duration], [Duration]) = ([], [])
+        repeat {
+            plain.append(await clock.measure { await yardstick() })
+            own.append(try await clock.measure { try await step() })
+        } while ContinuousClock.now - began < .seconds(seconds)
+        return (plain.sorted()[plain.count / 2] / own.sorted()[own.count / 2] * 10_000).rounded() / 100
     }
 }
 

@@ -10,13 +10,16 @@ struct MicrobenchmarkRow {
     let perStep: Double
     /// It is measured only when it is named, once, and without warming up: it takes long.
     let isLarge: Bool
+    /// The same work without Manta. The row then tells how long that takes, in percent of how long a step takes.
+    let yardstick: (@Sendable () async -> Void)?
     /// Makes what the row needs, then returns the step that is repeated.
     let prepare: @Sendable () async throws -> @Sendable () async throws -> Void
 
     init(
-        _ name: String, perStep: Double = 1, isLarge: Bool = false, prepare: @escaping @Sendable () async throws -> @Sendable () async throws -> Void
+        _ name: String, perStep: Double = 1, isLarge: Bool = false, percentOf yardstick: (@Sendable () async -> Void)? = nil,
+        prepare: @escaping @Sendable () async throws -> @Sendable () async throws -> Void
     ) {
-        (self.name, self.perStep, self.isLarge, self.prepare) = (name, perStep, isLarge, prepare)
+        (self.name, self.perStep, self.isLarge, self.yardstick, self.prepare) = (name, perStep, isLarge, yardstick, prepare)
     }
 
     static let all: [MicrobenchmarkRow] = [
@@ -74,8 +77,10 @@ struct MicrobenchmarkRow {
         },
         // Work of about 8 ms each, on the two CPUs of the cluster.
         MicrobenchmarkRow("task_blocks", perStep: 100) { { _ = try await Manta.get((0..<100).map { block.remote(Block.points, seed: $0) }) } },
-        // What two threads do of it without tasks, beside the row above.
-        MicrobenchmarkRow("plain_blocks", perStep: 100) { { await Block.onTwoThreads(100) } },
+        // The same, as a share of what two threads do without tasks.
+        MicrobenchmarkRow("task_blocks_percent", percentOf: { await Block.onTwoThreads(100) }) {
+            { _ = try await Manta.get((0..<100).map { block.remote(Block.points, seed: $0) }) }
+        },
         MicrobenchmarkRow("actor_1_1_sync") {
             let actor = PlainActor.remote()
             return { _ = try await actor.small().value }

@@ -132,9 +132,23 @@ import Testing
 
     @Test func longTasksGoOneByOne() {
         var owner = TaskBench()
-        _ = owner.warmUp(taking: .milliseconds(3))
-        let tasks = owner.submit(count: 10)
+        _ = owner.warmUp(taking: Limits.longestTaskAhead + .milliseconds(1))
+        let tasks = owner.submit(count: 100)
         #expect(tasks.count { owner.book.state(of: $0) == .running } == 1)
+    }
+
+    @Test func aTaskOfMillisecondsIsSentAheadWhileManyWait() {
+        var owner = TaskBench(clusterCPUs: 2)
+        _ = owner.warmUp(taking: .milliseconds(8))
+        let tasks = owner.submit(count: 20)
+        let leases = owner.book.leases.numbers.count
+        func count(_ state: TaskState) -> Int { tasks.count { owner.book.state(of: $0) == state } }
+        for task in tasks {
+            _ = owner.done(task, taking: .milliseconds(8))
+            if count(.waitingForLease) > leases { #expect(count(.running) == 2) }
+            // Whoever is free first shall have what is left.
+            if count(.waitingForLease) < leases { #expect(count(.running) == (task == tasks.last ? 0 : 1)) }
+        }
     }
 
     @Test func nothingIsSentBehindAnUnknownFunction() {
