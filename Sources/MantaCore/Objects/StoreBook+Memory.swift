@@ -124,7 +124,8 @@ extension StoreBook {
             guard let extent = isPlenty ? allocator.allocate(max(want.bytes, slabBytes)) ?? allocator.allocate(want.bytes) : allocator.allocate(want.bytes) else {
                 return false
             }
-            let slots = min(freeSlots.count, max(1, extent.count / Limits.inlineValueBytes))
+            // One for the object, and for as many as the rest can hold.
+            let slots = min(freeSlots.count, 1 + (extent.count - want.bytes) / Limits.inlineValueBytes)
             let uses = Array(freeSlots.suffix(slots))
             freeSlots.removeLast(slots)
             clients[client]!.extents.append(extent)

@@ -120,6 +120,14 @@ extension StoreBook.Action {
         #expect(uses.count >= extent.count / 200_000)
     }
 
+    /// Ten thousand slots would take longer to write and read than the object takes to be copied.
+    @Test func memoryForALargeObjectComesWithASlotForItAlone() {
+        var bench = Bench(mebibytes: 1024)
+        guard case .granted(_, _, let extent, let uses)? = bench.lease(800 << 20).first else { return #expect(Bool(false), "no lease") }
+        #expect(extent.count == 800 << 20)
+        #expect(uses.count == 1)
+    }
+
     @Test func whatAClientGivesBackIsTakenBeforeTheWordOfTheObjectBesideIt() {
         var bench = Bench(mebibytes: 8)
         guard case .granted(_, _, let extent, let uses)? = bench.lease(1 << 20).first else { return #expect(Bool(false), "nothing was granted") }
