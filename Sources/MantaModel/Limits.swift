@@ -46,8 +46,8 @@ package enum Limits {
     package static let snapshotBytes = 16 << 20
     /// What one process keeps of the states of the actors it made.
     package static let snapshotBytesTogether = 1 << 30
-    /// ZeroMQ's sockets in one worker: three for each process that it connects to, and it may call all workers of a node.
-    package static let workerSockets = 12_800
+    /// Outgoing links that a process sets memory aside for when it begins.
+    package static let linksAtFirst = 256
     /// Actors in one process, of those that share one; then another process is started.
     package static let actorsPerSharedProcess = 10_000
     /// A process whose last shared actor is gone for so long ends.

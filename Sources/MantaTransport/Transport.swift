@@ -41,7 +41,7 @@ package final class Transport: LoopSource, @unchecked Sendable {
     /// Kept until `close()`. Not weak: objects with weak references to them are retained and released more slowly, and this one is on every message's way.
     package private(set) var delegate: (any TransportDelegate)?
 
-    /// Ends with the last socket, then waits until the goodbyes have left.
+    /// Of the next socket. It ends with its last socket, then waits until the goodbyes have left.
     private(set) var context: ZeroMQContext?
     var router: SocketChannel?
     var routerMonitor: SocketChannel?
@@ -134,7 +134,11 @@ package final class Transport: LoopSource, @unchecked Sendable {
     }
 
     private func open(_ link: Link) throws(MantaError) {
-        guard let context else { throw MantaError(.notConnected, "this process has closed its links") }
+        guard var context else { throw MantaError(.notConnected, "this process has closed its links") }
+        if outgoing.count > context.links {
+            context = ZeroMQContext(links: 8 * context.links)
+            self.context = context
+        }
         let socket = try ZeroMQSocket(.dealer, in: context)
         configure(socket, for: link.endpoint)
         let events = link.listenerPath == nil ? ZMQEvents.connection : ZMQEvents.connection | ZMQEvents.retried

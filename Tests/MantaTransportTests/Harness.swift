@@ -72,13 +72,14 @@ final class Process: TransportDelegate, @unchecked Sendable {  // everything but
 
     init(
         _ role: ProcessRole = .worker, process: ProcessID = .random(), cluster: ClusterID? = nil, version: UInt32 = protocolVersion,
-        settings: Transport.Settings = .init(), way: Way = .tcp
+        settings: Transport.Settings = .init(), way: Way = .tcp, linksAtFirst: Int = Limits.linksAtFirst
     ) async {
         self.way = way
         running = RunningLoop("\(role)")
         let hello = Hello(version: version, cluster: cluster, role: role, process: process, pid: getpid(), endpoint: "", host: "test")
         await running.loop.perform { [self] in
-            transport = Transport(loop: running.loop, identity: hello, delegate: self, settings: way.settings(settings))
+            transport = Transport(
+                loop: running.loop, identity: hello, delegate: self, settings: way.settings(settings), context: ZeroMQContext(links: linksAtFirst))
         }
     }
 

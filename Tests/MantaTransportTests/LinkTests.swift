@@ -23,6 +23,20 @@ import Testing
         await server.end()
     }
 
+    @Test func thereAreMoreLinksThanMemoryWasSetAsideFor() async throws {
+        let client = await Process(.driver, linksAtFirst: 1)
+        var servers: [Process] = []
+        var links: [Link] = []
+        // ZeroMQ's context for one link has 64 sockets, of which a link takes three.
+        for _ in 0..<24 {
+            servers.append(await Process(.worker))
+            links.append(await client.connect(to: try await servers[servers.count - 1].listen()))
+        }
+        for link in links { #expect(try await link.request(Question(21)).number == 42) }
+        await client.end()
+        for server in servers { await server.end() }
+    }
+
     @Test(arguments: Way.allCases) func bothSidesMayAsk(way: Way) async throws {
         let (server, client) = (await Process(.head, way: way), await Process(.node, way: way))
         let link = try await client.connected(to: server)

@@ -9,16 +9,18 @@ import MantaModel
 /// Owns a context. `@unchecked Sendable`: libzmq's contexts are safe for use by any thread.
 package final class ZeroMQContext: @unchecked Sendable {
     let handle: UnsafeMutableRawPointer
+    /// A process with more links than this takes a larger context for the further ones: what a context sets aside is touched memory, and there may be
+    /// thousands of processes on a machine.
+    let links: Int
 
-    /// - Parameter sockets: At most so many, for which it sets memory aside; nil: as many as there may be descriptors.
-    package init(sockets: Int? = nil) {
+    package init(links: Int = Limits.linksAtFirst) {
         // A ROUTER that runs out of descriptors spins at full load without an error.
-        let descriptors = manta_raise_descriptor_limit()
+        manta_raise_descriptor_limit()
         guard let handle = zmq_ctx_new() else { preconditionFailure("no memory for ZeroMQ's context") }
-        self.handle = handle
+        (self.handle, self.links) = (handle, links)
         zmq_ctx_set(handle, ZMQ_IO_THREADS, 1)
-        // An outgoing link takes three sockets: itself, and both ends of its monitor.
-        zmq_ctx_set(handle, ZMQ_MAX_SOCKETS, Int32(clamping: min(max(1023, descriptors), sockets.map(Int64.init) ?? .max)))
+        // An outgoing link takes three sockets: itself, and both ends of its monitor. Those of closed links go a little later.
+        zmq_ctx_set(handle, ZMQ_MAX_SOCKETS, Int32(clamping: max(64, 4 * links)))
         zmq_ctx_set(handle, ZMQ_BLOCKY, 0)
     }
 

@@ -118,9 +118,7 @@ final class Owner: @unchecked Sendable {
         let hello = Hello(cluster: nil, role: configuration.role, process: address.process, pid: pid, endpoint: address.endpoint, host: Machine.name)
         lineage.limit = configuration.lineageBytes
         console.shows = configuration.logToDriver
-        // There may be thousands of workers on a machine, and what this sets aside is touched memory.
-        let context = ZeroMQContext(sockets: configuration.role == .worker ? Limits.workerSockets : nil)
-        transport = Transport(loop: loop, identity: hello, delegate: self, context: context)
+        transport = Transport(loop: loop, identity: hello, delegate: self)
         // A worker's path is made of its own identifier, in its node's folder.
         try transport.listen(at: runtime.listening, isGuarded: configuration.role != .worker)
         if configuration.role != .worker { _ = headLink }
