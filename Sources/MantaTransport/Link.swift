@@ -86,6 +86,8 @@ package final class Link: @unchecked Sendable {
     var graceTimer: TimerID?
     /// Since when the peer is away, or not yet there.
     var awaySince: Instant?
+    /// Asks whether it still listens.
+    var probe: ListenerProbe?
 
     init(_ direction: Direction, to endpoint: String, number: UInt64, transport: Transport) {
         (self.direction, self.endpoint, self.number, self.transport, loop) = (direction, endpoint, number, transport, transport.loop)

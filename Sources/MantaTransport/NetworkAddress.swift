@@ -44,6 +44,12 @@ struct SocketAddress {
         guard inet_pton(AF_INET, host, &value.sin_addr) == 1 else { return nil }
     }
 
+    /// Nil when it is not `tcp://host:port` with an address in numbers.
+    init?(endpoint: String) {
+        guard endpoint.hasPrefix("tcp://"), let colon = endpoint.lastIndex(of: ":"), let port = UInt16(endpoint[endpoint.index(after: colon)...]) else { return nil }
+        self.init(host: String(endpoint[..<colon].dropFirst("tcp://".count)), port: port)
+    }
+
     /// What the socket is bound to.
     init?(of socket: Int32) {
         var (address, size) = (sockaddr_in(), socklen_t(MemoryLayout<sockaddr_in>.size))
@@ -61,9 +67,14 @@ struct SocketAddress {
     var port: UInt16 { UInt16(bigEndian: value.sin_port) }
 
     /// Binds the socket to the address; answers the error's number, 0 when it worked.
-    func bind(_ socket: Int32) -> Int32 {
+    func bind(_ socket: Int32) -> Int32 { call(Glibc.bind, socket) }
+
+    /// Connects the socket to the address; answers the error's number, 0 when it worked.
+    func connect(_ socket: Int32) -> Int32 { call(Glibc.connect, socket) }
+
+    private func call(_ function: (Int32, UnsafePointer<sockaddr>, socklen_t) -> Int32, _ socket: Int32) -> Int32 {
         withUnsafePointer(to: value) { address in
-            address.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.bind(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 ? 0 : errno }
+            address.withMemoryRebound(to: sockaddr.self, capacity: 1) { function(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 ? 0 : errno }
         }
     }
 }

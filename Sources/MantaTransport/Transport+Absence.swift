@@ -1,5 +1,6 @@
-// Transport+Absence: peers of this machine that are gone, and those that only stand still. A process listens at its path from before anyone hears of it until
-// it ends, and the kernel refuses whoever connects to a path at which nobody listens: so nobody needs to wait for a dead peer, nor give up a slow one.
+// Transport+Absence: peers that are gone, and those of this machine that only stand still. A process listens from before anyone hears of it until it ends, and
+// the kernel of its machine refuses whoever connects where nobody listens: so nobody needs to wait for a dead peer, and of this machine nobody gives up a slow
+// one. A machine that is silent says nothing: its processes have the grace.
 //
 // Only links to a process, not those to a place where another one may come: a link whose process is gone can be of no use any more.
 
@@ -12,17 +13,29 @@ extension Limits {
 }
 
 extension Link {
-    /// The path at which the process must listen that the link leads to; nil where that cannot be known.
-    var listenerPath: String? {
-        guard direction == .outgoing, expectedProcess != nil, endpoint.hasPrefix("ipc://") else { return nil }
-        return String(endpoint.dropFirst("ipc://".count))
-    }
+    /// Whether the link leads to a process that must listen at the other end for as long as it lives.
+    var hasListener: Bool { direction == .outgoing && expectedProcess != nil }
+
+    /// The path at which it must listen; nil where that is no path, or cannot be known.
+    var listenerPath: String? { hasListener && endpoint.hasPrefix("ipc://") ? String(endpoint.dropFirst("ipc://".count)) : nil }
 }
 
 extension Transport {
     /// ZeroMQ could not connect, or is about to connect anew: when that is in vain, the link ends.
     func lookForListener(of link: Link) {
-        guard !link.isClosed, let path = link.listenerPath, !AbandonedSockets.isListening(path), delegate?.waitsForWord(of: link) != true else { return }
+        guard !link.isClosed, link.hasListener else { return }
+        if let path = link.listenerPath {
+            if !AbandonedSockets.isListening(path) { nobodyListens(to: link) }
+        } else if link.probe == nil {
+            link.probe = ListenerProbe(of: link.endpoint, on: loop) { [unowned self] isRefused in
+                link.probe = nil
+                if isRefused { nobodyListens(to: link) }
+            }
+        }
+    }
+
+    private func nobodyListens(to link: Link) {
+        guard !link.isClosed, delegate?.waitsForWord(of: link) != true else { return }
         close(link, MantaError(.unavailable, "\(link.peerDescription) is gone: nobody listens there any more"), saysGoodbye: false, tellsDelegate: true)
     }
 

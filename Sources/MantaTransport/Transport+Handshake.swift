@@ -195,6 +195,8 @@ extension Transport {
         }
         link.state = .closed(error)
         disarmGrace(link)
+        link.probe?.cancel()
+        link.probe = nil
         dropRing(of: link)
         for channel in [link.monitor, link.channel] { channel.map(remove) }
         (link.monitor, link.channel, link.preamble, link.outbox) = (nil, nil, nil, Outbox())

@@ -1,4 +1,4 @@
-// AbsenceTests: processes of this machine that a link leads to: dead ones are known at once, slow ones are waited for.
+// AbsenceTests: processes that a link leads to: dead ones are known at once while their machine lives, slow ones of this machine are waited for.
 
 import Glibc
 import MantaLoop
@@ -8,10 +8,22 @@ import MantaTransport
 import MantaWire
 import Testing
 
-/// Listens at a path and accepts nobody, as a process that stands still.
+/// Listens at a path or a port and accepts nobody, as a process that stands still.
 private final class Sleeper {
     private var descriptor: Int32
+    private(set) var endpoint = ""
+    init() {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var (address, size) = (sockaddr_in(), socklen_t(MemoryLayout<sockaddr_in>.size))
+        (address.sin_family, address.sin_addr.s_addr) = (sa_family_t(AF_INET), UInt32(0x7f00_0001).bigEndian)
+        let bound = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) == 0 && getsockname(descriptor, $0, &size) == 0 }
+        }
+        precondition(bound && listen(descriptor, 64) == 0, "the kernel chooses a port")
+        endpoint = "tcp://127.0.0.1:\(UInt16(bigEndian: address.sin_port))"
+    }
     init(at path: String) {
+        endpoint = "ipc://\(path)"
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
@@ -50,8 +62,20 @@ private final class Sleeper {
         await client.end()
     }
 
-    @Test func aProcessThatIsKilledUnderALinkIsGoneAtOnce() async throws {
-        let (server, client) = (await Process(.worker, settings: Self.patient, way: .socket), await Process(.driver, settings: Self.patient, way: .socket))
+    /// The kernel of the other machine refuses.
+    @Test func aNewLinkToADeadProcessOfAnotherMachineEndsAtOnce() async throws {
+        // A port that is bound and that nobody listens on.
+        let port = try ReservedPort(host: "127.0.0.1")
+        let client = await Process(.driver, settings: Self.patient)
+        let link = await client.loop.perform { client.transport.connect(to: ProcessAddress(process: .random(), endpoint: "\(port.endpoint);machine=another;ipc:///nowhere.sock")) }
+        let error = await #expect(throws: MantaError.self) { try await link.request(Question(1), deadline: nil) }
+        #expect(error?.code == .unavailable && error?.message.contains("nobody listens there") == true, "\(String(describing: error))")
+        #expect(client.events.values == ["closed unavailable"])
+        await client.end()
+    }
+
+    @Test(arguments: [Way.socket, .tcp]) func aProcessThatIsKilledUnderALinkIsGoneAtOnce(way: Way) async throws {
+        let (server, client) = (await Process(.worker, settings: Self.patient, way: way), await Process(.driver, settings: Self.patient, way: way))
         let endpoint = try await server.listen()
         let address = await server.loop.perform { ProcessAddress(process: server.transport.identity.process, endpoint: endpoint) }
         let link = await client.loop.perform { client.transport.connect(to: address) }
@@ -92,19 +116,44 @@ private final class Sleeper {
         await server.end()
     }
 
-    @Test func whoseEndOthersTellIsKeptUntilTheyHaveTold() async throws {
+    @Test(arguments: [Way.socket, .tcp]) func whoseEndOthersTellIsKeptUntilTheyHaveTold(way: Way) async throws {
         let directory = TemporaryDirectory()
+        let port = try ReservedPort(host: "127.0.0.1")
+        let endpoint = way == .tcp ? port.endpoint : "ipc://\(directory.file("dead.sock"))"
         let client = await Process(.driver, settings: Self.patient)
         client.waitsForWord = true
         let dead = ProcessID.random()
-        _ = await client.loop.perform { client.transport.connect(to: ProcessAddress(process: dead, endpoint: "ipc://\(directory.file("dead.sock"))")) }
+        _ = await client.loop.perform { client.transport.connect(to: ProcessAddress(process: dead, endpoint: endpoint)) }
         try await eventually { client.askedForWord.count > 1 }
         #expect(client.events.values == [])
         await client.loop.perform {
             client.waitsForWord = false
             client.transport.lookAgain(for: dead)
         }
-        #expect(client.events.values == ["closed unavailable"])
+        try await eventually { client.events.values == ["closed unavailable"] }
+        await client.end()
+    }
+
+    /// As on another machine, whose kernel takes connections for it.
+    @Test func aPortThatIsListenedOnIsWaitedForUntilItIsNot() async throws {
+        let sleeper = Sleeper()
+        let client = await Process(.driver, settings: Self.patient)
+        let still = ProcessID.random()
+        let address = ProcessAddress(process: still, endpoint: sleeper.endpoint)
+        _ = await client.loop.perform { client.transport.connect(to: address) }
+        let looks = Log<Int>()
+        await client.loop.perform {
+            for look in 1...5 {
+                client.loop.schedule(after: .milliseconds(20) * look) {
+                    client.transport.lookAgain(for: still)
+                    looks.append(look)
+                }
+            }
+        }
+        try await eventually { looks.count == 5 }
+        #expect(client.events.values == [])
+        sleeper.die()
+        try await eventually { client.events.values == ["closed unavailable"] }
         await client.end()
     }
 }

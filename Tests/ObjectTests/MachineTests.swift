@@ -79,6 +79,25 @@ extension ObjectTests {
             }
         }
 
+        /// Of a process whose node lives on: nothing but the kernel of its machine tells of its end.
+        @Test func anOwnerThatDiesAloneOnAnotherMachineIsKnownToBeGoneAtOnce() async throws {
+            try await TestCluster.run(nodes: [2], stores: [64 << 20], host: "127.0.0.1") { cluster, nodes in
+                let far = try await cluster.addNode(cpus: 1, store: 64 << 20, variables: ["MANTA_MACHINE": "another"])
+                let donor = Donor.options(scheduling: .node(far.id)).remote()
+                // One whose value is not here, and one with a copy in this machine's store.
+                let given = try await donor.give(2, count: perMegabyte).value
+                let keeper = Keeper.options(scheduling: .node(nodes[0].id)).remote()
+                try await keeper.hold([given[1]]).value
+                #expect(try await keeper.totalHeld().value == sum(numbers(1, count: perMegabyte)))
+                kill(try await donor.process().value, SIGKILL)
+                let error = await #expect(throws: MantaError.self) { try await given[0].value }
+                #expect(error?.code == .ownerDied && error?.cause?.contains("nobody listens there any more") == true, "\(error.map { "\($0)" } ?? "")")
+                // Who asks later is told the same.
+                let later = await #expect(throws: MantaError.self) { try await addUpAll.options(scheduling: .node(nodes[0].id)).remote([given[0]]).value }
+                #expect(later?.code == .ownerDied && later?.description.contains("waited") == false, "\(later.map { "\($0)" } ?? "")")
+            }
+        }
+
         @Test func aHostThatIsNoAddressOfThisMachineIsAnError() async throws {
             for (host, words) in [("192.0.2.1", "this machine has no address 192.0.2.1: give one of "), ("0.0.0.0", "every address"), ("nonsense", "is not understood")] {
                 try await TestCluster.run(nodes: [1]) { cluster, _ in
