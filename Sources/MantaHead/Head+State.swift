@@ -91,7 +91,9 @@ extension Head {
         let links = nodeLinks
         var totals: [ObjectTotals] = []
         var (all, missing, silent) = (ObjectList(rows: [], total: 0, totalBytes: 0), links.count, 0)
-        // Which rows meet a condition only they say: as many as there may be are asked for.
+        // One that is asked for by its identifier its owner knows without looking. Which rows meet another condition only they say: as many as there may be
+        // are asked for.
+        let object = selection.filters.first { $0.member == "id" && $0.isEqual }.flatMap { ObjectID($0.value) }
         let limit = selection.isPlain ? selection.limit : Limits.listRows
         func finish() {
             var largest = Largest<ObjectRow>(limit) { ($0.size, $0.id) < ($1.size, $1.id) }
@@ -100,12 +102,13 @@ extension Head {
             answer.objectBytes = all.totalBytes
             answer.objectTotals = totals.sorted { ($0.bytes, $0.node) > ($1.bytes, $1.node) }
             if silent > 0 { answer.warn("\(silent) of \(links.count) nodes did not answer in time; their objects are left out") }
+            if let silent = all.silent { answer.warn("\(silent) processes did not answer in time; their objects are left out") }
             guard !selection.isPlain else {
                 answer.objects = all.rows
                 answer.count(.objects, all.total, all.states ?? [:])
                 return done(.success(answer))
             }
-            if all.total > all.rows.count { answer.warn("only the \(all.rows.count) largest of \(all.total) objects were looked at") }
+            if object == nil, all.total > all.rows.count { answer.warn("only the \(all.rows.count) largest of \(all.total) objects were looked at") }
             do throws(MantaError) {
                 answer.objects = try answer.take(.objects, selection.select(all.rows))
                 done(.success(answer))
@@ -113,13 +116,14 @@ extension Head {
         }
         if links.isEmpty { return finish() }
         for (node, link) in links {
-            link.request(ListObjects(limit: limit), deadline: .seconds(1)) { result in
+            link.request(ListObjects(limit: limit, object: object), deadline: .seconds(1)) { result in
                 if case .success(let list) = result {
                     totals.append(ObjectTotals(node: node, objects: list.total, bytes: list.totalBytes))
                     all.rows += list.rows
                     all.total += list.total
                     all.totalBytes += list.totalBytes
                     all.states = (all.states ?? [:]).merging(list.states ?? [:], uniquingKeysWith: +)
+                    if let silent = list.silent { all.silent = (all.silent ?? 0) + silent }
                 } else {
                     silent += 1
                 }

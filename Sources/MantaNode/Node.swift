@@ -280,6 +280,8 @@ package final class Node: @unchecked Sendable {
 
     private func registerJob(_ message: RegisterJob, correlation: Correlation, on link: Link) {
         jobs[message.job.id] = message.job
+        // A driver of a machine without a node is known by this alone.
+        if links[message.job.driver.process]?.isOpen != true { links[message.job.driver.process] = link }
         runs(message.job.program, message.job.driver)
         let summary = NodeSummary(
             id: configuration.node, endpoint: address.endpoint, host: Machine.name, state: .alive, total: book.total, available: book.available)
@@ -308,7 +310,7 @@ package final class Node: @unchecked Sendable {
         let owners = links.filter { $0.value.peer?.role == .worker || $0.value.peer?.role == .driver }
         let gathered = ObjectGathering(waitingFor: owners.count, limit: message.limit) { link.reply(to: correlation, $0) }
         for owner in owners.values {
-            owner.request(ListObjects(limit: message.limit), deadline: .milliseconds(500)) { gathered.add(try? $0.get()) }
+            owner.request(message, deadline: .milliseconds(500)) { gathered.add(try? $0.get()) }
         }
     }
 }
@@ -332,6 +334,8 @@ private final class ObjectGathering {
             list.total += part.total
             list.totalBytes += part.totalBytes
             list.states = (list.states ?? [:]).merging(part.states ?? [:], uniquingKeysWith: +)
+        } else {
+            list.silent = (list.silent ?? 0) + 1
         }
         missing -= 1
         guard missing == 0 else { return }

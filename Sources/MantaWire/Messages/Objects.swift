@@ -36,12 +36,14 @@ package struct ObjectValue: WireMessage, Hashable {
     }
 }
 
-/// Node → process on its machine, head → node: which objects do you own? At most `limit`, the largest first.
+/// Node → process on its machine, head → node: which objects do you own? At most `limit`, the largest first. A process tells its own node only.
 package struct ListObjects: WireRequest, CodedMessage, Hashable {
     package static var kind: MessageKind { .listObjects }
     package typealias Reply = ObjectList
     package var limit: Int
-    package init(limit: Int) { self.limit = limit }
+    /// The row of this one alone, however many larger ones there are; what is counted is of all.
+    package var object: ObjectID?
+    package init(limit: Int, object: ObjectID? = nil) { (self.limit, self.object) = (limit, object) }
 }
 
 package struct ObjectList: CodedMessage, Hashable {
@@ -52,6 +54,8 @@ package struct ObjectList: CodedMessage, Hashable {
     package var totalBytes: Int
     /// How many of them are in which state.
     package var states: [String: Int]?
+    /// Processes that did not answer in time, and whose objects are missing here.
+    package var silent: Int?
     package init(rows: [ObjectRow], total: Int, totalBytes: Int, states: [String: Int]? = nil) {
         (self.rows, self.total, self.totalBytes, self.states) = (rows, total, totalBytes, states)
     }

@@ -259,7 +259,15 @@ extension Owner {
     }
 
     func answer(_ request: ListObjects, correlation: Correlation, on link: Link) {
-        let rows = objects.largest(min(request.limit, Limits.listRows), at: loop.now).map(row)
+        // Every node that this process knows asks it, and each object is to be counted once.
+        if link.peerRole == .node, let home, link.peerProcess != home.node.process {
+            link.reply(to: correlation, ObjectList(rows: [], total: 0, totalBytes: 0))
+            return
+        }
+        let rows =
+            if let one = request.object { objects.entries[one].map { [row(one, $0)] } ?? [] } else {
+                objects.largest(min(request.limit, Limits.listRows), at: loop.now).map(row)
+            }
         link.reply(to: correlation, ObjectList(rows: rows, total: objects.entries.count, totalBytes: objects.totalBytes, states: objects.states))
     }
 
