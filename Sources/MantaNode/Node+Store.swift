@@ -64,6 +64,7 @@ extension Node {
         store.open(message) { result in
             switch result {
             case .success(.object(let use, _)): link.reply(to: correlation, ObjectOpened(slot: use.slot, generation: use.generation))
+            case .success(.onDisk): link.reply(to: correlation, ObjectOpened(slot: .max, generation: 0, isOnDisk: true))
             case .success: preconditionFailure("an object is answered with an object")
             case .failure(let error): link.fail(correlation, error)
             }

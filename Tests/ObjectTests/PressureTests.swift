@@ -122,7 +122,7 @@ extension ObjectTests {
         }
 
         @Test func aDiskAtItsLimitIsAClearErrorLosesNothingAndServesAgain() async throws {
-            try await TestCluster.run(nodes: [2], stores: [16 << 20], environment: ["MANTA_SPILL_LIMIT": "\(14 << 20)"]) { cluster, _ in
+            try await TestCluster.run(nodes: [2], stores: [16 << 20], environment: ["MANTA_SPILL_LIMIT": "\(14 << 20)"]) { cluster, nodes in
                 func written() -> Int {
                     cluster.spillFiles().reduce(0) { total, path in
                         var status = stat()
@@ -137,13 +137,25 @@ extension ObjectTests {
                 #expect(written() <= 14 << 20)
                 let first = try await kept[5].value
                 #expect(first == numbers(5, count: 4 * perMegabyte), "what is in memory is read")
-                // Room on the disk again, and nothing that was acknowledged is gone.
-                kept.removeFirst()
-                let later = try await Manta.put(numbers(7, count: 4 * perMegabyte)).value
-                #expect(later == numbers(7, count: 4 * perMegabyte))
-                for (index, reference) in kept.enumerated() {
-                    let found = try await reference.value
-                    #expect(found == numbers(index + 1, count: 4 * perMegabyte), "object \(index + 1)")
+                // And what is on disk, although there is no memory to bring it to, and no room on the disk to make any: here, by tasks, and by another node.
+                let far = try await cluster.addNode(cpus: 1, store: 16 << 20)
+                for index in [0, 1, 3] {
+                    let (reference, expected) = (kept[index], numbers(index, count: 4 * perMegabyte))
+                    #expect(try await reference.value == expected, "object \(index)")
+                    let inPlace = reference.inPlace()
+                    #expect(try await addUpInPlace.options(scheduling: .node(nodes[0].id)).remote(inPlace).value == sum(expected))
+                    for node in [nodes[0], far] { #expect(try await addUpAll.options(scheduling: .node(node.id)).remote([inPlace]).value == sum(expected)) }
+                }
+                // One whose bytes are damaged is never given out, but lost.
+                let damaged = try #require(cluster.spillFiles().max())
+                #expect(truncate(damaged, 3 << 20) == 0)
+                let lost = await #expect(throws: MantaError.self) { try await kept[2].value }
+                #expect(lost?.code == .objectLost && lost?.description.contains(damaged) == true, "\(lost.map { "\($0)" } ?? "")")
+                kept.remove(at: 2)
+                // Room on the disk again, and nothing else that was acknowledged is gone.
+                let later = Manta.put(numbers(7, count: 4 * perMegabyte))
+                for (index, reference) in zip([0, 1, 3, 4, 5, 7], kept + [later]) {
+                    #expect(try await reference.value == numbers(index, count: 4 * perMegabyte), "object \(index)")
                 }
             }
         }

@@ -25,6 +25,7 @@ extension StoreBook {
             if allocator.largestFree >= ExtentAllocator.rounded(want.bytes), !freeSlots.isEmpty { return serve(at: now, perform) }
         }
         spill(candidates.filter { entries[$0.id]?.isPrimary == true && entries[$0.id]?.onDisk == nil }.map { ($0.id, $0.extent, $0.use) }, want.bytes, at: now, perform)
+        readFromDisk(at: now, perform)
     }
 
     private mutating func spill(
@@ -127,10 +128,7 @@ extension StoreBook {
         }
         guard let entry = entries[id], case .restoring(let extent, let use, let disk) = entry.place else { return }
         if let error {
-            entries[id] = nil
-            for token in entry.openers { perform(.refused(token, error)) }
-            leaveFile(disk.file, perform)
-            perform(.dropped(id, owner: entry.owner))
+            lost(id, entry, disk, error, perform)
             return letGo((extent, use), at: now, perform)
         }
         counters.restored += 1
@@ -138,9 +136,58 @@ extension StoreBook {
         becomeResident(id, extent, use, publish, perform)
     }
 
+    /// It cannot be read from disk.
+    private mutating func lost(_ id: ObjectID, _ entry: Entry, _ disk: SpillPlace, _ error: MantaError, _ perform: (Action) -> Void) {
+        entries[id] = nil
+        for token in entry.openers { perform(.refused(token, error)) }
+        leaveFile(disk.file, perform)
+        perform(.dropped(id, owner: entry.owner))
+    }
+
     private mutating func answer(_ id: ObjectID, _ use: SlotUse, _ perform: (Action) -> Void) {
         guard let entry = entries[id] else { return }
         entries[id]!.openers = []
         for token in entry.openers { perform(.opened(token, use, size: entry.size)) }
     }
+}
+
+// MARK: - Reading without memory
+
+extension StoreBook {
+    /// Objects that wait for memory to be read back, and for which none is being made: they are read from their files. At once when the disk is what keeps
+    /// everything else in memory, and while somebody is reading them in this way.
+    private mutating func readFromDisk(at now: Instant, _ perform: (Action) -> Void) {
+        guard !isAtDisk else { return }
+        let isDiskFull = diskError?.0.code == .outOfDisk
+        var due: [ObjectID] = []
+        wants.removeAll { [entries] want in
+            guard case .restore(let id) = want.purpose, isDiskFull || want.since + Limits.restorePatience <= now || entries[id]?.isChecked(at: now) == true else { return false }
+            due.append(id)
+            return true
+        }
+        for id in due { readFromDisk(id, at: now, perform) }
+    }
+
+    private mutating func readFromDisk(_ id: ObjectID, at now: Instant, _ perform: (Action) -> Void) {
+        guard let entry = entries[id], case .spilled(let disk) = entry.place else { return }
+        guard entry.isChecked(at: now) else { return perform(.check(id, disk, size: entry.size)) }
+        entries[id]!.openers = []
+        for token in entry.openers { perform(.readable(token, disk, size: entry.size)) }
+    }
+
+    /// An object's bytes on disk are right, or it is lost here.
+    package mutating func checked(_ id: ObjectID, _ error: MantaError?, at now: Instant, perform: (Action) -> Void) {
+        guard let entry = entries[id], case .spilled(let disk) = entry.place else { return }
+        if let error {
+            lost(id, entry, disk, error, perform)
+            return serve(at: now, perform)
+        }
+        entries[id]!.checkedAt = now
+        readFromDisk(id, at: now, perform)
+    }
+}
+
+extension StoreBook.Entry {
+    /// Whether its bytes on disk were looked at not long ago.
+    fileprivate func isChecked(at now: Instant) -> Bool { checkedAt.map { $0 + Limits.diskCheck > now } ?? false }
 }

@@ -10,6 +10,7 @@
 // - An object that its owner freed is never given out again, also when the word of its making comes after the word of its end.
 // - When memory runs out: copies of what is primary elsewhere go first, then what was used longest ago is written to disk; then requests wait, in order.
 //   When none of them got memory and nothing was written for `Limits.storePatience`, they are refused with what holds the memory, or why the disk takes none.
+// - What is on disk can be read whatever holds the memory: when none comes free for it, it is read from its file, whose checksum has been looked at, and stays.
 // - Nothing is written to disk beyond its `SpillLimit`, as far as the last look at it and what was written since can tell.
 
 internal import DequeModule
@@ -56,6 +57,8 @@ package struct StoreBook {
         var onDisk: SpillPlace?
         /// Who waits until it can be read.
         var openers: [UInt64] = []
+        /// When its bytes on disk were last found to be right.
+        var checkedAt: Instant?
     }
 
     package enum Action: Hashable, Sendable {
@@ -64,6 +67,10 @@ package struct StoreBook {
         case refused(UInt64, MantaError)
         /// The object can be read.
         case opened(UInt64, SlotUse, size: Int)
+        /// No memory comes free for the object: it is to be read where it lies on disk.
+        case readable(UInt64, SpillPlace, size: Int)
+        /// Look whether the object's bytes on disk are right, then say `checked`.
+        case check(ObjectID, SpillPlace, size: Int)
         /// Look how full the disk is, then say `diskSeen`.
         case lookAtDisk
         /// The disk takes no objects any more, for this reason.

@@ -5,6 +5,10 @@ package import MantaModel
 extension Limits {
     /// So long a request for memory of a full store waits at least, and since the store last made any.
     package static let storePatience: Duration = .seconds(10)
+    /// So long an object on disk waits for memory that others hold; then it is read from its file.
+    package static let restorePatience: Duration = .seconds(1)
+    /// So long bytes on disk count as right once they were found to be: an object is read in parts, and looked at as a whole.
+    package static let diskCheck: Duration = .seconds(10)
     /// Requests for memory that wait at one node.
     package static let storeWants = 10_000
     /// Small objects are written to disk together up to so much (Ray's value too).

@@ -42,6 +42,7 @@ final class ObjectStore {
     enum Opened {
         case lease(Extent, [SlotUse])
         case object(SlotUse, size: Int)
+        case onDisk(SpillPlace, size: Int)
     }
 
     /// - Parameters:
@@ -149,6 +150,8 @@ final class ObjectStore {
         case .diskIsFull(let error): node.logger.warning("no more objects are written to disk", metadata: ["because": "\(error.message)"])
         case .spill(let file, let parts): spill(file, parts)
         case .restore(let id, let place, let bytes): restore(id, place, bytes)
+        case .readable(let token, let place, let size): answer(token, .success(.onDisk(place, size: size)))
+        case .check(let id, let place, let size): check(id, place, size)
         case .deleteFile(let file): disk.execute { $0.delete(file) }
         case .fetch(let id, let bytes): fetch(id, into: bytes)
         case .leftBehind(let id, let owner): loop.later { [self] in wasLeftBehind(id, by: owner) }
@@ -213,6 +216,30 @@ final class ObjectStore {
     private func restored(_ id: ObjectID, _ error: MantaError?) {
         if let error { node.logger.error("an object cannot be read from disk", metadata: ["error": "\(error)"]) }
         book.restored(id, error, publish: segment.publish, at: loop.now) { perform($0) }
+    }
+
+    private func check(_ id: ObjectID, _ place: SpillPlace, _ size: Int) {
+        let back = LoopBound({ [weak self] (error: MantaError?) in self?.checked(id, error) }, on: loop)
+        disk.execute { folder in
+            let found = Result { () throws(MantaError) in try folder.check(id, at: place, size: size) }
+            back.loop.execute { back.value(found.failure) }
+        }
+    }
+
+    private func checked(_ id: ObjectID, _ error: MantaError?) {
+        if let error { node.logger.error("an object cannot be read from disk", metadata: ["error": "\(error)"]) }
+        book.checked(id, error, at: loop.now) { perform($0) }
+    }
+
+    /// A part of an object that stays on disk.
+    func readPart(_ request: PullObject, _ place: SpillPlace, _ size: Int, _ done: @escaping (Result<ObjectPart, MantaError>) -> Void) {
+        let back = LoopBound(done, on: loop)
+        disk.execute { folder in
+            let part = Result { () throws(MantaError) in
+                ObjectPart(size: size, bytes: try folder.part(of: request.object, at: place, offset: request.offset, count: request.count))
+            }
+            back.loop.execute { back.value(part) }
+        }
     }
 
     // MARK: Owners

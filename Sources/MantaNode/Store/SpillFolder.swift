@@ -88,13 +88,13 @@ final class SpillFolder {
     func write(_ number: UInt64, _ parts: [StoreBook.SpilledPart], from store: StoreSegment) throws(MantaError) {
         try prepare()
         let path = file(number)
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        let descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw MantaError(.system, "cannot make \(path): \(text(errno))") }
         defer { close(descriptor) }
         do throws(MantaError) {
             for part in parts {
                 let bytes = store.readable(part.extent)
-                var failure = Self.header(part.object, bytes).withUnsafeBytes { Self.write($0, at: part.offset, to: descriptor) }
+                var failure = Self.header(part.object, checksum(of: bytes), bytes.count).withUnsafeBytes { Self.write($0, at: part.offset, to: descriptor) }
                 if failure == 0 { failure = Self.write(bytes, at: part.offset + StoreBook.spillHeaderBytes, to: descriptor) }
                 if failure != 0 { throw full(path, failure) }
             }
@@ -104,14 +104,14 @@ final class SpillFolder {
         }
     }
 
-    private static func header(_ id: ObjectID, _ bytes: UnsafeRawBufferPointer) -> [UInt8] {
+    private static func header(_ id: ObjectID, _ checksum: UInt32, _ count: Int) -> [UInt8] {
         var header = magic
         func append(_ value: some FixedWidthInteger) { withUnsafeBytes(of: value.littleEndian) { header.append(contentsOf: $0) } }
         append(id.task.high)
         append(id.task.low)
         append(id.index)
-        append(manta_crc32c(0, bytes.baseAddress, bytes.count))
-        append(UInt64(bytes.count))
+        append(checksum)
+        append(UInt64(count))
         header.append(contentsOf: repeatElement(0, count: StoreBook.spillHeaderBytes - header.count))
         return header
     }
@@ -134,19 +134,68 @@ final class SpillFolder {
         MantaError(failure == ENOSPC || failure == EDQUOT ? .outOfDisk : .system, "objects cannot be written to disk at \(path): \(text(failure)); make room there or choose another folder (--spill-directory)")
     }
 
+    // MARK: Reading
+
     /// Reads an object back into memory for exactly its bytes.
     func read(_ id: ObjectID, at place: SpillPlace, into target: UnsafeMutableRawBufferPointer) throws(MantaError) {
+        try open(id, at: place) { file throws(MantaError) in
+            guard file.read(into: target, from: 0) else { throw file.ended }
+            try file.compare(with: checksum(of: UnsafeRawBufferPointer(target)), target.count)
+        }
+    }
+
+    /// Whether all of an object on disk is right, without memory for it.
+    func check(_ id: ObjectID, at place: SpillPlace, size: Int) throws(MantaError) {
+        try open(id, at: place) { file throws(MantaError) in
+            var (buffer, found) = ([UInt8](repeating: 0, count: min(size, Limits.partBytes)), UInt32(0))
+            for offset in stride(from: 0, to: size, by: Limits.partBytes) {
+                let count = min(Limits.partBytes, size - offset)
+                let isRead = buffer.withUnsafeMutableBytes { bytes in
+                    let part = UnsafeMutableRawBufferPointer(rebasing: bytes[..<count])
+                    guard file.read(into: part, from: offset) else { return false }
+                    found = manta_crc32c(found, part.baseAddress, count)
+                    return true
+                }
+                guard isRead else { throw file.ended }
+            }
+            try file.compare(with: found, size)
+        }
+    }
+
+    /// A part of an object that was checked.
+    func part(of id: ObjectID, at place: SpillPlace, offset: Int, count: Int) throws(MantaError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        try open(id, at: place) { file throws(MantaError) in
+            guard bytes.withUnsafeMutableBytes({ file.read(into: $0, from: offset) }) else { throw file.ended }
+        }
+        return bytes
+    }
+
+    /// An object in a file that is open.
+    private struct OpenFile {
+        let (id, place, path, descriptor): (ObjectID, SpillPlace, String, Int32)
+
+        func read(into target: UnsafeMutableRawBufferPointer, from offset: Int) -> Bool {
+            SpillFolder.read(into: target, at: place.offset + StoreBook.spillHeaderBytes + offset, from: descriptor)
+        }
+
+        func compare(with checksum: UInt32, _ count: Int) throws(MantaError) {
+            var header = [UInt8](repeating: 0, count: StoreBook.spillHeaderBytes)
+            guard header.withUnsafeMutableBytes({ SpillFolder.read(into: $0, at: place.offset, from: descriptor) }) else { throw ended }
+            guard header == SpillFolder.header(id, checksum, count) else {
+                throw MantaError(.objectLost, "the spill file \(path) does not hold object \(id) at byte \(place.offset): its header or checksum is wrong")
+            }
+        }
+
+        var ended: MantaError { MantaError(.objectLost, "the spill file \(path) ends inside object \(id)") }
+    }
+
+    private func open(_ id: ObjectID, at place: SpillPlace, _ body: (OpenFile) throws(MantaError) -> Void) throws(MantaError) {
         let path = file(place.file)
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw MantaError(.objectLost, "the spill file \(path) of object \(id) cannot be opened: \(text(errno))") }
         defer { close(descriptor) }
-        var header = [UInt8](repeating: 0, count: StoreBook.spillHeaderBytes)
-        guard header.withUnsafeMutableBytes({ Self.read(into: $0, at: place.offset, from: descriptor) }),
-            Self.read(into: target, at: place.offset + StoreBook.spillHeaderBytes, from: descriptor)
-        else { throw MantaError(.objectLost, "the spill file \(path) ends inside object \(id)") }
-        guard header == Self.header(id, UnsafeRawBufferPointer(target)) else {
-            throw MantaError(.objectLost, "the spill file \(path) does not hold object \(id) at byte \(place.offset): its header or checksum is wrong")
-        }
+        try body(OpenFile(id: id, place: place, path: path, descriptor: descriptor))
     }
 
     private static func read(into target: UnsafeMutableRawBufferPointer, at offset: Int, from descriptor: Int32) -> Bool {

@@ -79,7 +79,15 @@ extension ObjectStore {
         open(own) { [self] result in
             switch result {
             case .success(.object(let use, let size)): send(request, use, size, correlation, on: link)
-            case .success: break
+            case .success(.onDisk(let place, let size)):
+                guard request.offset + request.count <= size else { return lacks(request, correlation, link) }
+                readPart(request, place, size) { part in
+                    switch part {
+                    case .success(let part): link.reply(to: correlation, part)
+                    case .failure(let error): link.fail(correlation, error)
+                    }
+                }
+            case .success: preconditionFailure("an object is answered with an object")
             case .failure(let error): link.fail(correlation, error)
             }
         }
@@ -87,11 +95,13 @@ extension ObjectStore {
 
     private func send(_ request: PullObject, _ use: SlotUse, _ size: Int, _ correlation: Correlation, on link: Link) {
         // On the loop, so it cannot leave meanwhile.
-        guard request.offset + request.count <= size, let extent = segment.resident(use) else {
-            return link.fail(correlation, MantaError(.objectLost, "object \(request.object) has no \(request.count) bytes from byte \(request.offset) any more"))
-        }
+        guard request.offset + request.count <= size, let extent = segment.resident(use) else { return lacks(request, correlation, link) }
         let bytes = segment.readable(Extent(offset: extent.offset + request.offset, count: request.count))
         link.reply(to: correlation, ObjectPart(size: size, of: bytes))
+    }
+
+    private func lacks(_ request: PullObject, _ correlation: Correlation, _ link: Link) {
+        link.fail(correlation, MantaError(.objectLost, "object \(request.object) has no \(request.count) bytes from byte \(request.offset) any more"))
     }
 
     private func waitForObject(_ request: PullObject, _ correlation: Correlation, _ link: Link) {

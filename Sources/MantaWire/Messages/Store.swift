@@ -115,15 +115,17 @@ package struct OpenObject: WireRequest, CodedMessage, Hashable {
     }
 }
 
-/// The object is in the store of the node that answers; open it before it leaves again.
+/// The object is in the store of the node that answers: open it before it leaves again, or, when no memory comes free for it there, pull it in parts.
 package struct ObjectOpened: CodedMessage, Hashable {
     package static var kind: MessageKind { .objectOpened }
     package var slot: UInt32
     package var generation: UInt64
-    package init(slot: UInt32, generation: UInt64) { (self.slot, self.generation) = (slot, generation) }
+    /// It stays on disk, and has no slot.
+    package var isOnDisk: Bool?
+    package init(slot: UInt32, generation: UInt64, isOnDisk: Bool? = nil) { (self.slot, self.generation, self.isOnDisk) = (slot, generation, isOnDisk) }
 }
 
-/// Node → node, or a process without a node → node: a part of an object, from `offset`, of at most `count` bytes.
+/// Node → node, or a process that cannot open it → node: a part of an object, from `offset`, of at most `count` bytes.
 package struct PullObject: WireRequest, CodedMessage, Hashable {
     package static var kind: MessageKind { .pullObject }
     package typealias Reply = ObjectPart
@@ -143,6 +145,7 @@ package struct ObjectPart: WireMessage, Hashable {
     package init(size: Int, of bytes: UnsafeRawBufferPointer) {
         (self.size, self.bytes, checksum) = (size, Array(bytes), MantaMemory.checksum(of: bytes))
     }
+    package init(size: Int, bytes: [UInt8]) { (self.size, self.bytes, checksum) = (size, bytes, bytes.withUnsafeBytes { MantaMemory.checksum(of: $0) }) }
     package func encode(into writer: inout MessagePackWriter) {
         writer.write(size)
         writer.writeBinary(bytes)

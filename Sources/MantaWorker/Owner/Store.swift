@@ -160,6 +160,10 @@ extension Owner {
             let request = OpenObject(object: handle.id, owner: handle.owner, size: place.size, sources: sources(of: handle.id, place))
             nodeLink.request(request, deadline: Limits.openObjectDeadline) { [self] result in
                 switch result {
+                // The memory is full of what cannot leave it.
+                case .success(let opened) where opened.isOnDisk == true:
+                    let onDisk = StoredPlace(node: runtime.store.opened?.node ?? place.node, slot: .max, generation: 0, size: place.size)
+                    pull(handle, onDisk, triesLeft, done)
                 case .success(let opened):
                     let here = StoredPlace(node: runtime.store.opened?.node ?? place.node, slot: opened.slot, generation: opened.generation, size: place.size)
                     if let view = runtime.store.view(here) {
@@ -227,7 +231,7 @@ extension Owner {
         return known.isEmpty ? [place.node] : known
     }
 
-    /// A process without a node reads the parts itself.
+    /// A process without a node, or whose node has no memory for what it has on disk, reads the parts itself.
     private func pull(_ handle: ObjectHandle, _ place: StoredPlace, _ triesLeft: Int, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
         pull(handle.id, place, into: PulledBytes(of: place.size)) { [self] result in
             if case .failure(let error) = result { notOpened(handle, place, triesLeft, error, done) } else { done(result) }

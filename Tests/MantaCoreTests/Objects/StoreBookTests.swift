@@ -87,6 +87,8 @@ private struct Bench {
                 _ = on { $0.spilled(batch.file, batch.parts, failing ? MantaError(.system, "disk") : nil, at: $1, perform: $2) }
             } else if case .restore(let id, _, _) = action {
                 _ = on { $0.restored(id, nil, publish: { _, _ in }, at: $1, perform: $2) }
+            } else if case .check(let id, _, _) = action {
+                _ = on { $0.checked(id, nil, at: $1, perform: $2) }
             }
         }
     }
@@ -100,6 +102,9 @@ extension StoreBook.Action {
     fileprivate var diskComplaint: MantaError? { if case .diskIsFull(let error) = self { error } else { nil } }
     fileprivate var isGrant: Bool { if case .granted = self { true } else { false } }
     fileprivate var isOpened: Bool { if case .opened = self { true } else { false } }
+    fileprivate var check: ObjectID? { if case .check(let id, _, _) = self { id } else { nil } }
+    fileprivate var readable: UInt64? { if case .readable(let token, _, _) = self { token } else { nil } }
+    fileprivate var isRestore: Bool { if case .restore = self { true } else { false } }
 }
 
 @Suite struct StoreBookTests {
@@ -277,6 +282,64 @@ extension StoreBook.Action {
         #expect(bench.lease(5 << 20).isEmpty)
         let again = bench.free(1)
         #expect(again.contains(.deleteFile(batch.file)) && again.compactMap(\.spillBatch).first?.parts.map(\.object) == [Bench.id(2)])
+    }
+
+    /// A store of 8 MiB with one object on disk and another in memory.
+    private func fullBench(limit: Int?) -> (Bench, SlotUse) {
+        var bench = Bench(mebibytes: 8, limit: limit)
+        bench.put(1, 5 << 20)
+        let batch = bench.lease(5 << 20).compactMap(\.spillBatch).first!
+        let granted = bench.on { $0.spilled(batch.file, batch.parts, nil, at: $1, perform: $2) }
+        guard case .granted(_, _, let extent, let uses)? = granted.first(where: { $0.isGrant }) else { preconditionFailure("no memory came free") }
+        let slot = bench.fill(2, 5 << 20, extent, uses)
+        return (bench, slot)
+    }
+
+    @Test func whatIsOnDiskIsReadThereWhenTheDiskKeepsAllElseInMemory() {
+        var (bench, _) = fullBench(limit: 6 << 20)
+        let asked = bench.on { $0.open(Bench.id(1), token: 7, at: $1, perform: $2) }
+        #expect(asked.compactMap(\.check) == [Bench.id(1)] && asked.compactMap(\.readable).isEmpty, "its bytes are looked at first")
+        #expect(bench.on { $0.open(Bench.id(1), token: 8, at: $1, perform: $2) }.isEmpty, "once for all who ask")
+        #expect(bench.on { $0.checked(Bench.id(1), nil, at: $1, perform: $2) }.compactMap(\.readable) == [7, 8])
+        #expect(bench.on { $0.open(Bench.id(1), token: 9, at: $1, perform: $2) }.compactMap(\.readable) == [9], "part by part")
+        bench.now = bench.now + Limits.diskCheck
+        let later = bench.on { $0.open(Bench.id(1), token: 10, at: $1, perform: $2) }
+        #expect(later.compactMap(\.check) == [Bench.id(1)], "\(later)")
+        // As soon as there is memory it comes back.
+        #expect(bench.on { $0.checked(Bench.id(1), nil, at: $1, perform: $2) }.compactMap(\.readable) == [10])
+        _ = bench.free(2)
+        #expect(bench.on { $0.open(Bench.id(1), token: 11, at: $1, perform: $2) }.contains { $0.isRestore })
+    }
+
+    @Test func aRequestForMemoryThatWaitsInVainKeepsNobodyFromReadingWhatIsOnDisk() {
+        var (bench, _) = fullBench(limit: 6 << 20)
+        #expect(bench.lease(5 << 20).compactMap(\.diskComplaint).count == 1)
+        #expect(bench.on { $0.open(Bench.id(1), token: 7, at: $1, perform: $2) }.compactMap(\.check) == [Bench.id(1)])
+    }
+
+    @Test func whatIsOnDiskWaitsAMomentForMemoryThatIsBeingReadAndIsReadThereThen() {
+        var (bench, slot) = fullBench(limit: nil)
+        bench.readers.pinned = [slot.slot]
+        #expect(bench.on { $0.open(Bench.id(1), token: 7, at: $1, perform: $2) }.isEmpty)
+        bench.now = bench.now + Limits.restorePatience
+        #expect(bench.on { $0.tick(at: $1, perform: $2) }.compactMap(\.check) == [Bench.id(1)])
+        #expect(bench.on { $0.checked(Bench.id(1), nil, at: $1, perform: $2) }.compactMap(\.readable) == [7])
+        #expect(bench.on { $0.open(Bench.id(1), token: 8, at: $1, perform: $2) }.compactMap(\.readable) == [8], "the next part is not waited for")
+        bench.readers.pinned = []
+        #expect(bench.on { $0.open(Bench.id(1), token: 9, at: $1, perform: $2) }.compactMap(\.spillBatch).first?.parts.map(\.object) == [Bench.id(2)])
+    }
+
+    @Test func whatIsDamagedOnDiskIsLostAlsoWithoutMemoryForIt() {
+        var (bench, _) = fullBench(limit: 6 << 20)
+        _ = bench.on { $0.open(Bench.id(1), token: 7, at: $1, perform: $2) }
+        let actions = bench.on { $0.checked(Bench.id(1), MantaError(.objectLost, "damaged"), at: $1, perform: $2) }
+        #expect(actions.compactMap(\.refusal).map(\.code) == [.objectLost] && actions.contains(.dropped(Bench.id(1), owner: Bench.owner)))
+        #expect(actions.contains { if case .deleteFile = $0 { true } else { false } } && !bench.book.holds(Bench.id(1)) && bench.book.fileBytes == 0)
+        // One that ended while it was looked at.
+        (bench, _) = fullBench(limit: 6 << 20)
+        _ = bench.on { $0.open(Bench.id(1), token: 7, at: $1, perform: $2) }
+        #expect(bench.free(1).compactMap(\.refusal).count == 1)
+        #expect(bench.on { $0.checked(Bench.id(1), nil, at: $1, perform: $2) }.isEmpty)
     }
 
     @Test func nothingIsWrittenBeyondTheShareOfTheDiskAndTheDiskIsLookedAtAgain() {
