@@ -36,6 +36,8 @@ extension Node {
             store.open(order) { [weak self] result in
                 self?.brought(argument, result.failure)
             }
+        case .promise(let objects): store.book.promise(objects)
+        case .withdraw(let objects): store.book.withdraw(objects)
         case .serve(let request): book.requestLease(request, at: loop.now) { perform($0) }
         case .decline(let request, let error): book.sendAway(request, because: error) { perform($0) }
         }

@@ -5,6 +5,7 @@ import Manta
 import MantaModel
 import MantaTestCluster
 import MantaTestKit
+import MantaWire
 import Testing
 
 /// Elements of one megabyte.
@@ -38,6 +39,33 @@ extension ObjectTests {
                 for (task, total) in try await Manta.get(tasks).enumerated() {
                     #expect(total == (0..<4).reduce(0) { $0 &+ sum(numbers(4 * task + $1, count: perMegabyte)) })
                 }
+            }
+        }
+
+        @Test func theArgumentOfATaskThatWaitsForItsTurnStaysWhereItWasBrought() async throws {
+            try await TestCluster.run(nodes: [1, 1], stores: [64 << 20, 16 << 20]) { cluster, nodes in
+                func store() async throws -> StoreUsage? { try await cluster.state(.nodes).nodes.first { $0.id == nodes[1].id }?.store }
+                let there: Scheduling = .node(nodes[1].id)
+                let hoarder = Hoarder.options(scheduling: there).remote()
+                try await hoarder.hoard(0, count: 0).value
+                let gate = FileGate()
+                let first = wait.options(scheduling: there).remote(for: gate.path)
+                try await eventually("the task that has the CPU", within: .seconds(30)) { gate.isAwaited }
+                let values = numbers(1, count: 6 * perMegabyte)
+                let total = addUpInPlace.options(scheduling: there).remote(Manta.put(values).inPlace())
+                try await eventually("the argument's arrival", within: .seconds(30)) { try await store()?.fetches == 1 }
+                // More than fits beside it; as a copy of what lies elsewhere it would be the first to go.
+                try await hoarder.hoard(5, count: 4 * perMegabyte).value
+                gate.open()
+                #expect(try await total.value == sum(values))
+                #expect(try await first.value == 0)
+                var last: StoreUsage?
+                try await eventually("the argument's end", within: .seconds(30)) {
+                    last = try await store()
+                    return last.map { $0.objects + $0.spilledObjects == 5 } ?? false
+                }
+                let usage = try #require(last)
+                #expect(usage.spills > 0 && usage.fetches == 1 && usage.evictions == 0, "\(usage)")
             }
         }
 

@@ -4,6 +4,7 @@
 // its lease has ended, or the request was declined or withdrawn.
 //
 // What always holds:
+// - The store is told what a request whose turn it is was promised, and when it is not any more: other objects leave memory before that.
 // - Requests get their turn in the order they came. What is being brought and held is within the share of the store that this book may fill; one request
 //   alone may need more.
 // - Every request is served or declined once, unless it is withdrawn. What cannot be brought because it is lost nowhere hinders it: the task's worker asks
@@ -17,6 +18,10 @@ package struct ArgumentBook {
     package enum Action: Hashable, Sendable {
         /// Bring the object into this node's store, then say `brought`.
         case bring(ArgumentLocation)
+        /// A task is going to need these here, once for each time that this is said.
+        case promise([ObjectID])
+        /// It does not need them any more.
+        case withdraw([ObjectID])
         /// All that can be had is here.
         case serve(LeaseRequest)
         /// The store has no room for its arguments.
@@ -28,6 +33,8 @@ package struct ArgumentBook {
         /// Those of its arguments that are not here.
         var missing: Set<ObjectID>
         var bytes: Int
+        /// All of its arguments.
+        var objects: [ObjectID] { request.arguments.map(\.object) }
     }
 
     private let capacity: Int
@@ -35,8 +42,8 @@ package struct ArgumentBook {
     private let share: Int
     private var waiting: OrderedDictionary<LeaseID, Entry> = [:]
     private var bringing: OrderedDictionary<LeaseID, Entry> = [:]
-    /// Bytes that were brought for leases which have not ended.
-    private var held: [LeaseID: Int] = [:]
+    /// What leases which have not ended hold: the bytes that were brought for them, and all their arguments.
+    private var held: [LeaseID: (bytes: Int, objects: [ObjectID])] = [:]
     private var bytesInUse = 0
 
     /// - Parameter capacity: bytes of the store.
@@ -61,6 +68,7 @@ package struct ArgumentBook {
             if let error, MantaError.Family.full.contains(error.code) {
                 bringing[lease] = nil
                 bytesInUse -= entry.bytes
+                perform(.withdraw(entry.objects))
                 perform(.decline(entry.request, error))
                 continue
             }
@@ -68,7 +76,7 @@ package struct ArgumentBook {
             bringing[lease] = entry
             guard entry.missing.isEmpty else { continue }
             bringing[lease] = nil
-            held[lease] = entry.bytes
+            held[lease] = (entry.bytes, entry.objects)
             perform(.serve(entry.request))
         }
         takeTurns(perform)
@@ -77,8 +85,9 @@ package struct ArgumentBook {
     /// The owner wants it no more, or its lease has ended.
     package mutating func ended(_ lease: LeaseID, perform: (Action) -> Void) {
         if waiting.removeValue(forKey: lease) != nil { return }
-        guard let bytes = bringing.removeValue(forKey: lease)?.bytes ?? held.removeValue(forKey: lease) else { return }
+        guard let (bytes, objects) = bringing.removeValue(forKey: lease).map({ ($0.bytes, $0.objects) }) ?? held.removeValue(forKey: lease) else { return }
         bytesInUse -= bytes
+        perform(.withdraw(objects))
         takeTurns(perform)
     }
 
@@ -108,6 +117,7 @@ package struct ArgumentBook {
             waiting.removeFirst()
             bringing[next.key] = next.value
             bytesInUse += next.value.bytes
+            perform(.promise(next.value.objects))
             for argument in next.value.request.arguments where next.value.missing.contains(argument.object) { perform(.bring(argument)) }
         }
     }

@@ -8,10 +8,40 @@ extension StoreBook {
     mutating func makeRoom(for want: Want, at now: Instant, _ perform: (Action) -> Void) {
         guard !isAtDisk else { return }
         // Sorted by the last use: a full store has few large objects rather than many small ones.
-        let candidates = entries.compactMap { id, entry -> (id: ObjectID, used: UInt64, extent: Extent, use: SlotUse)? in
+        var candidates = entries.compactMap { id, entry -> Candidate? in
             guard case .resident(let extent, let use) = entry.place else { return nil }
-            return (id, readers.lastUse(use.slot), extent, use)
+            return Candidate(id: id, used: readers.lastUse(use.slot), extent: extent, use: use)
         }.sorted { ($0.used, $0.id) < ($1.used, $1.id) }
+        let boundary = promisedLast(&candidates)
+        if letGo(candidates[..<boundary], for: want.bytes, perform) { return serve(at: now, perform) }
+        spill(candidates[..<boundary], want.bytes, at: now, perform)
+        // Rather than that nobody gets memory: what waits would wait for what keeps it waiting.
+        if !isAtDisk, boundary < candidates.endIndex {
+            if letGo(candidates[boundary...], for: want.bytes, perform) { return serve(at: now, perform) }
+            spill(candidates[boundary...], want.bytes, at: now, perform)
+        }
+        readFromDisk(at: now, perform)
+    }
+
+    /// An object in memory.
+    private struct Candidate {
+        var id: ObjectID
+        var used: UInt64
+        var extent: Extent
+        var use: SlotUse
+    }
+
+    /// Puts what tasks were promised behind all others; returns where it begins.
+    private func promisedLast(_ candidates: inout [Candidate]) -> Int {
+        guard !promised.isEmpty else { return candidates.endIndex }
+        let last = candidates.filter { promised[$0.id] != nil }
+        candidates.removeAll { promised[$0.id] != nil }
+        defer { candidates += last }
+        return candidates.endIndex
+    }
+
+    /// Lets go of what needs not be written, until there is room for so many bytes; false when that does not suffice.
+    private mutating func letGo(_ candidates: ArraySlice<Candidate>, for bytes: Int, _ perform: (Action) -> Void) -> Bool {
         for candidate in candidates {
             guard let entry = entries[candidate.id], !entry.isPrimary || entry.onDisk != nil, readers.claim(candidate.use) else { continue }
             if let disk = entry.onDisk {
@@ -22,17 +52,16 @@ extension StoreBook {
                 perform(.dropped(candidate.id, owner: entry.owner))
             }
             release(candidate.extent, candidate.use)
-            if allocator.largestFree >= ExtentAllocator.rounded(want.bytes), !freeSlots.isEmpty { return serve(at: now, perform) }
+            if allocator.largestFree >= ExtentAllocator.rounded(bytes), !freeSlots.isEmpty { return true }
         }
-        spill(candidates.filter { entries[$0.id]?.isPrimary == true && entries[$0.id]?.onDisk == nil }.map { ($0.id, $0.extent, $0.use) }, want.bytes, at: now, perform)
-        readFromDisk(at: now, perform)
+        return false
     }
 
-    private mutating func spill(
-        _ candidates: [(id: ObjectID, extent: Extent, use: SlotUse)], _ bytes: Int, at now: Instant, _ perform: (Action) -> Void
-    ) {
+    /// Begins to write some of them to disk, if any may and must be.
+    private mutating func spill(_ resident: ArraySlice<Candidate>, _ bytes: Int, at now: Instant, _ perform: (Action) -> Void) {
         guard let spillLimit else { return }
         if let diskError, diskError.at + Limits.diskPause > now { return }
+        let candidates = resident.filter { entries[$0.id]?.isPrimary == true && entries[$0.id]?.onDisk == nil }
         guard !candidates.isEmpty else { return diskError = nil }
         guard let disk, disk.at + Limits.diskPause > now else {
             isAtDisk = true
@@ -44,7 +73,8 @@ extension StoreBook {
         let enough = max(bytes, min(Limits.spillBatchBytes, layout.arenaBytes / 8))
         let room = spillLimit.room(disk.usage, written: fileBytes)
         var refusal: MantaError?
-        for (id, extent, use) in candidates where total < enough && parts.count < Limits.spillBatchObjects {
+        for candidate in candidates where total < enough && parts.count < Limits.spillBatchObjects {
+            let (id, extent, use) = (candidate.id, candidate.extent, candidate.use)
             let size = entries[id]!.size
             let onDisk = ExtentAllocator.rounded(size + Self.spillHeaderBytes)
             let fits = total + onDisk <= room
@@ -148,6 +178,23 @@ extension StoreBook {
         guard let entry = entries[id] else { return }
         entries[id]!.openers = []
         for token in entry.openers { perform(.opened(token, use, size: entry.size)) }
+    }
+}
+
+// MARK: - What tasks wait for
+
+extension StoreBook {
+    /// A task that is yet to run was promised these objects here: they leave memory after all others, whether they are here or come.
+    package mutating func promise(_ ids: some Sequence<ObjectID>) {
+        for id in ids { promised[id, default: 0] += 1 }
+    }
+
+    /// Such a task has run, or will not.
+    package mutating func withdraw(_ ids: some Sequence<ObjectID>) {
+        for id in ids {
+            guard let count = promised[id] else { continue }
+            promised[id] = count > 1 ? count - 1 : nil
+        }
     }
 }
 

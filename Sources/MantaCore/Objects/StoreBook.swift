@@ -8,7 +8,8 @@
 // - A part of the arena is free, leased to one client, or one object's; a slot is free, leased, or one object's.
 // - Bytes are reused only after `StoreReaders.claim` said that nobody reads them.
 // - An object that its owner freed is never given out again, also when the word of its making comes after the word of its end.
-// - When memory runs out: copies of what is primary elsewhere go first, then what was used longest ago is written to disk; then requests wait, in order.
+// - When memory runs out: copies of what is primary elsewhere go first, then what was used longest ago is written to disk, last of all what tasks that are
+//   yet to run were promised here; then requests wait, in order.
 //   When none of them got memory and nothing was written for `Limits.storePatience`, they are refused with what holds the memory, or why the disk takes none.
 // - What is on disk can be read whatever holds the memory: when none comes free for it, it is read from its file, whose checksum has been looked at, and stays.
 // - Nothing is written to disk beyond its `SpillLimit`, as far as the last look at it and what was written since can tell.
@@ -124,6 +125,8 @@ package struct StoreBook {
     package internal(set) var entries = StoreEntries()
     /// Objects that ended while somebody read them.
     var lingering: [(extent: Extent, use: SlotUse)] = []
+    /// What tasks that are yet to run were promised here, by how many of them.
+    var promised: [ObjectID: Int] = [:]
     var wants: Deque<Want> = []
     var freed = Remembered<ObjectID, Bool>(limit: Limits.rememberedObjects)
     /// How many objects are still needed of each spill file, and its bytes.

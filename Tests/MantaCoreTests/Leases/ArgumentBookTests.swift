@@ -22,10 +22,20 @@ private struct Bench {
     var book = ArgumentBook(capacity: 100)
     var here: Set<ObjectID> = []
 
+    /// What tasks were promised here, by how many.
+    var promised: [ObjectID: Int] = [:]
+
     mutating func on(_ event: (inout ArgumentBook, (ArgumentBook.Action) -> Void) -> Void) -> [ArgumentBook.Action] {
         var actions: [ArgumentBook.Action] = []
         event(&book) { actions.append($0) }
-        return actions
+        return actions.filter { action in
+            switch action {
+            case .promise(let objects): for id in objects { promised[id, default: 0] += 1 }
+            case .withdraw(let objects): for id in objects { promised[id] = promised[id] == 1 ? nil : (promised[id] ?? 0) - 1 }
+            case .bring, .serve, .decline: return true
+            }
+            return false
+        }
     }
     mutating func ask(_ request: LeaseRequest) -> [ArgumentBook.Action] {
         let here = here
@@ -52,6 +62,22 @@ private struct Bench {
         #expect(bench.brought(3).isEmpty)
         #expect(bench.brought(2) == [.serve(wanted)])
         #expect(bench.brought(2).isEmpty)
+    }
+
+    @Test func whatItsTaskNeedsIsPromisedFromItsTurnUntilItsLeaseHasEnded() {
+        var bench = Bench()
+        bench.here = [id(1)]
+        let (first, second) = (request(1, argument(1), argument(2, 40)), request(2, argument(1), argument(3, 40)))
+        _ = (bench.ask(first), bench.ask(second))
+        #expect(bench.promised == [id(1): 1, id(2): 1], "also what is here, and might leave; not what has to wait for its turn")
+        _ = bench.brought(2)
+        #expect(bench.promised == [id(1): 1, id(2): 1])
+        _ = bench.ended(1)
+        #expect(bench.promised == [id(1): 1, id(3): 1])
+        #expect(bench.brought(3, MantaError(.objectStoreFull, "full")).count == 1 && bench.promised.isEmpty)
+        _ = bench.ask(first)
+        _ = bench.on { $0.dropRequests(where: { _ in true }, perform: $1) }
+        #expect(bench.promised.isEmpty && bench.book.isEmpty)
     }
 
     @Test func argumentsFillTheirShareInTurn() {

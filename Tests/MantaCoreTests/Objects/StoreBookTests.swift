@@ -201,6 +201,26 @@ extension StoreBook.Action {
         #expect(bench.book.counters.spilled == 0)
     }
 
+    @Test func whatTasksWaitForLeavesLast() {
+        var bench = Bench(mebibytes: 8)
+        // A copy, which went first otherwise, and an object that was used before all others.
+        bench.put(1, 2 << 20)
+        _ = bench.on { $0.fetch(Bench.id(2), owner: Bench.owner, size: 2 << 20, token: 5, at: $1, perform: $2) }
+        _ = bench.on { $0.arrived(Bench.id(2), nil, publish: { _, _ in }, at: $1, perform: $2) }
+        bench.put(3, 2 << 20)
+        bench.book.promise([Bench.id(1), Bench.id(2)])
+        bench.book.promise([Bench.id(2)])
+        bench.book.withdraw([Bench.id(2)])
+        let batch = bench.lease(4 << 20).compactMap(\.spillBatch).first
+        #expect(batch?.parts.map(\.object) == [Bench.id(3)])
+        // But rather than that nobody gets memory: then in the usual order.
+        let ends = bench.on { $0.spilled(batch!.file, batch!.parts, nil, at: $1, perform: $2) }
+        #expect(ends.contains(.dropped(Bench.id(2), owner: Bench.owner)) || ends.contains { $0.isGrant }, "\(ends)")
+        #expect(bench.book.isResident(Bench.id(1)))
+        bench.book.withdraw([Bench.id(1), Bench.id(2)])
+        #expect(bench.lease(6 << 20).compactMap(\.spillBatch).flatMap(\.parts).map(\.object) == [Bench.id(1)])
+    }
+
     @Test func whoeverAsksForACopyMeanwhileGetsTheSame() {
         var bench = Bench(mebibytes: 8)
         var fetches = 0
