@@ -309,6 +309,15 @@ package final class ObjectHandle: Sendable {
         return bytes
     }
 
+    /// What it failed with, for somebody who is told: whoever gets it as his own failure has seen it.
+    package var passedOnFailure: (any Error)? {
+        state.withLock { state in
+            guard case .failed(let error)? = state.outcome else { return nil }
+            state.isSeen = true
+            return error
+        }
+    }
+
     private var seenOutcome: Outcome? {
         state.withLock { state in
             if state.outcome != nil { state.isSeen = true }

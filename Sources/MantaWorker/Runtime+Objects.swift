@@ -40,7 +40,10 @@ extension Runtime {
         _ handles: [ObjectHandle], own: @escaping @Sendable (Owner, [ObjectHandle], @escaping (Result<Void, MantaError>) -> Void) -> Void,
         of others: @escaping @Sendable (Owner, Link, [ObjectHandle], @escaping (Result<Void, MantaError>) -> Void) -> Void
     ) async throws {
-        let byOwner = Dictionary(grouping: handles, by: \.owner)
+        // Owners answer about so many at once.
+        let byOwner = Dictionary(grouping: handles, by: \.owner).flatMap { owner, handles in
+            stride(from: 0, to: handles.count, by: Limits.listRows).map { (owner, Array(handles[$0..<min($0 + Limits.listRows, handles.count)])) }
+        }
         guard !byOwner.isEmpty else { return }
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
             loop.execute { [owner, address] in
@@ -56,9 +59,10 @@ extension Runtime {
                     if process.process == address.process {
                         own(owner, handles, answered)
                     } else if owner.isGone(process.process) {
-                        answered(.failure(MantaError(.ownerDied, "the owner of object \(handles[0].id), process \(process.process.short), is gone")))
+                        answered(.failure(Owner.ownerDied(handles[0], nil)))
                     } else {
-                        others(owner, owner.transport.connect(to: process), handles, answered)
+                        let link = owner.transport.connect(to: process)
+                        others(owner, link, handles) { answered($0.mapError { owner.failure(ofReading: handles[0], $0, on: link) }) }
                     }
                 }
             }
@@ -72,7 +76,7 @@ private final class LocatedPlaces: @unchecked Sendable {
 
     func add(_ found: [ObjectsLocated.Place?], _ handles: [ObjectHandle]) -> Result<Void, MantaError> {
         for (place, handle) in zip(found, handles) {
-            guard let place else { return .failure(MantaError(.objectLost, "object \(handle.id) is not kept by its owner any more")) }
+            guard let place else { return .failure(MantaError.unknownToItsOwner(handle.id)) }
             places[handle.id] = place
         }
         return .success(())

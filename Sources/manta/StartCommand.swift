@@ -121,11 +121,14 @@ struct StartCommand: AsyncParsableCommand {
     }
 }
 
-/// A number of bytes as people write it: 4096, 500M, 1.5G; the letters are powers of 1024.
+/// A number of bytes as people write it: 4096, 500M, 64MiB, 1.5G; the letters are powers of 1024.
 struct ByteAmount: ExpressibleByArgument {
     let bytes: Int
 
-    init?(argument: String) {
+    init?(argument given: String) {
+        // 64M, 64Mi and 64MiB are the same.
+        let ending = ["iB", "i"].first { given.hasSuffix($0) } ?? ""
+        let argument = given.dropLast(ending.count)
         let unit: Double? =
             switch argument.last {
             case "K", "k": 1024
@@ -133,7 +136,7 @@ struct ByteAmount: ExpressibleByArgument {
             case "G", "g": 1024 * 1024 * 1024
             default: nil
             }
-        guard let amount = Double(unit == nil ? argument : String(argument.dropLast())), amount.isFinite, amount >= 0 else { return nil }
+        guard ending.isEmpty || unit != nil, let amount = Double(unit == nil ? argument : argument.dropLast()), amount.isFinite, amount >= 0 else { return nil }
         let bytes = amount * (unit ?? 1)
         guard bytes < 1e15 else { return nil }
         self.bytes = Int(bytes)

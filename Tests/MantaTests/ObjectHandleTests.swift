@@ -12,6 +12,8 @@ private final class Keeper: HandleKeeper {
     let wanted = Mutex<Int>(0)
     func handleWasReleased(_ handle: ReleasedHandle) { released.withLock { $0.append(handle.id) } }
     func handleIsWanted(_ handle: ObjectHandle) { wanted.withLock { $0 += 1 } }
+    let unseen = Mutex<[ObjectID]>([])
+    func failureWasUnseen(_ id: ObjectID, owner: ProcessAddress, _ error: any Error) { unseen.withLock { $0.append(id) } }
 }
 
 private final class Log: Sendable {
@@ -61,6 +63,19 @@ struct ObjectHandleTests {
             await #expect(throws: CancellationError.self) { try await leaver.value }
             handle.fulfill([1])
             #expect(try await stayer.value == [1])
+        }
+    }
+
+    @Test func `a failure that nobody saw is told, one that somebody got as his own is not`() {
+        for isPassedOn in [false, true] {
+            let keeper = Keeper()
+            do {
+                let handle = ObjectHandle(id: id, owner: owner, keeper: keeper)
+                #expect(handle.passedOnFailure == nil)
+                handle.fail(MantaError(.objectStoreFull, "too large"))
+                if isPassedOn { #expect(handle.passedOnFailure as? MantaError == MantaError(.objectStoreFull, "too large")) }
+            }
+            #expect(keeper.unseen.withLock { $0 } == (isPassedOn ? [] : [id]))
         }
     }
 

@@ -42,11 +42,20 @@ extension ObjectTests {
                 for reference in [own, foreign] {
                     let wrong = try altered(reference) { $0.id = ObjectID(task: .random(), index: 0) }
                     let error = await #expect(throws: MantaError.self) { try await wrong.value }
-                    #expect(error?.code == .objectLost && error?.message.contains("\(wrong.id)") == true, "\(String(describing: error))")
+                    #expect(error?.code == .objectLost && error?.message == "object \(wrong.id) is not known to its owner: it has ended, or never was")
+                    let unknown = await #expect(throws: MantaError.self) { try await Manta.locations(of: [wrong]) }
+                    #expect(unknown?.message == error?.message)
                 }
                 let nobody = try altered(own) { ($0.id, $0.owner) = (ObjectID(task: .random(), index: 0), ProcessAddress(process: .random(), endpoint: "ipc:///nowhere/nobody.sock")) }
                 let error = await #expect(throws: MantaError.self) { try await nobody.value }
                 #expect(error?.code == .ownerDied, "\(String(describing: error))")
+                for body in [{ _ = try await Manta.locations(of: [nobody]) }, { try await Manta.free([nobody]) }] as [@Sendable () async throws -> Void] {
+                    let gone = await #expect(throws: MantaError.self) { try await body() }
+                    #expect(gone?.code == .ownerDied, "\(String(describing: gone))")
+                }
+                let other = try altered(own) { ($0.id, $0.owner) = (ObjectID(task: .random(), index: 0), ProcessAddress(process: .random(), endpoint: "ipc:///nowhere/other.sock")) }
+                let unasked = await #expect(throws: MantaError.self) { try await Manta.locations(of: [other]) }
+                #expect(unasked?.code == .ownerDied, "\(String(describing: unasked))")
                 #expect(try await own.value == 1, "nothing else is disturbed")
             }
         }

@@ -11,6 +11,8 @@ import Testing
 /// Elements of one megabyte.
 private let perMegabyte = (1 << 20) / 8
 
+@Remote func manyReferences(_ count: Int) -> [ObjectReference<Int>] { (0..<count).map { Manta.put($0) } }
+
 extension ObjectTests {
     @Suite(.serialized) struct ListingTests {
         /// Processes of a machine talk to each of its nodes, and each of these asks whom it knows.
@@ -33,6 +35,17 @@ extension ObjectTests {
                     #expect(state.objects.filter { $0.size > 1 << 20 }.count >= 8)
                     withExtendedLifetime(given) {}
                 }
+            }
+        }
+
+        @Test func placesAreToldOfMoreObjectsThanAnOwnerIsAskedAboutAtOnce() async throws {
+            try await TestCluster.run(nodes: [1], stores: [64 << 20]) { _, _ in
+                let references = try await manyReferences.remote(Limits.listRows + 50).value
+                let places = try await Manta.locations(of: references)
+                #expect(places.count == references.count && places.allSatisfy { $0.size != nil })
+                try await Manta.free(references)
+                let last = await #expect(throws: MantaError.self) { try await references[Limits.listRows + 49].value }
+                #expect(last?.code == .objectFreed)
             }
         }
 

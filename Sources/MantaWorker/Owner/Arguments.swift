@@ -99,7 +99,7 @@ extension Owner {
     /// The first argument that failed.
     func failure(of arguments: [ArgumentSource]) -> (any Error)? {
         for argument in arguments {
-            if case .failed(let error) = handle(of: argument)?.outcome { return error }
+            if let error = handle(of: argument)?.passedOnFailure { return error }
         }
         return nil
     }

@@ -240,7 +240,7 @@ extension Owner {
 
     func answer(_ request: GetObject, correlation: Correlation, on link: Link) {
         guard let handle = kept(request.object) else {
-            return link.fail(correlation, MantaError(.objectLost, "object \(request.object) is not kept by its owner any more"))
+            return link.fail(correlation, MantaError.unknownToItsOwner(request.object))
         }
         if let node = request.lostAt, case .stored(let place)? = handle.outcome, place.node.node == node {
             let error = MantaError(.objectLost, "a reader could not get it from node \(node.short)")
@@ -302,7 +302,7 @@ extension Owner {
         guard handle.owner.process != address.process else {
             // A reference to an own object that came back: its handle is kept for the sake of this one.
             guard let own = kept(handle.id) else {
-                return handle.fail(MantaError(.objectLost, "object \(handle.id) was released by this process, its owner"))
+                return handle.fail(MantaError.unknownToItsOwner(handle.id))
             }
             own.onReady { handle.settle(like: $0) }
             return
@@ -312,20 +312,32 @@ extension Owner {
         link.request(GetObject(object: handle.id), deadline: nil) { [self] result in
             switch result {
             case .success(let value): handle.settle(value.outcome)
-            case .failure(let error) where error.code == .objectLost: handle.fail(error)
-            case .failure(let error) where error.code == .versionMismatch:
-                let message = "the owner of object \(handle.id), process \(handle.owner.process.short), does not talk to this one: \(error.message)"
-                handle.fail(MantaError(.versionMismatch, message))
-            case .failure(let error):
-                if link.isClosed { processGone(handle.owner.process) }
-                handle.fail(Self.ownerDied(handle, error))
+            case .failure(let error): handle.fail(failure(ofReading: handle, error, on: link))
             }
         }
     }
 
-    private static func ownerDied(_ handle: ObjectHandle, _ cause: MantaError?) -> MantaError {
+    /// What reading an object of another process fails with, whose owner did not answer.
+    func failure(ofReading handle: ObjectHandle, _ error: MantaError, on link: Link) -> MantaError {
+        switch error.code {
+        case .versionMismatch:
+            return MantaError(.versionMismatch, "the owner of object \(handle.id), process \(handle.owner.process.short), does not talk to this one: \(error.message)")
+        // The owner's word, this process's own end, or what says nothing of the owner.
+        case .objectLost, .notConnected: return error
+        default:
+            guard link.isClosed else { return error }
+            processGone(handle.owner.process)
+            return Self.ownerDied(handle, error)
+        }
+    }
+
+    static func ownerDied(_ handle: ObjectHandle, _ cause: MantaError?) -> MantaError {
         MantaError(.ownerDied, "the owner of object \(handle.id), process \(handle.owner.process.short), is gone, and the object with it", cause: cause)
     }
+}
+
+extension MantaError {
+    static func unknownToItsOwner(_ id: ObjectID) -> MantaError { MantaError(.objectLost, "object \(id) is not known to its owner: it has ended, or never was") }
 }
 
 extension TaskOutcome {

@@ -207,7 +207,8 @@ extension Owner {
     private func openAnew(
         _ handle: ObjectHandle, _ place: StoredPlace, _ triesLeft: Int, _ error: MantaError, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void
     ) {
-        transport.connect(to: handle.owner).request(GetObject(object: handle.id, lostAt: place.node.node), deadline: nil) { [self] result in
+        let link = transport.connect(to: handle.owner)
+        link.request(GetObject(object: handle.id, lostAt: place.node.node), deadline: nil) { [self] result in
             switch result {
             case .success(let value):
                 switch value.outcome {
@@ -219,9 +220,7 @@ extension Owner {
                 case .failed(let error): done(.failure(error))
                 case .thrown, .values: done(.failure(error))
                 }
-            case .failure(let failure) where failure.code == .objectLost: done(.failure(failure))
-            case .failure(let failure):
-                done(.failure(MantaError(.ownerDied, "the owner of object \(handle.id), process \(handle.owner.process.short), is gone", cause: failure)))
+            case .failure(let error): done(.failure(failure(ofReading: handle, error, on: link)))
             }
         }
     }
