@@ -78,6 +78,9 @@ function keptBy(row) {
   ].filter(Boolean);
 }
 
+// Of an actor that died before the head's latest restart nobody knows when.
+const lifeOf = (row) => (row.state === "dead" && !row.endedAt ? null : (row.endedAt ?? Date.now()) - row.createdAt);
+
 const taskStates = ["running", "waitingForLease", "waitingForArguments", "finished", "failed", "cancelled"];
 
 export const views = {
@@ -125,6 +128,7 @@ export const views = {
       stateColumn("112px", (row) => row.death?.detail ?? row.reason),
       { id: "detached", title: "Lifetime", width: "92px", value: (row) => (row.detached ? "detached" : "job"), cell: (row) => h("span", { class: row.detached ? "tag accent" : "tag" }, row.detached ? "detached" : "job") },
       reference("node", "Node", "nodes"), numberColumn("pid", "PID", "76px", String), numberColumn("restarts", "Restarts", "82px"), timeColumn("createdAt", "Created"),
+      { id: "duration", title: "Duration", width: "100px", align: "right", value: lifeOf, cell: (row) => (lifeOf(row) === null ? none() : elapsed(row.createdAt, row.endedAt)) },
     ],
     empty: start("No actor lives", "A named, detached actor outlives the program that made it, and any other program finds it:", '@RemoteActor actor Counter { … }\n\nlet hits = Counter.options(name: "hits", namespace: "shop", lifetime: .detached).remote()'),
   },

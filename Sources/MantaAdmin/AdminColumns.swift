@@ -37,7 +37,7 @@ extension AdminViews {
             [
                 AdminColumn("ID", "id"), AdminColumn("NAME", "name"), AdminColumn("NAMESPACE", "namespace"), AdminColumn("TYPE", "type"),
                 AdminColumn("STATE", "state"), AdminColumn("DETACHED", "detached"), AdminColumn("NODE", "node", .short), AdminColumn("PID", "pid"),
-                AdminColumn("RESTARTS", "restarts"),
+                AdminColumn("RESTARTS", "restarts"), AdminColumn("CREATED", "createdAt", .time), AdminColumn("ENDED", "endedAt", .time),
             ]
         case .placementGroups:
             [

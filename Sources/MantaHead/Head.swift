@@ -136,7 +136,7 @@ package final class Head {
         jobs.restored()
         var actors: [ActorDirectory.Row] = []
         for stored in state.actors { actors.append(try stored.row()) }
-        directory.restore(actors, at: now, grace: configuration.timing.deadAfter)
+        directory.restore(actors, at: now, time: .now, grace: configuration.timing.deadAfter)
         let groups = state.rows.filter { $0.table == Self.groupTable }
         try restoreGroups(groups)
         groupVersion = state.tableVersions[Self.groupTable] ?? 0

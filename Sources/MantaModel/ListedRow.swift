@@ -73,7 +73,8 @@ extension ActorRow: ListedRow {
         RowMember("id") { $0.id.description }, RowMember("type") { $0.type }, RowMember("name") { $0.name }, RowMember("namespace") { $0.namespace },
         RowMember("detached") { "\($0.detached)" }, RowMember("state") { $0.state.rawValue }, RowMember("pid") { $0.pid.map { "\($0)" } },
         RowMember("node") { $0.node?.description }, RowMember("job") { $0.job.description }, RowMember("restarts") { "\($0.restarts)" },
-        RowMember("createdAt") { "\($0.createdAt.milliseconds)" }, RowMember("death") { $0.death?.kind.rawValue }, RowMember("reason") { $0.reason },
+        RowMember("createdAt") { "\($0.createdAt.milliseconds)" }, RowMember("endedAt") { $0.endedAt.map { "\($0.milliseconds)" } },
+        RowMember("death") { $0.death?.kind.rawValue }, RowMember("reason") { $0.reason },
     ]
     package var key: String { id.description }
     package var stateName: String { state.rawValue }

@@ -197,14 +197,17 @@ public struct ActorRow: Codable, Sendable, Hashable {
     public var node: NodeID?
     public var job: JobID
     public var restarts: Int
+    /// When it was created; restarts leave it.
     public var createdAt: WallTime
+    /// When it died for good; nil while it lives, and when that was before the head's latest restart.
+    public var endedAt: WallTime?
     /// Why it is dead; of one that restarts, how its last incarnation ended.
     public var death: DeathCause?
     /// Why it is not yet placed, when it is pending.
     public var reason: String?
-    public init(id: ActorID, type: String, name: String?, namespace: String, detached: Bool, state: ActorState, pid: Int32?, node: NodeID?, job: JobID, restarts: Int, createdAt: WallTime, death: DeathCause?, reason: String?) {
+    public init(id: ActorID, type: String, name: String?, namespace: String, detached: Bool, state: ActorState, pid: Int32?, node: NodeID?, job: JobID, restarts: Int, createdAt: WallTime, endedAt: WallTime? = nil, death: DeathCause?, reason: String?) {
         (self.id, self.type, self.name, self.namespace, self.detached, self.state) = (id, type, name, namespace, detached, state)
-        (self.pid, self.node, self.job, self.restarts, self.createdAt, self.death, self.reason) = (pid, node, job, restarts, createdAt, death, reason)
+        (self.pid, self.node, self.job, self.restarts, self.createdAt, self.endedAt, self.death, self.reason) = (pid, node, job, restarts, createdAt, endedAt, death, reason)
     }
 }
 

@@ -214,6 +214,22 @@ extension SharedClusterTests {
         try await eventually("its second life", within: .seconds(30)) { try await reborn.lives().value == [1, 1] }
     }
 
+    @Test func ACTOR_063_anActorsTimesAreSeen() async throws {
+        let reborn = Reborn.options(maxRestarts: 1, maxTaskRetries: 1).remote()
+        let process = try await reborn.process().value
+        let row = { try #require(try await Manta.actors(where: ["id=\(Manta.id(of: reborn))"]).rows.first) }
+        let first = try await row()
+        #expect(first.endedAt == nil)
+        kill(process, SIGKILL)
+        try await eventually("its second life", within: .seconds(30)) { try await reborn.lives().value == [1, 1] }
+        let second = try await row()
+        #expect(second.restarts == 1 && second.createdAt == first.createdAt && second.endedAt == nil)
+        try await Manta.kill(reborn)
+        let last = try await row()
+        #expect(last.createdAt == first.createdAt)
+        #expect(try #require(last.endedAt) > last.createdAt)
+    }
+
     @Test func ACTOR_021_aConstructorThatCrashes() async throws {
         await expectCode(.actorDied, of: CrashingAtFirst.remote(board, "never", tries: 9).answer())
         let third = CrashingAtFirst.options(maxRestarts: 3).remote(board, "third", tries: 3)

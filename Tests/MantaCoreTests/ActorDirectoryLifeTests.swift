@@ -247,8 +247,7 @@ import Testing
         #expect(!h.actions.contains { if case .end = $0 { true } else { false } }, "the newer incarnation on the same node must live")
     }
 
-    /// ACTOR-063.
-    @Test func theTimeOfCreationOutlivesRestarts() throws {
+    @Test func ACTOR_063_theTimeOfCreationOutlivesRestartsAndTheEndIsWritten() throws {
         let h = DirectoryHarness()
         let node = h.addNode()
         h.pass(.seconds(5))
@@ -257,6 +256,15 @@ import Testing
         h.pass(.seconds(5))
         h.died(actor.id, on: node)
         #expect(h.directory.rows(limit: 1).first?.createdAt == WallTime(milliseconds: 5000))
+        #expect(h.directory.rows(limit: 1).first?.endedAt == nil)
+        h.pass(.milliseconds(100))
+        h.cameAlive(actor.id, on: node, restarts: 1)
+        h.pass(.milliseconds(900))
+        _ = h.ask(.kill(actor.id, noRestart: true))
+        h.pass(.seconds(5))
+        let row = try #require(h.directory.rows(limit: 1).first)
+        #expect(row.createdAt == WallTime(milliseconds: 5000))
+        #expect(row.endedAt == WallTime(milliseconds: 11_000))
     }
 
     @Test func deadActorsAreForgottenInTime() throws {

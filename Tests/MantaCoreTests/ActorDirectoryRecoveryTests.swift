@@ -8,12 +8,26 @@ import Testing
     private func restored(_ specifications: [ActorSpecification], restarts: Int = 0) -> DirectoryHarness {
         let h = DirectoryHarness()
         let rows = specifications.map { ActorDirectory.Row(specification: $0, state: .alive, restarts: restarts, createdAt: WallTime(milliseconds: 1)) }
-        h.event { directory, _ in directory.restore(rows, at: h.now) }
+        h.event { directory, _ in directory.restore(rows, at: h.now, time: h.time) }
         return h
     }
 
     private func running(_ specification: ActorSpecification, restarts: Int = 0) -> ActorDirectory.Running {
         ActorDirectory.Running(specification: specification, address: ProcessAddress(process: .random(), endpoint: "ipc:///tmp/a"), pid: 7, restarts: restarts)
+    }
+
+    @Test func ACTOR_063_theEndIsCountedFromTheCreationAlsoByANewHead() throws {
+        let maker = DirectoryHarness()
+        let actor = maker.specification(name: "controller", lifetime: .detached)
+        let h = DirectoryHarness()
+        h.pass(.seconds(7))
+        let row = ActorDirectory.Row(specification: actor, state: .alive, restarts: 0, createdAt: WallTime(milliseconds: 1_000))
+        h.event { directory, _ in directory.restore([row], at: h.now, time: h.time) }
+        h.addNode(running: [running(actor)])
+        h.pass(.seconds(1))
+        _ = h.ask(.kill(actor.id, noRestart: true))
+        #expect(h.directory.rows(limit: 1).first?.createdAt == WallTime(milliseconds: 1_000))
+        #expect(h.directory.rows(limit: 1).first?.endedAt == WallTime(milliseconds: 8_000))
     }
 
     /// F15, ACTOR-029.

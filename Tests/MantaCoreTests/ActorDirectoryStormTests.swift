@@ -173,7 +173,7 @@ private final class Storm {
         // Questions are asked again by whoever waits for them; here they are given up.
         open = []
         let rows = stored.values.sorted { $0.specification.id < $1.specification.id }
-        event { directory, _ in directory.restore(rows, at: now) }
+        event { directory, _ in directory.restore(rows, at: now, time: WallTime(milliseconds: 0)) }
         for node in nodes { node.isMember = false }
         for node in nodes.shuffled(using: &generator) where !node.isAway { join(node) }
     }

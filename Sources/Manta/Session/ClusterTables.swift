@@ -12,7 +12,7 @@ import MantaWorker
 /// ```swift
 /// let failed = try await Manta.tasks(where: ["state=failed", "function!=Shop.poll()"])
 /// ```
-public struct RowCondition: Hashable, Sendable, ExpressibleByStringLiteral {
+public struct RowCondition: Hashable, Sendable, ExpressibleByStringInterpolation {
     /// Nil when it was written in a way that is not understood.
     let filter: RowFilter?
     let text: String

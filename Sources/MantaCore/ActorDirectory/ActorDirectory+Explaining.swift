@@ -19,7 +19,7 @@ extension ActorDirectory {
         case .waiting, .backingOff: lines.append("it waits: \(entry.reason ?? "it will be placed in the next round")")
         case .storing: lines.append("it waits for the store: a detached actor is made when it is durable")
         case .awaited: lines.append("it was known before the head's restart; the nodes have not said yet whether it lives")
-        case .dead(let cause): lines.append("it died (\(cause.kind.rawValue)): \(cause.detail)")
+        case .dead(let cause, _): lines.append("it died (\(cause.kind.rawValue)): \(cause.detail)")
         }
         if let choice = entry.choice { lines.append(Self.sentence(about: choice, specification)) }
         let allowed = specification.maxRestarts < 0 ? "without end" : "\(specification.maxRestarts) times"

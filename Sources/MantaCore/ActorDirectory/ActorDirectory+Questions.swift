@@ -54,7 +54,7 @@ extension ActorDirectory {
         }
         if let error = limit { return sink(.answer(token, .failure(error))) }
         let isDetached = specification.lifetime == .detached
-        var entry = makeEntry(specification, createdAt: time, phase: .storing)
+        var entry = makeEntry(specification, createdAt: time, begin: now, phase: .storing)
         if let watcher { entry.watchers.insert(watcher) }
         enter(entry)
         if let name = specification.name { names[FullName(name: name, namespace: specification.namespace)] = id }
@@ -89,7 +89,7 @@ extension ActorDirectory {
         }
         if let complaint = Self.complaint(about: specification) { return MantaError(.invalidArgument, complaint) }
         if let error = limit { return error }
-        var entry = makeEntry(specification, createdAt: time, phase: .waiting(notBefore: .zero))
+        var entry = makeEntry(specification, createdAt: time, begin: now, phase: .waiting(notBefore: .zero))
         if let watcher { entry.watchers.insert(watcher) }
         enter(entry)
         if specification.isKept { sink(.persist(storedRow(entry))) }
@@ -103,7 +103,7 @@ extension ActorDirectory {
         for id in ids {
             guard let entry = entries[id], !entry.phase.isDead else { continue }
             if let watcher { entries[id]?.watchers.remove(watcher) }
-            bury(id, DeathCause(.killed, "its last handle is gone (\(entry.specification.type))"), isStored: false, sink)
+            bury(id, DeathCause(.killed, "its last handle is gone (\(entry.specification.type))"), isStored: false, at: now, sink)
         }
         placeWaiting(at: now, sink)
     }
@@ -128,7 +128,7 @@ extension ActorDirectory {
     private mutating func kill(_ id: ActorID, noRestart: Bool, reason: String, at now: Instant, _ sink: (Action) -> Void) {
         guard let entry = entries[id], !entry.phase.isDead else { return }
         let cause = DeathCause(.killed, "\(reason) (\(entry.specification.type))")
-        if noRestart { return bury(id, cause, sink) }
+        if noRestart { return bury(id, cause, at: now, sink) }
         switch entry.phase {
         case .alive(let node, _, _, _):
             // Its node reports the death, which is then judged like any other.
@@ -145,7 +145,7 @@ extension ActorDirectory {
     package mutating func jobEnded(_ job: JobID, at now: Instant, _ sink: (Action) -> Void) {
         let mine = entries.values.filter { $0.specification.job == job && $0.specification.lifetime == .job && !$0.phase.isDead }
         for entry in mine.sorted(by: { $0.number < $1.number }) {
-            bury(entry.specification.id, DeathCause(.jobEnded, "job \(job.short), which owned actor \(entry.specification.id.short), has ended"), sink)
+            bury(entry.specification.id, DeathCause(.jobEnded, "job \(job.short), which owned actor \(entry.specification.id.short), has ended"), at: now, sink)
         }
         // The end of the job is reminder enough.
         for id in tombstones.sorted() where entries[id]?.specification.job == job { ended(id, sink) }

@@ -5,12 +5,13 @@ package import MantaModel
 extension ActorDirectory {
     /// The actors of the store, at the start of the head. They, and what else still runs, are told by the nodes within the grace, which ends with
     /// `recoveryIsComplete` at the latest when all nodes have spoken.
-    package mutating func restore(_ rows: [Row], at now: Instant, grace: Duration = Limits.deadAfter) {
+    package mutating func restore(_ rows: [Row], at now: Instant, time: WallTime, grace: Duration = Limits.deadAfter) {
         for row in rows.sorted(by: { ($0.createdAt, $0.specification.id) < ($1.createdAt, $1.specification.id) }) {
             let id = row.specification.id
             let isDead = row.state == .dead
-            let phase = isDead ? Phase.dead(DeathCause(.killed, "actor \(id.short) died before the head's restart")) : .awaited
-            var entry = makeEntry(row.specification, createdAt: row.createdAt, phase: phase)
+            let phase = isDead ? Phase.dead(DeathCause(.killed, "actor \(id.short) died before the head's restart"), at: nil) : .awaited
+            let age = Duration.milliseconds(max(0, time.milliseconds - row.createdAt.milliseconds))
+            var entry = makeEntry(row.specification, createdAt: row.createdAt, begin: now - age, phase: phase)
             entry.restarts = row.restarts
             enter(entry)
             if isDead {
@@ -70,7 +71,7 @@ extension ActorDirectory {
                 }
                 names[fullName] = id
             }
-            var entry = makeEntry(specification, createdAt: time, phase: alive)
+            var entry = makeEntry(specification, createdAt: time, begin: now, phase: alive)
             entry.restarts = actor.restarts
             enter(entry)
             // It was made so shortly before the head's end that the store does not have it.
@@ -135,7 +136,7 @@ extension ActorDirectory {
     package mutating func groupRemoved(_ group: PlacementGroupID, at now: Instant, _ sink: (Action) -> Void) {
         guard let gone = grouped[group] else { return }
         for id in gone.sorted(by: { entries[$0]!.number < entries[$1]!.number }) {
-            bury(id, DeathCause(.groupRemoved, "placement group \(group.short), in which actor \(id.short) ran, was removed"), sink)
+            bury(id, DeathCause(.groupRemoved, "placement group \(group.short), in which actor \(id.short) ran, was removed"), at: now, sink)
         }
         placeWaiting(at: now, sink)
     }
@@ -146,7 +147,7 @@ extension ActorDirectory {
         let orphans = entries.values.filter { $0.specification.owner.process == process && $0.specification.lifetime == .job && !$0.phase.isDead }
         for entry in orphans.sorted(by: { $0.number < $1.number }) {
             let id = entry.specification.id
-            bury(id, DeathCause(.ownerDied, "process \(process.short), which made actor \(id.short), is gone"), sink)
+            bury(id, DeathCause(.ownerDied, "process \(process.short), which made actor \(id.short), is gone"), at: now, sink)
         }
         placeWaiting(at: now, sink)
     }
@@ -175,7 +176,7 @@ extension ActorDirectory {
         guard let entry = entries[id] else {
             return sink(.end(id, on: node, restarts: restarts, cause: DeathCause(.killed, "the head does not know actor \(id.short)")))
         }
-        if case .dead(let cause) = entry.phase { return sink(.end(id, on: node, restarts: restarts, cause: cause)) }
+        if case .dead(let cause, _) = entry.phase { return sink(.end(id, on: node, restarts: restarts, cause: cause)) }
         if let place = entry.phase.node, place != node {
             return sink(.end(id, on: node, restarts: restarts, cause: DeathCause(.killed, "actor \(id.short) belongs on node \(place.short)")))
         }
@@ -215,7 +216,7 @@ extension ActorDirectory {
             report.death = cause
             sink(.died(report, willRestart: willRestart))
         }
-        guard willRestart else { return bury(id, cause, sink) }
+        guard willRestart else { return bury(id, cause, at: now, sink) }
         var pause = entry.story.backOff
         if case .alive(_, _, _, let since) = entry.phase, now - since >= Self.stableAfter { pause = Self.firstBackOff }
         entries[id]?.story.backOff = min(pause * 2, Self.lastBackOff)
@@ -228,14 +229,14 @@ extension ActorDirectory {
 
     /// The end of an actor, wherever it stood.
     /// - Parameter isStored: Whether a new head must know of it until the actor's node has heard.
-    mutating func bury(_ id: ActorID, _ cause: DeathCause, isStored: Bool = true, _ sink: (Action) -> Void) {
+    mutating func bury(_ id: ActorID, _ cause: DeathCause, isStored: Bool = true, at now: Instant, _ sink: (Action) -> Void) {
         guard let entry = entries[id], !entry.phase.isDead else { return }
         if let node = entry.phase.node, nodes[node] != nil, cause.isWanted {
             sink(.end(id, on: node, restarts: entry.restarts, cause: cause))
         }
         freeName(of: entry)
         disown(entry.specification)
-        move(id, to: .dead(cause))
+        move(id, to: .dead(cause, at: entry.time(at: now)))
         entries[id]?.specification.arguments = []
         if entry.specification.lifetime == .detached {
             // A detached actor that a node reports and the store does not have was given up.

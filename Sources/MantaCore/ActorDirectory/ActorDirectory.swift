@@ -82,12 +82,15 @@ package struct ActorDirectory: Sendable {
         case backingOff(until: Instant)
         /// The store knows it; a node may say that it runs it.
         case awaited
-        indirect case dead(DeathCause)
+        /// `at`: nil when that was before the head's restart.
+        indirect case dead(DeathCause, at: WallTime?)
     }
 
     struct Entry: Sendable {
         var specification: ActorSpecification
         let createdAt: WallTime
+        /// The same on the head's own clock, which does not jump: how long it was there is told by that one.
+        let begin: Instant
         /// In the order of creation.
         let number: UInt64
         var phase: Phase
@@ -99,9 +102,12 @@ package struct ActorDirectory: Sendable {
         var mayLinger = false
         private var box: Box?
 
-        init(specification: ActorSpecification, createdAt: WallTime, number: UInt64, phase: Phase) {
-            (self.specification, self.createdAt, self.number, self.phase) = (specification, createdAt, number, phase)
+        init(specification: ActorSpecification, createdAt: WallTime, begin: Instant, number: UInt64, phase: Phase) {
+            (self.specification, self.createdAt, self.begin, self.number, self.phase) = (specification, createdAt, begin, number, phase)
         }
+
+        /// The time people read, at a moment of its life.
+        func time(at now: Instant) -> WallTime { WallTime(milliseconds: createdAt.milliseconds + (now - begin).inMilliseconds) }
 
         /// What only actors have that had to wait, or died; in a box, because entries are copied often.
         struct Story: Sendable {
@@ -252,7 +258,7 @@ package struct ActorDirectory: Sendable {
         case .alive(let node, let address, _, _):
             (status.state, status.node, status.address) = (.alive, node, address)
         case .awaited: status.state = .restarting
-        case .dead(let cause): (status.state, status.death) = (.dead, cause)
+        case .dead(let cause, _): (status.state, status.death) = (.dead, cause)
         }
         if status.state == .restarting { status.death = entry.story.lastDeath }
         return status
@@ -263,10 +269,12 @@ package struct ActorDirectory: Sendable {
         let specification = entry.specification
         var pid: Int32?
         if case .alive(_, _, let number, _) = entry.phase { pid = number }
+        var endedAt: WallTime?
+        if case .dead(_, let time) = entry.phase { endedAt = time }
         return ActorRow(
             id: status.id, type: status.type, name: specification.name, namespace: specification.namespace,
             detached: specification.lifetime == .detached, state: status.state, pid: pid, node: status.node, job: specification.job,
-            restarts: status.restarts, createdAt: entry.createdAt, death: status.death, reason: entry.reason)
+            restarts: status.restarts, createdAt: entry.createdAt, endedAt: endedAt, death: status.death, reason: entry.reason)
     }
 
     /// The jobs and owners of actors that nobody has reported since the head's restart, without the detached ones.
@@ -284,9 +292,9 @@ package struct ActorDirectory: Sendable {
     }
 
     /// A new entry with the next number, not yet in the book.
-    mutating func makeEntry(_ specification: ActorSpecification, createdAt: WallTime, phase: Phase) -> Entry {
+    mutating func makeEntry(_ specification: ActorSpecification, createdAt: WallTime, begin: Instant, phase: Phase) -> Entry {
         created += 1
-        return Entry(specification: specification, createdAt: createdAt, number: created, phase: phase)
+        return Entry(specification: specification, createdAt: createdAt, begin: begin, number: created, phase: phase)
     }
 
     /// Puts a new entry in.
