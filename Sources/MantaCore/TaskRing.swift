@@ -1,7 +1,8 @@
 // TaskRing: the latest records of tasks, and the latest of anything else that people look at: bounded, newest first, with a count of what was lost.
 //
 // A task has one record. A later report of it replaces the older one but never turns the clock back: an attempt that was already passed, or a
-// state before the one that is known, changes nothing except for what was not known yet.
+// state before the one that is known, changes nothing except for what was not known yet. What has not ended does so, as failed, with the process that told
+// of it, or with its job unless that process outlives it; a report of another end that was on its way then is believed.
 
 package import MantaModel
 
@@ -57,8 +58,11 @@ package struct TaskRing: Sendable {
     private var slots: [TaskID: Int] = [:]
     private var droppedByReporters = 0
     private var counts: [TaskState: Int] = [:]
-    /// Tasks that count as failed because their job ended, as long as nobody says how they did end.
+    /// Tasks that count as failed because their job or process ended, as long as nobody says how they did end.
     private var presumed: Set<TaskID> = []
+    /// The tasks that have not ended, by the process that told of them last, which is the one that submitted them.
+    private var unfinished: [ProcessID: Set<TaskID>] = [:]
+    private var departed = Remembered<ProcessID, Bool>(limit: Limits.rememberedProcesses)
 
     package init(capacity: Int = Limits.taskRecords) { ring = Ring(capacity: capacity) }
 
@@ -73,9 +77,10 @@ package struct TaskRing: Sendable {
     package func rows(limit: Int) -> [TaskRow] { ring.latest(limit) }
 
     /// Takes one process's report.
-    package mutating func record(_ tasks: [TaskRow], dropped: Int) {
+    package mutating func record(_ tasks: [TaskRow], of reporter: ProcessID, dropped: Int) {
         droppedByReporters += max(0, dropped)
         for task in tasks {
+            defer { if let slot = slots[task.id] { note(ring[slot], of: reporter) } }
             if let slot = slots[task.id] {
                 replace(slot, with: Self.merged(known(slot, before: task), task))
             } else {
@@ -91,11 +96,34 @@ package struct TaskRing: Sendable {
         }
     }
 
-    /// The job is over, and with it whatever it still ran. A worker that outlives it may yet report what had ended before.
-    package mutating func jobEnded(_ job: JobID, at time: WallTime) {
-        for slot in ring.slots where ring[slot].job == job && !ring[slot].state.successors.isEmpty {
+    /// The job is over, and with it whatever it still ran, but for what those processes submitted that outlive it. Others may yet report what had ended before.
+    package mutating func jobEnded(_ job: JobID, at time: WallTime, butFor survivors: Set<ProcessID> = []) {
+        let spared = survivors.reduce(into: Set<TaskID>()) { $0.formUnion(unfinished[$1] ?? []) }
+        for slot in ring.slots where ring[slot].job == job && !ring[slot].state.successors.isEmpty && !spared.contains(ring[slot].id) {
             presumed.insert(ring[slot].id)
             replace(slot, with: Self.ended(ring[slot], at: time))
+        }
+    }
+
+    /// The process is gone, and what it submitted with it. Its last report may come behind this.
+    package mutating func processEnded(_ process: ProcessID, at time: WallTime) {
+        departed.remember(process, true)
+        for task in unfinished.removeValue(forKey: process) ?? [] {
+            guard let slot = slots[task], !ring[slot].state.successors.isEmpty else { continue }
+            presumed.insert(task)
+            replace(slot, with: Self.ended(ring[slot], at: time, because: "the process that submitted it ended before the task did"))
+        }
+    }
+
+    /// Whether nothing that the process submitted runs any more.
+    package func isGone(_ process: ProcessID) -> Bool { departed[process] != nil }
+
+    /// Whose the task is, as it is known now.
+    private mutating func note(_ task: TaskRow, of reporter: ProcessID) {
+        if !task.state.successors.isEmpty {
+            unfinished[reporter, default: []].insert(task.id)
+        } else if unfinished[reporter]?.remove(task.id) != nil, unfinished[reporter]?.isEmpty == true {
+            unfinished[reporter] = nil
         }
     }
 
@@ -114,12 +142,12 @@ package struct TaskRing: Sendable {
     }
 
     /// A task as it stands after the end of its job.
-    package static func ended(_ task: TaskRow, at time: WallTime) -> TaskRow {
+    package static func ended(_ task: TaskRow, at time: WallTime, because reason: String = "its job ended before the task did") -> TaskRow {
         guard !task.state.successors.isEmpty else { return task }
         var task = task
         task.state = .failed
         task.endedAt = time
-        task.error = task.error ?? "its job ended before the task did"
+        task.error = task.error ?? reason
         return task
     }
 

@@ -64,6 +64,7 @@ extension Head {
 
     private func processLost(_ process: ProcessID, with node: NodeID) {
         transport?.lose(process, MantaError(.nodeDied, "process \(process.short) is gone with its node \(node.short)"))
+        tasks.processEnded(process, at: .now)
         actorEvent { $0.ownerDied(process, at: loop.now, $1) }
         groupEvent { $0.ownerDied(process, at: loop.now, $1) }
     }
@@ -155,6 +156,8 @@ extension Head {
     /// A worker or driver is gone, and so is what it owned: its actors, and leases on other nodes.
     func processEnded(_ message: ProcessEnded, _ correlation: Correlation, on link: Link) {
         absent.settled(message.process)
+        // Of a driver the end of its job tells.
+        if jobs.jobs(ofDriver: message.process).isEmpty { tasks.processEnded(message.process, at: .now) }
         actorEvent { $0.ownerDied(message.process, at: loop.now, $1) }
         groupEvent { $0.ownerDied(message.process, at: loop.now, $1) }
         if message.hadLeasesElsewhere { for other in nodeLinks.values where other !== link { other.send(OwnerDied(process: message.process)) } }
@@ -189,7 +192,7 @@ extension Head {
                 jobWatches.removeValue(forKey: job.id)?.cancel()
                 for peer in peers.values { peer.jobs.remove(job.id) }
                 for link in nodeLinks.values { link.send(JobEnded(job: job.id)) }
-                tasks.jobEnded(job.id, at: job.endedAt ?? .now)
+                tasks.jobEnded(job.id, at: job.endedAt ?? .now, butFor: directory.detachedProcesses(of: job.id))
                 actorEvent { $0.jobEnded(job.id, at: loop.now, $1) }
                 groupEvent { $0.jobEnded(job.id, at: loop.now, $1) }
             }

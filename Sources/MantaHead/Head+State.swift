@@ -9,12 +9,13 @@ import MantaWire
 extension Head {
     func reportTasks(_ message: ReportTasks, on link: Link) {
         if let unfinished = message.unfinished { link.notes?.unfinished = unfinished }
+        guard let reporter = link.peer?.process else { return }
         let rows = message.tasks.map { task in
-            // A record can come behind the end of its job.
-            guard jobs.hasEnded(task.job) else { return task }
+            // A record can come behind the end of its job, or of its process. Detached actors outlive their jobs, and what they submit goes on.
+            guard jobs.hasEnded(task.job), tasks.isGone(reporter) || jobs[task.job]?.driver.process == reporter else { return task }
             return TaskRing.ended(task, at: jobs[task.job]?.endedAt ?? .now)
         }
-        tasks.record(rows, dropped: message.dropped)
+        tasks.record(rows, of: reporter, dropped: message.dropped)
     }
 
     func reportErrors(_ message: ReportErrors) {

@@ -131,8 +131,8 @@ extension Node {
         switch actor.phase {
         case .reserving: gone(id, cause)
         case _ where actor.specification.isolation == .shared: takeOut(id, because: cause)
-        case .starting(let process): processes.end(process, because: cause)
-        case .alive(let address, _): processes.end(address.process, because: cause)
+        case .starting(let process): end(process, because: cause)
+        case .alive(let address, _): end(address.process, because: cause)
         }
     }
 

@@ -415,8 +415,7 @@ extension Node: TransportDelegate {
         case .registerWorker: registerWorker(try RegisterWorker(from: &message.body), correlation: try message.required(), on: link)
         case .workerStays:
             guard let worker = link.peer?.process else { return }
-            shared.stays(worker, at: now)
-            book.workerStays(worker, at: now) { perform($0) }
+            stays(worker)
         case .endWorker:
             let end = try EndWorker(from: &message.body)
             guard let worker = link.peer?.process else { return }

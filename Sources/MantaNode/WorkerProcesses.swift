@@ -31,8 +31,10 @@ struct WorkerProcess {
     /// Where it listens, once it does.
     var address: ProcessAddress?
     var isRegistered: Bool { address != nil }
-    /// Why this node ended it, when it did.
+    /// Why this node ended it, or is about to.
     var killCause: DeathCause?
+    /// It was told by force.
+    var isKilled = false
 
     /// The type of its actor, or the function it ran last.
     var function: String? { title ?? note?.latest?.function }
@@ -123,10 +125,16 @@ final class WorkerProcesses {
         return processes[address.process]
     }
 
-    /// Ends a worker by force; `ended` follows.
-    func end(_ id: ProcessID, because cause: DeathCause) {
-        guard let worker = processes[id], worker.killCause == nil else { return }
-        processes[id]?.killCause = cause
+    /// Ends a worker by force; `ended` follows. Of several causes the first is told.
+    /// - Parameter patience: How long it has to end by itself.
+    func end(_ id: ProcessID, because cause: DeathCause, within patience: Duration = .zero) {
+        guard let worker = processes[id], !worker.isKilled else { return }
+        processes[id]?.killCause = worker.killCause ?? cause
+        guard patience == .zero else {
+            _ = loop.schedule(after: patience) { [weak self] in self?.end(id, because: cause) }
+            return
+        }
+        processes[id]?.isKilled = true
         kill(worker.pid, SIGKILL)
     }
 

@@ -44,6 +44,12 @@ struct Mishap: Error {}
     try await Manta.get((0..<children).map { _ in place.remote(milliseconds: 1) }).count
 }
 
+/// A tree of tasks, each of which submits the next.
+@Remote func branch(depth: Int) async throws -> Int {
+    if depth == 0 { return 1 }
+    return try await Manta.get((0..<2).map { _ in branch.remote(depth: depth - 1) }).reduce(1, +)
+}
+
 /// Does not come to an end.
 @Remote(cpus: 0.1) func linger() async throws -> Int {
     try await Task.sleep(for: .seconds(3600))  // the work itself
@@ -112,6 +118,8 @@ enum Probe {
             for line in found.sorted() { say(line) }
         case ("family", let count?):
             say(try await parent.remote(children: Int(count) ?? 1).value)
+        case ("tree", let depth?):
+            say(try await branch.remote(depth: Int(depth) ?? 1).value)
         case ("linger", let count?):
             _ = try await Manta.get((0..<2).map { _ in place.remote(milliseconds: 1) })
             let lingering = (0..<(Int(count) ?? 1)).map { _ in linger.remote() }
@@ -127,7 +135,7 @@ enum Probe {
             for number in 0..<(Int(count) ?? 1) { say(try encoder.encode(Manta.put(number)).count) }
             while true { try await Task.sleep(for: .seconds(3600)) }  // until the test ends it
         default:
-            say("expected create NAME, add NAME, hold NAME, chatter TEXT, stumble, overreach, spread COUNT, executables GATE, family COUNT, linger COUNT, hoard BYTES, flood MEGABYTES or scatter COUNT; --in NAMESPACE")
+            say("expected create NAME, add NAME, hold NAME, chatter TEXT, stumble, overreach, spread COUNT, executables GATE, family COUNT, tree DEPTH, linger COUNT, hoard BYTES, flood MEGABYTES or scatter COUNT; --in NAMESPACE")
         }
         await session.stop()
     }

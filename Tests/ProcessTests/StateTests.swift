@@ -105,6 +105,19 @@ extension ProcessTests {
             }
         }
 
+        @Test func STATE_005_programsThatEndedWellLeaveNoFailedTask() async throws {
+            try await Platform.run(deploying: Configurations.answers) { platform in
+                // What the controller of what is served waits for goes on, though the job that deployed it is over.
+                #expect(try await platform.admin("GET", "jobs?state=finished&limit=1").value["total"].integer == 1)
+                let served = try await platform.admin("GET", "tasks?limit=1").value
+                #expect(served["states"]["failed"].isNull, "\(served)")
+                for _ in 0..<4 { #expect(try await probe(platform, "tree", "4").output == "31\n") }
+                try await eventually("the records of all their tasks", within: .seconds(15)) {
+                    try await platform.admin("GET", "tasks?function=Probe.branch(depth:)&limit=1").value["states"] == ["finished": 124]
+                }
+            }
+        }
+
         @Test func STATE_006_aNameCanStandInTwoNamespaces() async throws {
             try await Platform.run { platform in
                 #expect(try await probe(platform, "create", "same", "--in", "red").output == "1\n")

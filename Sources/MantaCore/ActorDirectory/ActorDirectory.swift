@@ -219,6 +219,13 @@ package struct ActorDirectory: Sendable {
     package func knows(_ id: ActorID) -> Bool { entries[id] != nil }
     /// Whether no incarnation of it is wanted any more.
     package func isOver(_ id: ActorID) -> Bool { entries[id].map(\.phase.isDead) ?? true }
+    /// The processes of detached actors of this job.
+    package func detachedProcesses(of job: JobID) -> Set<ProcessID> {
+        entries.values.reduce(into: []) { processes, entry in
+            guard entry.specification.lifetime == .detached, entry.specification.job == job, case .alive(_, let address, _, _) = entry.phase else { return }
+            processes.insert(address.process)
+        }
+    }
     package func job(of id: ActorID) -> JobID? { entries[id]?.specification.job }
     /// Whether the order to place this incarnation there still stands, unanswered.
     package func isBeingPlaced(_ id: ActorID, on node: NodeID, restarts: Int) -> Bool {

@@ -162,7 +162,7 @@ extension LeaseBook {
     mutating func drop(_ id: LeaseID, because reason: String, _ sake: KillReason, at now: Instant, _ perform: (Action) -> Void) {
         guard let lease = leases[id] else { return }
         if let process = lease.worker {
-            kill(process, because: reason, sake, perform)
+            kill(process, because: reason, as: sake.deathKind, sake, perform)
         } else {
             end(id, .returned, at: now)
         }

@@ -110,6 +110,14 @@ extension LeaseBook {
         /// The cluster gave the node up.
         case node
 
+        var deathKind: DeathCause.Kind {
+            switch self {
+            case .owner: .ownerDied
+            case .job: .jobEnded
+            case .group, .lease, .node: .killed
+            }
+        }
+
         func concerns(_ lease: LeaseID, _ key: GroupKey) -> Bool {
             switch self {
             case .owner(let process): key.owner == process

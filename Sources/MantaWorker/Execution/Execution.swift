@@ -211,9 +211,10 @@ final class Execution {
         let isNeeded = owner.references.keepsAnything || owner.handedOut > 0 || owner.objects.entries.values.contains { $0.state == .pending } || !runners.isEmpty || !actors.isEmpty
             || owner.ownsSomethingAlive
         guard !isNeeded else {
+            // The node may have asked because it is about to end this process, with its job or with the one that it works for.
+            owner.sendReports()
             owner.nodeLink?.send(WorkerStays())
-            // The node may have asked because it is about to end this process with its job.
-            return owner.sendReports()
+            return
         }
         owner.sendReports()
         owner.close()
