@@ -38,7 +38,9 @@ package struct SharedProcessBook: Sendable {
     package init(capacity: Int = Limits.actorsPerSharedProcess) { self.capacity = capacity }
 
     /// The process an actor goes to; nil: start one, call `started`, and ask again.
-    package mutating func place(_ actor: ActorID, _ kind: Kind) -> ProcessID? {
+    package mutating func place(_ actor: ActorID, _ kind: Kind, at now: Instant = .zero) -> ProcessID? {
+        // Its earlier life may still be on its way out of another process.
+        if places[actor] != nil { left(actor, mayReturn: true, at: now) }
         let fitting = kinds[kind, default: []].first { process in
             guard let member = members[process] else { return false }
             return !member.isLeaving && member.actors.count < capacity && !member.former.contains(actor)

@@ -47,10 +47,25 @@ extension Node {
                 refusals.append(.init(actor: id, error: MantaError(.unschedulable, text)))
                 continue
             }
+            if let older = actors[id] { giveUp(id, older) }
             actors[id] = HostedActor(specification: order.specification, restarts: order.restarts, phase: .reserving)
             book.reserve(id, order.specification.resources, at: loop.now) { perform($0) }
         }
         link.reply(to: correlation, ActorsTaken(refusals: refusals))
+    }
+
+    /// The head has given up an incarnation that is still here: it places the next one. What the older one's process says from now on is not about that one.
+    private func giveUp(_ id: ActorID, _ older: HostedActor) {
+        let cause = DeathCause(.killed, "incarnation \(older.restarts) of actor \(id.short) was given up: a newer one was placed here")
+        endedActors.remember(id, (older.restarts, cause))
+        switch older.phase {
+        case .reserving: break
+        case _ where older.specification.isolation == .shared:
+            if older.endCause == nil { takeOut(id, because: cause) }
+            shared.left(id, mayReturn: true, at: loop.now)
+        case .starting(let process): processes.end(process, because: cause)
+        case .alive(let address, _): processes.end(address.process, because: cause)
+        }
     }
 
     /// Its resources are there.

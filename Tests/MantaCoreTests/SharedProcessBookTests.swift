@@ -50,6 +50,20 @@ import Testing
         #expect(book.place(actor(2), kind()) == process(1).process)
     }
 
+    /// The order to place its next life may come before its process has said that the one before is out.
+    @Test func aNewLifeIsNotWhereTheOldOneStillEnds() {
+        var book = SharedProcessBook()
+        book.started(process(1).process, for: kind())
+        _ = book.ready(process(1))
+        #expect(book.place(actor(1), kind()) == process(1).process)
+        #expect(book.place(actor(1), kind()) == nil, "its process takes it no more")
+        #expect(book.process(of: actor(1)) == nil, "what the old process says is not about the new life")
+        book.started(process(2).process, for: kind())
+        #expect(book.place(actor(1), kind()) == process(2).process)
+        #expect(book.ended(process(1).process) == [], "the end of the old process takes nobody with it")
+        #expect(book.process(of: actor(1)) == process(2).process)
+    }
+
     @Test func anEmptyProcessIsAskedToLeaveOnceAndTakesNobodyThen() {
         var book = SharedProcessBook()
         book.started(process(1).process, for: kind())
