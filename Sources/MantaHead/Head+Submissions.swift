@@ -24,7 +24,7 @@ extension Head {
 
     func submit(_ message: SubmitProgram, _ correlation: Correlation, on link: Link) throws(MantaError) {
         var specification = message.specification
-        if specification.id.isEmpty { specification.id = "job-\(JobID.random().description.prefix(16))" }
+        if specification.id.isEmpty { specification.id = SubmissionSpecification.makeID() }
         var row: SubmissionRow?
         var failure: MantaError?
         submissionEvent { book, sink in

@@ -2,7 +2,7 @@
 
 /// A program to run on some node of the cluster, with the cluster's address in its environment.
 package struct SubmissionSpecification: Hashable, Sendable, Codable {
-    /// Chosen by whoever submits it, or made by the head.
+    /// Chosen or made by whoever submits it; an empty one is replaced by the head.
     package var id: String
     /// The program and its arguments; one text that a shell runs when `isShell`.
     package var entrypoint: [String]
@@ -22,6 +22,8 @@ package struct SubmissionSpecification: Hashable, Sendable, Codable {
         (self.id, self.entrypoint, self.isShell, self.environment) = (id, entrypoint, isShell, environment)
         (self.directory, self.resources, self.metadata) = (directory, resources, metadata)
     }
+
+    package static func makeID() -> String { "job-\(JobID.random().description.prefix(16))" }
 
     /// What is wrong with it, as a sentence that says what to do; nil when it is fine.
     package var complaint: String? {

@@ -3,7 +3,8 @@
 // Owned by a transport and confined to its loop. What always holds:
 // - What is sent in one turn leaves as one ZeroMQ message at the end of the turn, in order; a batch is cut at `Settings.batchBytes`.
 // - Sending never blocks. What cannot leave waits here, bounded in bytes.
-// - After a break, nothing leaves before the handshake was made again; unanswered requests are then sent again, so handlers must be idempotent.
+// - After a break, nothing leaves before the handshake was made again; unanswered requests are then sent again, so handlers must be idempotent but for the
+//   kinds whose answers the link remembers (`MessageKind.runsOnce`).
 
 package import MantaLoop
 package import MantaModel
@@ -83,6 +84,10 @@ package final class Link: @unchecked Sendable {
     /// Grows when another process answers at the same endpoint.
     private(set) var epoch: UInt32 = 0
 
+    // Requests of the peer
+    /// Those that are not to be carried out twice; nil while there were none.
+    private var answered: AnsweredRequests?
+
     var graceTimer: TimerID?
     /// Since when the peer is away, or not yet there.
     var awaySince: Instant?
@@ -153,9 +158,29 @@ package final class Link: @unchecked Sendable {
     @discardableResult
     package func reply(to correlation: Correlation, _ message: some WireMessage) -> MantaError? {
         guard correlation.epoch == epoch else { return nil }
+        if answered?.keeps(correlation.number) == true { keep(message, to: correlation.number) }
         guard let error = write(message, flags: .reply, correlation: correlation.number) else { return nil }
         if !isClosed, type(of: message).kind != .failed { fail(correlation, error) }
         return error
+    }
+
+    private func keep(_ answer: some WireMessage, to request: UInt64) {
+        var writer = MessagePackWriter()
+        guard (try? writer.writeRecord(answer, flags: .reply, correlation: request, limit: transport.settings.messageBytes)) != nil else { return }
+        answered?.answered(request, by: writer.bytes)
+    }
+
+    /// Whether a request that is to be carried out once is to be carried out; one that has come before gets its answer again, when there is one.
+    func begins(_ request: UInt64) -> Bool {
+        if answered == nil { answered = AnsweredRequests() }
+        switch answered?.begin(request) {
+        case .underWay: return false
+        case .answered(let record):
+            outbox.batch.bytes.append(contentsOf: record)
+            wrote()
+            return false
+        case .new, nil: return true
+        }
     }
 
     /// Answers a request with a failure.
@@ -255,7 +280,7 @@ package final class Link: @unchecked Sendable {
 
     /// The handshake is made again: `first` leaves before the requests that were sent earlier, and those before what waited.
     func resume(restarted: Bool, first: () -> Void) {
-        if restarted { epoch &+= 1 }
+        if restarted { (epoch, answered) = (epoch &+ 1, nil) }
         let waited = outbox.takeAll()
         isHolding = false
         first()

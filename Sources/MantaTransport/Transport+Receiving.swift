@@ -90,6 +90,7 @@ extension Transport {
             if let correlation { link.fail(correlation, error) }
             return reportMalformed(error, on: link)
         }
+        if isRequest, kind.runsOnce, !link.begins(header.correlation) { return }
         var message = InboundMessage(
             kind: kind, correlation: correlation, deadline: header.milliseconds == 0 ? nil : .milliseconds(Int64(header.milliseconds)), body: body)
         delegate.received(&message, on: link)

@@ -1,11 +1,13 @@
 // HandshakeTests: who may talk to whom, and what happens when a peer ends, is restarted, or was never there.
 
+import Glibc
 import MantaLoop
 import MantaModel
 import MantaTestKit
-import MantaTransport
 import MantaWire
 import Testing
+
+@testable import MantaTransport
 
 @Suite struct HandshakeTests {
     @Test(arguments: Way.allCases) func anotherVersionIsRefusedOnBothSides(way: Way) async throws {
@@ -146,6 +148,36 @@ import Testing
         try await eventually { answers.values == [2, 4, 6, 8] }
         await client.end()
         await second.end()
+    }
+
+    /// F26: a request under way, and one that was answered into the break, are not carried out again.
+    @Test(arguments: [Way.tcp, .socket]) func whatIsToBeCarriedOutOnceIsAnsweredOnceMore(way: Way) async throws {
+        let (server, client) = (await Process(.head, way: way), await Process(.node, way: way))
+        server.answersAtOnce = false
+        let link = try await client.connected(to: server, grace: .some(nil))
+        let answers = Log<UInt64>()
+        await client.loop.perform {
+            link.request(Order(1)) { if case .success(let note) = $0 { answers.append(note.number) } }
+            link.request(Order(2)) { if case .success(let note) = $0 { answers.append(note.number) } }
+            link.request(Question(3)) { if case .success(let note) = $0 { answers.append(note.number) } }
+        }
+        try await eventually { server.questions.count == 3 }
+        let first = server.questions.values
+        await server.loop.perform {
+            // The answer goes to a connection that is gone.
+            shutdown(first[0].2.connection, Int32(SHUT_RDWR))
+            first[0].2.reply(to: first[0].0, Note(10))
+        }
+        try await eventually("the question again") { server.questions.count > 3 }
+        #expect(server.questions.values.map(\.1) == [1, 2, 3, 3])
+        await server.loop.perform {
+            first[1].2.reply(to: first[1].0, Note(20))
+            first[2].2.reply(to: first[2].0, Note(30))
+        }
+        try await eventually { Set(answers.values) == [10, 20, 30] }
+        #expect(server.events.values == ["opened node", "reopened"] && answers.count == 3)
+        await client.end()
+        await server.end()
     }
 
     @Test(arguments: Way.allCases) func aPeerThatForgotALinkAsksForAHello(way: Way) async throws {

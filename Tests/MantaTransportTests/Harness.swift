@@ -35,6 +35,17 @@ struct Question: WireRequest, Hashable {
     init(from reader: inout MessagePackReader) throws(MantaError) { number = try reader.readUInt64() }
 }
 
+/// The same, of a kind that is carried out once.
+struct Order: WireRequest, Hashable {
+    typealias Reply = Note
+    static var kind: MessageKind { .killActor }
+    var number: UInt64
+
+    init(_ number: UInt64) { self.number = number }
+    func encode(into writer: inout MessagePackWriter) throws(MantaError) { writer.write(number) }
+    init(from reader: inout MessagePackReader) throws(MantaError) { number = try reader.readUInt64() }
+}
+
 /// How the two ends reach each other. The same tests hold for each.
 enum Way: CaseIterable, Sendable {
     case tcp, socket, ring
@@ -145,8 +156,8 @@ final class Process: TransportDelegate, @unchecked Sendable {  // everything but
         do throws(MantaError) {
             switch message.kind {
             case .runTask: notes.append(try message.decode(Note.self).number)
-            case .getObject:
-                let number = try message.decode(Question.self).number
+            case .getObject, .killActor:
+                let number = message.kind == .getObject ? try message.decode(Question.self).number : try message.decode(Order.self).number
                 if answersAtOnce { link.reply(to: message.correlation!, Note(2 * number)) } else { questions.append((message.correlation!, number, link)) }
             default: events.append("unexpected \(message.kind)")
             }

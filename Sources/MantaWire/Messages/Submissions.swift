@@ -2,12 +2,15 @@
 
 package import MantaModel
 
-/// Any process → head: run this program. Answered when it is registered; an empty id is replaced by a new one.
+/// Any process → head: run this program. Answered when it is registered. Whoever asks makes the id, unless it is given: asked twice, it is still one program.
 package struct SubmitProgram: WireRequest, CodedMessage, Hashable {
     package static var kind: MessageKind { .submitProgram }
     package typealias Reply = SubmissionFound
     package var specification: SubmissionSpecification
-    package init(specification: SubmissionSpecification) { self.specification = specification }
+    package init(specification: SubmissionSpecification) {
+        self.specification = specification
+        if specification.id.isEmpty { self.specification.id = SubmissionSpecification.makeID() }
+    }
 }
 
 package struct SubmissionFound: CodedMessage, Hashable {
