@@ -94,7 +94,7 @@ extension AdminViews {
         case (.titled, .string(let function)): return row["name"].string ?? function
         case (.place, _): return object(row)?.place ?? "-"
         case (_, .null): return "-"
-        case (.short, .string(let text)): return String(text.prefix(8))
+        case (.short, .string(let text)): return column.member == "task" ? TaskID(text)?.short ?? text : String(text.prefix(8))
         case (.time, .integer(let milliseconds)): return time(milliseconds)
         case (.bytes, .integer(let count)): return bytes(count)
         case (.store, .object):

@@ -9,9 +9,13 @@ import MantaWire
 extension Head {
     func explain(_ message: Explain, _ correlation: Correlation, on link: Link) throws(MantaError) {
         let text = message.id
+        if let submission = submissions[text]?.row {
+            link.reply(to: correlation, Explanation(lines: [Self.sentence(submission)]))
+            return
+        }
         if let object = ObjectID(text) { return explain(object, correlation, on: link) }
         guard text.utf8.count >= 6, text.utf8.count <= 32, text.allSatisfy(\.isHexDigit) else {
-            throw MantaError(.invalidArgument, "\"\(text.prefix(64))\" is no identifier; expected 32 hexadecimal digits, or at least the first 6 of an actor's, placement group's, node's or job's; a task's, or an object's (its task's, a dash and its index), as `manta list` shows it")
+            throw MantaError(.invalidArgument, "\"\(text.prefix(64))\" is no identifier; expected 32 hexadecimal digits, or at least the first 6 of an actor's, placement group's, node's or job's; a task's, or an object's (its task's, a dash and its index), as `manta list` shows it; or the id of a submitted job")
         }
         var lines: [String] = []
         for actor in matching(text, directory.rows(limit: .max).map(\.id)) { lines += directory.explain(actor) ?? [] }
@@ -59,6 +63,11 @@ extension Head {
     private func explain(_ id: JobID) -> [String] {
         guard let job = jobs[id] else { return [] }
         return ["job \(id) of \(job.program.path), process \(job.pid) on \(job.host), is \(job.state.rawValue)"]
+    }
+
+    private static func sentence(_ row: SubmissionRow) -> String {
+        let place = [row.pid.map { "process \($0)" }, row.node.map { "node \($0.short)" }].compactMap { $0 }.joined(separator: " on ")
+        return "job \(row.id) (\(row.entrypoint.joined(separator: " "))) is \(row.state.rawValue)\(place.isEmpty ? "" : ", \(place)")\(row.message.map { ": \($0)" } ?? "")"
     }
 
     private static func sentence(_ attempt: TaskAttempt, of row: TaskRow) -> String {

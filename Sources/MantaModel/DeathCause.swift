@@ -85,11 +85,12 @@ public struct DeathCause: Hashable, Sendable, Codable, CustomStringConvertible {
     }
 
     /// `after 1.5 s, peak memory 12.0 MiB; the last lines of its standard error: …`
-    package static func circumstances(_ facts: Facts) -> String {
+    /// - Parameter output: What the lines are of.
+    package static func circumstances(_ facts: Facts, output: String = "standard error") -> String {
         let tenths = facts.uptimeMilliseconds / 100
         var text = "after \(tenths / 10).\(tenths % 10) s"
         if let peak = facts.peakMemory { text += ", peak memory \(byteText(peak))" }
-        if !facts.lastErrors.isEmpty { text += "; the last lines of its standard error: \(facts.lastErrors.joined(separator: " | "))" }
+        if !facts.lastErrors.isEmpty { text += "; the last lines of its \(output): \(facts.lastErrors.joined(separator: " | "))" }
         return text
     }
 

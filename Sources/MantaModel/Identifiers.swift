@@ -109,6 +109,9 @@ public struct ActorID: Identifier {
 public struct TaskID: Identifier {
     public let high, low: UInt64
     public init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
+
+    /// Tasks of one process differ in their ends only, so both ends are shown: `497905…1a3`. For people's eyes only.
+    public var short: String { low >> 32 == 0 ? "\(hexadecimal(high).prefix(6))…\(String(low, radix: 16))" : String(hexadecimal(high).prefix(8)) }
 }
 
 /// Names a lease: the right of an owner to use a worker and its resources.

@@ -76,9 +76,9 @@ extension Node {
         switch end?.status {
         case .exited(let code):
             facts.exitCode = code
-            entrypointEnded(id, exitCode: code, code == 0 ? "it ended well" : "it exited with code \(code) \(DeathCause.circumstances(facts))")
+            entrypointEnded(id, exitCode: code, code == 0 ? "it ended well" : "it exited with code \(code) \(DeathCause.circumstances(facts, output: "output"))")
         case .signaled(let signal):
-            let text = "it was ended by signal \(signal) (\(DeathCause.signalName(signal))) \(DeathCause.circumstances(facts))"
+            let text = "it was ended by signal \(signal) (\(DeathCause.signalName(signal))) \(DeathCause.circumstances(facts, output: "output"))"
             entrypointEnded(id, exitCode: 128 + signal, text)
         case nil: entrypointEnded(id, exitCode: nil, "it ended in a way that nobody saw")
         }

@@ -8,7 +8,8 @@ import Testing
         let id = TaskID(high: 0x0123_4567_89ab_cdef, low: 0x42)
         #expect(id.description == "0123456789abcdef0000000000000042")
         #expect(TaskID(id.description) == id)
-        #expect(id.short == "01234567")
+        #expect(id.short == "012345…42", "tasks of one process differ in their ends only")
+        #expect(JobID(high: id.high, low: id.low).short == "01234567")
         let object = ObjectID(task: id, index: 7)
         #expect(ObjectID(object.description) == object)
     }

@@ -52,6 +52,7 @@ extension ProcessTests {
                 }
                 try await platform.manta("job", "submit", "--id", "large", "--cpus", "64", "--", "true")
                 #expect(try await platform.manta("job", "status", "large").contains("waits for resources"))
+                #expect(try await platform.manta("explain", "large").contains("waits for resources"))
 
                 let numbers = try await platform.manta("job", "submit", "--follow", "--", "seq", "1", "100")
                 #expect(numbers == (1...100).map { "\($0)\n" }.joined())

@@ -64,15 +64,15 @@ extension Owner {
         guard let deadline = submission.deadline else { return true }
         let task = submission.task
         guard deadlines[task] == nil else { return true }
-        let error = Self.timeout(of: submission)
         guard deadline > loop.now else {
+            let error = Self.timeout(of: submission)
             fail(submission, error)
             reports.failed(submission, error: error, actor: nil)
             return false
         }
         deadlines[task] = loop.schedule(after: deadline - loop.now) { [unowned self] in
             deadlines[task] = nil
-            try? cancel(task, Cancellation(), because: error)
+            try? cancel(task, Cancellation(), because: Self.timeout(of: submission, tasks?.state(of: task)))
         }
         return true
     }
@@ -88,8 +88,15 @@ extension Owner {
         submission.deadline.map { max(0, ($0 - loop.now).inNanoseconds) }
     }
 
-    private static func timeout(of submission: Submission) -> MantaError {
+    /// - Parameter state: How far it has come; nil for a call of an actor.
+    private static func timeout(of submission: Submission, _ state: TaskState? = nil) -> MantaError {
         let time = submission.timeout.map { "within \($0)" } ?? "in the time of what submitted it"
-        return MantaError(.timeout, "\(submission.title) (task \(submission.task)) did not end \(time); allow it more, or see what it waits for")
+        let standing =
+            switch state {
+            case .waitingForArguments: ": it had not begun, since its arguments were not there"
+            case .waitingForLease: ": it had not begun, since no worker had room for it"
+            default: ""
+            }
+        return MantaError(.timeout, "\(submission.title) (task \(submission.task)) did not end \(time)\(standing); allow it more, or see why: manta explain \(submission.task)")
     }
 }
