@@ -116,7 +116,8 @@ package final class AdminAPI: Sendable {
         var parameters = queryParameters(request.queryText)
         if !parameters.contains(where: { $0.name == "limit" }) { parameters.append(("limit", "\(Limits.listRows)")) }
         let tasks = try await source.state(try AdminFilter(parameters, of: .tasks).query(of: .tasks)).tasks
-        return Timeline.trace(of: tasks, on: try await source.state(QueryState(tables: [.nodes], limit: Limits.listRows)).nodes, now: clock())
+        let nodes = try await source.state(QueryState(tables: [.nodes], limit: Limits.listRows)).nodes
+        return Timeline.trace(of: tasks, with: try await source.spans().spans, on: nodes, now: clock())
     }
 
     private func row(_ key: String, of table: AdminTable) async throws -> JSONValue {

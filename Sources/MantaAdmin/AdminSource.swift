@@ -7,6 +7,8 @@ package import MantaWire
 package protocol AdminSource: Sendable {
     /// The rows that are asked for, and the numbers of all rows.
     func state(_ query: QueryState) async throws -> StateAnswer
+    /// What processes did beside their tasks, the latest first.
+    func spans() async throws -> SpansFound
     /// The rows of serving; empty when nothing is served.
     func serve() async throws -> ServeState
     /// Divides an endpoint's traffic. Throws `notFound` for the endpoint or a backend, `invalidArgument` for shares that do not sum to 1.

@@ -6,20 +6,23 @@
 // | slice (`X`), category `task` or `call` | what a worker ran, from its start to its end, or to now; its arguments say the rest of the record |
 // | span (`b`, `e`), category `waiting` | from the submission to the start, or to the end of what never began; in the process `not placed` when it has no node |
 // | arrow (`s`, `f`), category `submit` | from the slice of the task that submitted it to its own, when both are there |
+// | slice (`X`), category `span` | what code did inside: inside the slice of its task, or in a thread of its process where it lies in none |
 //
-// What always holds: slices of one thread do not overlap, which viewers would drop: a worker that ran several at once has several threads. Times are to the
-// millisecond, since records are; what took less is a microsecond long, so that it is seen.
+// What always holds: slices of one thread lie beside or inside each other, or viewers would drop them: a worker that ran several at once has several
+// threads. Times of tasks are to the millisecond, since their records are, and spans inside are cut to them; what took less than a microsecond is one long,
+// so that it is seen.
 
 package import MantaJSON
 package import MantaModel
 
 package enum Timeline {
     /// - Parameters:
+    ///   - spans: those of other tasks, and of jobs that have none of the tasks, are left out.
     ///   - nodes: for the names of their machines; those that are missing have only their identifiers.
     ///   - now: until when what has not ended is drawn.
-    package static func trace(of tasks: [TaskRow], on nodes: [NodeRow], now: WallTime) -> JSONValue {
+    package static func trace(of tasks: [TaskRow], with spans: [WorkSpan] = [], on nodes: [NodeRow], now: WallTime) -> JSONValue {
         var threads = Threads()
-        var slices: [TaskID: (thread: Threads.Thread, start: Int64, end: Int64)] = [:]
+        var slices: [TaskID: Slice] = [:]
         var events: [JSONValue] = []
         // By their starts: each goes to the first thread of its worker that is free.
         let begun = tasks.filter { $0.startedAt != nil }.sorted { ($0.startedAt!, $0.id) < ($1.startedAt!, $1.id) }
@@ -28,7 +31,7 @@ package enum Timeline {
             let start = microseconds(startedAt)
             let end = max(start + 1, microseconds(task.endedAt ?? max(now, startedAt)))
             let thread = threads.thread(of: task.worker, on: task.node, from: start, to: end)
-            slices[task.id] = (thread, start, end)
+            slices[task.id] = Slice(thread: thread, worker: task.worker, start: start, end: end)
             events.append([
                 "ph": "X", "cat": task.actor == nil ? "task" : "call", "name": .string(task.name ?? task.function), "pid": JSONValue(thread.process),
                 "tid": JSONValue(thread.number), "ts": .integer(start), "dur": .integer(end - start), "args": arguments(of: task),
@@ -50,7 +53,53 @@ package enum Timeline {
                 ])
             }
         }
+        events += inside(slices, of: tasks, spans, &threads)
         return ["displayTimeUnit": "ms", "traceEvents": .array(threads.names(nodes) + events)]
+    }
+
+    // MARK: Spans
+
+    fileprivate struct Slice {
+        var thread: Threads.Thread
+        var worker: ProcessID?
+        var start: Int64
+        var end: Int64
+    }
+
+    /// Spans of the tasks and their jobs: the outer ones before those inside of them.
+    private static func inside(_ slices: [TaskID: Slice], of tasks: [TaskRow], _ spans: [WorkSpan], _ threads: inout Threads) -> [JSONValue] {
+        let (known, jobs) = (Set(tasks.map(\.id)), Set(tasks.map(\.job)))
+        let wanted = spans.filter { span in span.task.map(known.contains) ?? jobs.contains(span.job) }
+        var open: [TaskID: [Int64]] = [:]
+        return wanted.sorted { ($0.startedAt, $1.duration) < ($1.startedAt, $0.duration) }.map { span in
+            if let task = span.task, let slice = slices[task], slice.worker == span.process, let (start, end) = place(span, in: slice, beside: &open[task, default: []]) {
+                return event(span, on: slice.thread, start, end)
+            }
+            let end = span.startedAt + max(1, span.duration)
+            return event(span, on: threads.thread(of: span.process, on: span.node, from: span.startedAt, to: end, isOfSpans: true), span.startedAt, end)
+        }
+    }
+
+    /// Where a span lies in the slice of its task; nil when it is none of that attempt, or crosses one that began before.
+    /// - Parameter open: the ends of the spans before it that lie around each other, the outer ones first.
+    private static func place(_ span: WorkSpan, in slice: Slice, beside open: inout [Int64]) -> (start: Int64, end: Int64)? {
+        // Where a task begins and ends is known to the millisecond.
+        guard span.startedAt >= slice.start - 1_000, span.startedAt <= slice.end + 2_000 else { return nil }
+        let start = max(slice.start, min(span.startedAt, slice.end - 1))
+        let end = min(slice.end, start + max(1, span.duration))
+        while let last = open.last, last <= start { open.removeLast() }
+        if let last = open.last, end > last { return nil }
+        open.append(end)
+        return (start, end)
+    }
+
+    private static func event(_ span: WorkSpan, on thread: Threads.Thread, _ start: Int64, _ end: Int64) -> JSONValue {
+        var arguments: JSONValue = ["kind": .string(span.kind.rawValue), "job": .string(span.job.description)]
+        if let task = span.task { arguments["task"] = .string(task.description) }
+        return [
+            "ph": "X", "cat": "span", "name": .string(span.title), "pid": JSONValue(thread.process), "tid": JSONValue(thread.number), "ts": .integer(start),
+            "dur": .integer(end - start), "args": arguments,
+        ]
     }
 
     private static func waiting(_ task: TaskRow, until end: Int64, in process: Int) -> [JSONValue] {
@@ -92,6 +141,7 @@ private struct Threads {
     private struct Place: Hashable {
         var node: NodeID?
         var worker: ProcessID?
+        var isOfSpans = false
     }
 
     /// The process 0 has what is on no node.
@@ -107,16 +157,17 @@ private struct Threads {
     }
 
     /// The first lane of the worker that is free then.
-    mutating func thread(of worker: ProcessID?, on node: NodeID?, from start: Int64, to end: Int64) -> Thread {
+    /// - Parameter isOfSpans: for what lies in no task, or crosses another part of its task.
+    mutating func thread(of worker: ProcessID?, on node: NodeID?, from start: Int64, to end: Int64, isOfSpans: Bool = false) -> Thread {
         let process = process(of: node)
-        let place = Place(node: node, worker: worker)
+        let place = Place(node: node, worker: worker, isOfSpans: isOfSpans)
         if let free = lanes[place]?.firstIndex(where: { $0.end <= start }) {
             lanes[place]![free].end = end
             return Thread(process: process, number: lanes[place]![free].number)
         }
         let thread = Thread(process: process, number: titles.count + 1)
         lanes[place, default: []].append(Lane(number: thread.number, end: end))
-        let (name, count) = (worker.map { "worker \($0.short)" } ?? "an unknown worker", lanes[place]!.count)
+        let (name, count) = (worker.map { "\(isOfSpans ? "process" : "worker") \($0.short)" } ?? "an unknown worker", lanes[place]!.count)
         titles.append((thread, count == 1 ? name : "\(name) (\(count))"))
         return thread
     }

@@ -112,6 +112,7 @@ extension Head: TransportDelegate {
         case .workerOutput: passOn(try message.decode())
         case .explain: try explain(message.decode(), try message.required(), on: link)
         case .queryState: queryState(try message.decode(), try message.required(), on: link)
+        case .querySpans: querySpans(try message.required(), on: link)
         default: throw MantaError(.malformed, "a head does not take \(message.kind) messages")
         }
     }

@@ -16,6 +16,12 @@ extension Head {
             return TaskRing.ended(task, at: jobs[task.job]?.endedAt ?? .now)
         }
         tasks.record(rows, of: reporter, dropped: message.dropped)
+        for span in message.spans { spans.append(span) }
+        droppedSpans += max(0, message.droppedSpans)
+    }
+
+    func querySpans(_ correlation: Correlation, on link: Link) {
+        link.reply(to: correlation, SpansFound(spans: spans.latest(spans.count), dropped: droppedSpans + spans.dropped))
     }
 
     func reportErrors(_ message: ReportErrors) {

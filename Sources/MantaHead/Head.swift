@@ -34,6 +34,9 @@ package final class Head {
     var tables = TableBook()
     var tasks = TaskRing()
     var errors = Ring<ErrorRow>(capacity: Limits.errorRecords)
+    var spans = Ring<WorkSpan>(capacity: Limits.spanRecords)
+    /// Left out by those who reported.
+    var droppedSpans = 0
 
     // Who is connected
     var peers: [WatcherID: Peer] = [:]

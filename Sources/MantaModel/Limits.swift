@@ -72,6 +72,10 @@ package enum Limits {
     /// The head keeps this many latest task records and errors; it counts what it drops.
     package static let taskRecords = 100_000
     package static let errorRecords = 10_000
+    /// Spans that the head keeps, and that a process tells in half a second; both count the rest. What is shorter is not noted unless user code asks.
+    package static let spanRecords = 20_000
+    package static let spansPerReport = 500
+    package static let shortestSpan: Duration = .milliseconds(1)
     /// Earlier attempts that a task's record remembers.
     package static let rememberedAttempts = 10
     /// Task records one process sends to the head in a second; it counts the rest.

@@ -41,7 +41,7 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
     // Tables
     case tablePut = 80, tableDelete, tableGet, tableRow, watchTable, tableSnapshot, tableChanged, tableDeleted
     // What operators see
-    case reportTasks = 90, reportErrors, queryState, stateAnswer
+    case reportTasks = 90, reportErrors, queryState, stateAnswer, querySpans, spansFound
     // Output of workers
     case workerOutput = 100
     // Links that move to shared memory

@@ -260,7 +260,11 @@ package final class ObjectHandle: Sendable {
         if let outcome = seenOutcome { return try await bytes(of: outcome, lending: lending) }
         if Self.spinner.spin(until: { isSettled }), let outcome = seenOutcome { return try await bytes(of: outcome, lending: lending) }
         let start = EventLoop.clock()
-        defer { Self.spinner.slept(for: EventLoop.clock() - start) }
+        defer {
+            let end = EventLoop.clock()
+            Self.spinner.slept(for: end - start)
+            if end - start >= Limits.shortestSpan { runtime?._withUnsafeGuaranteedRef { $0.note(.get, named: nil, since: start, to: end) } }
+        }
         let context = TaskContext.current
         if let context { try refuseToWaitForOneself(context) }
         let outcome = lending ? try await Self.blocking { try await suspended(in: context, since: start) } : try await suspended()

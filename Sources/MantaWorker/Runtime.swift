@@ -71,6 +71,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     private let hasAliases = Atomic<Bool>(false)
     private let latestTerms = Mutex<SharedActorTerms?>(nil)
     let groups = Mutex(GroupNotes())
+    let spans = SpanNotes()
     let owner: Owner
     let store = StoreClient()
 
@@ -420,7 +421,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
             var start = 0
             while start < run.objects.count {
                 // Others are not to wait for long.
-                let end = min(start + Limits.handlesAtOnce, run.objects.count)
+                let end = min(start + Self.handlesAtOnce, run.objects.count)
                 let isFirstUse = handles.withLock { handles -> Bool in
                     let isFirstUse = handles.uses.isEmpty
                     let owner = handles.owner(run.owner)
@@ -435,6 +436,9 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
             }
         }
     }
+
+    /// Handles that are made under the lock of their table, one after the other.
+    private static let handlesAtOnce = 256
 
     private func announceUses() { post { $0.hasUses = true } }
 
@@ -492,9 +496,4 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
     func resumed(_ lease: LeaseID) async {
         await withUnsafeContinuation { continuation in post(.resume(lease, continuation)) }
     }
-}
-
-extension Limits {
-    /// Handles that are made under the lock of their table, one after the other.
-    fileprivate static let handlesAtOnce = 256
 }

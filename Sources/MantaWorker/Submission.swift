@@ -194,6 +194,8 @@ package protocol RuntimeInterface: AnyObject, Sendable {
     func free(_ handles: [ObjectHandle]) async throws
     /// Where the values of objects lie, in their order; throws `objectLost` for one that has ended, and `ownerDied`.
     func locate(_ handles: [ObjectHandle]) async throws -> [ObjectsLocated.Place]
+    /// A span of the running code, for people to see.
+    func note(_ kind: WorkSpan.Kind, named name: String?, since start: Instant, to end: Instant)
     /// The reference was encoded where nobody watches what becomes of it: the object stays as long as this process.
     func keepForGood(_ handle: ObjectHandle)
     /// The identifier other processes know an actor by: differs from `id` only when `getIfExists` found an older actor.
@@ -216,6 +218,7 @@ extension RuntimeInterface {
         }
     }
     package func keepForGood(_ handle: ObjectHandle) {}
+    package func note(_ kind: WorkSpan.Kind, named name: String?, since start: Instant, to end: Instant) {}
 
     // A runtime without a cluster has no placement groups.
     package func createGroup(

@@ -14,7 +14,9 @@ struct TimelineCommand: AsyncParsableCommand {
         commandName: "timeline", abstract: "Writes a trace of tasks and calls, by node and worker, for ui.perfetto.dev or chrome://tracing.",
         discussion: """
             The trace has what the head remembers: the latest \(Limits.taskRecords) tasks and calls, each with the time that it waited and the time that it ran,
-            and arrows from the tasks that submitted others.
+            and arrows from the tasks that submitted others. Inside of them, and in a line for each driver, it shows where code waited for references (get, wait),
+            put values, fetched or decoded large arguments and stored large results, where that took a millisecond or more, and what it named itself with
+            Manta.span: the latest \(Limits.spanRecords) of these.
 
             Examples:
               manta timeline
@@ -36,11 +38,12 @@ struct TimelineCommand: AsyncParsableCommand {
 
     func run() async throws {
         let pages = try pages()
-        let (tasks, nodes) = try await cluster.withCluster { _, runtime in
+        let (tasks, spans, nodes) = try await cluster.withCluster { _, runtime in
             let tasks = try await Self.tasks(pages, of: runtime)
-            return (tasks, try await runtime.head(QueryState(tables: [.nodes], limit: Limits.listRows), deadline: ClusterOptions.patience).nodes)
+            let spans = try await runtime.head(QuerySpans(), deadline: ClusterOptions.patience).spans
+            return (tasks, spans, try await runtime.head(QueryState(tables: [.nodes], limit: Limits.listRows), deadline: ClusterOptions.patience).nodes)
         }
-        let trace = Timeline.trace(of: tasks, on: nodes, now: .now)
+        let trace = Timeline.trace(of: tasks, with: spans, on: nodes, now: .now)
         if file == "-" { return print("\(trace)") }
         let path = file ?? Self.name(.now)
         do { try Data(trace.serialize()).write(to: URL(fileURLWithPath: path), options: .atomic) } catch {

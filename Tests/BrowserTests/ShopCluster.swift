@@ -63,6 +63,7 @@ final class ShopCluster: AdminSource {
             return head
         }
     }
+    func spans() async throws -> SpansFound { SpansFound(spans: [], dropped: 0) }
     func serve() async throws -> ServeState { content.withLock { $0.serve } }
     func setTraffic(of endpoint: String, to shares: [String: Double]) async throws { content.withLock { $0.serve.endpoints[0].traffic = shares } }
     func actor(named name: String, in namespace: String) async throws -> ActorID {

@@ -44,6 +44,22 @@ func untilCancelled(_ board: Board.Handle, _ name: String) async throws -> Int {
     try await Manta.get((0..<width).map { hold.remote(board, "child \($0)") }).count
 }
 
+@Remote func takesAWhile() async throws -> Int {
+    try await Task.sleep(for: .milliseconds(5))  // the work itself
+    return 1
+}
+
+/// Does everything that people see inside of a task: takes a large argument, waits, puts, returns a large result.
+@Remote func visible(_ numbers: [Float]) async throws -> [Float] {
+    try await Manta.span("waits") {
+        _ = try await takesAWhile.remote().value
+        _ = try await Manta.wait([takesAWhile.remote()])
+    }
+    let copy = Manta.span("computes") { [Float](repeating: 1, count: numbers.count) }
+    _ = Manta.put(copy)
+    return copy
+}
+
 @Remote func passOn(_ value: Int) -> Int { value + 1 }
 
 /// A reference of a task that another process owns.

@@ -3,6 +3,8 @@
 import Manta
 import MantaModel
 import MantaTestKit
+import MantaWire
+import MantaWorker
 import Testing
 
 extension SharedClusterTests {
@@ -40,6 +42,35 @@ extension SharedClusterTests {
         #expect(try await !Manta.namedActors().contains { $0.name == "listed" })
         try await Manta.kill(named)
         #expect(try await !Manta.namedActors(allNamespaces: true).contains { $0.name == "listed" })
+    }
+
+    @Test func CORE_052_whatTasksAndTheDriverDoIsSeen() async throws {
+        let runtime = try #require(CurrentRuntime.get() as? Runtime)
+        let numbers = [Float](repeating: 0, count: 8 << 20)
+        let result = visible.remote(numbers)
+        let kept = try await Manta.span("the driver's own") { try await result.value.count }
+        #expect(kept == numbers.count)
+        let task = result.id.task
+        func seen(_ spans: [WorkSpan]) -> Set<String> { Set(spans.map(\.title)) }
+        try await eventually("its spans at the head", within: .seconds(30)) {
+            let spans = try await runtime.head(QuerySpans()).spans
+            let own = spans.filter { $0.task == nil && $0.process == runtime.process && $0.job == runtime.job }
+            return seen(spans.filter { $0.task == task }).isSuperset(of: ["arguments", "waits", "get", "wait", "computes", "put", "results"])
+                && seen(own).isSuperset(of: ["the driver's own", "get"])
+        }
+        let spans = try await runtime.head(QuerySpans()).spans.filter { $0.task == task }
+        let outer = try #require(spans.first { $0.title == "waits" })
+        for inner in spans where inner.kind == .get || inner.kind == .wait {
+            #expect(inner.startedAt >= outer.startedAt && inner.end <= outer.end, "\(inner) lies in \(outer)")
+        }
+        for span in spans where span.kind != .user { #expect(span.duration >= 1_000) }
+    }
+
+    @Test func CORE_052_aSpanChangesNothingOfItsBody() async throws {
+        #expect(Manta.span("throws nothing") { 1 } == 1)
+        #expect(throws: Trouble.broken(code: 5)) { try Manta.span(String(repeating: "é", count: 300)) { throw Trouble.broken(code: 5) } }
+        let value = try await Manta.serially { await Manta.span("seen by nobody") { await Task.yield(); return 2 } }
+        #expect(value == 2)
     }
 
     @Test func whatCannotBeAskedForIsRefused() async throws {

@@ -17,6 +17,7 @@ final class FakeCluster: AdminSource {
         var calls: [String] = []
         var arguments: [UInt8] = []
         var queries: [QueryState] = []
+        var spans = SpansFound(spans: [], dropped: 0)
     }
 
     let content = Mutex(Content())
@@ -54,6 +55,7 @@ final class FakeCluster: AdminSource {
         return page.rows
     }
 
+    func spans() async throws -> SpansFound { try answer("spans") { $0.spans } }
     func serve() async throws -> ServeState { try answer("serve") { $0.state.serve } }
 
     func setTraffic(of endpoint: String, to shares: [String: Double]) async throws {

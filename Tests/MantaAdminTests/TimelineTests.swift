@@ -25,13 +25,17 @@ import Testing
 
     private func id(_ number: UInt64) -> TaskID { TaskID(high: 5, low: number) }
 
-    private func events(_ tasks: [TaskRow], _ phase: String) -> [JSONValue] {
+    private func span(_ kind: WorkSpan.Kind, _ name: String? = nil, in task: UInt64? = 1, from start: Int64, for duration: Int64, on worker: ProcessID? = nil) -> WorkSpan {
+        WorkSpan(kind: kind, name: name, task: task.map(id), job: job, process: worker ?? self.worker, node: node, startedAt: start, duration: duration)
+    }
+
+    private func events(_ tasks: [TaskRow], with spans: [WorkSpan] = [], _ phase: String) -> [JSONValue] {
         let nodes = [
             NodeRow(
                 id: node, state: .alive, host: "reef", endpoint: "tcp://h:1", pid: 5, total: Resources([:]), available: Resources([:]), workers: 1,
                 startedAt: WallTime(milliseconds: 0))
         ]
-        return (Timeline.trace(of: tasks, on: nodes, now: now)["traceEvents"].array ?? []).filter { $0["ph"].string == phase }
+        return (Timeline.trace(of: tasks, with: spans, on: nodes, now: now)["traceEvents"].array ?? []).filter { $0["ph"].string == phase }
     }
 
     @Test func CORE_052_aTaskIsASliceOfItsWorkersThreadBehindTheSpanThatItWaited() {
@@ -81,6 +85,33 @@ import Testing
         #expect(from[0]["tid"] != to[0]["tid"])
     }
 
+    @Test func CORE_052_spansLieInsideTheSliceOfTheirTask() {
+        let spans = [
+            span(.get, from: 1_250_000, for: 20_000), span(.user, "decode", from: 1_240_000, for: 60_000), span(.arguments, from: 1_199_600, for: 2_000),
+            span(.results, from: 1_500_700, for: 1_500),
+        ]
+        let slices = events([task(1, submitted: 1_000, ran: 1_200...1_500)], with: spans, "X")
+        #expect(slices.map(\.["name"]) == ["M.f(x:)", "arguments", "decode", "get", "results"])
+        #expect(Set(slices.map(\.["tid"])).count == 1)
+        #expect(slices[1]["ts"] == 1_200_000 && slices[4]["ts"] == 1_499_999 && slices[4]["dur"] == 1, "they are cut to what is known of the task")
+        #expect(slices[2]["cat"] == "span" && slices[2]["args"]["kind"] == "user" && slices[2]["args"]["task"].string == id(1).description)
+    }
+
+    @Test func CORE_052_spansThatCrossOrLieInNoTaskHaveThreadsOfTheirOwn() {
+        let driver = ProcessID(high: 0x123 << 48, low: 1)
+        let spans = [
+            span(.wait, from: 1_250_000, for: 50_000), span(.get, from: 1_280_000, for: 50_000), span(.put, in: nil, from: 1_000, for: 2_000, on: driver),
+            span(.user, "first attempt", from: 1_250_000, for: 1_000, on: ProcessID(high: 9, low: 9)), span(.get, in: 7, from: 1_250_000, for: 1_000),
+        ]
+        let tasks = [task(1, submitted: 1_000, ran: 1_200...1_500)]
+        let slices = events(tasks, with: spans, "X")
+        let threads = Dictionary(uniqueKeysWithValues: slices.map { ($0["name"].string!, $0["tid"]) })
+        #expect(slices.count == 5, "the task of the last is not shown")
+        #expect(threads["wait"] == threads["M.f(x:)"] && Set(threads.values).count == 4)
+        let names = events(tasks, with: spans, "M").map { $0["args"]["name"].string }
+        #expect(names.contains("process \(driver.short)") && names.contains("process \(worker.short)") && names.contains("worker \(worker.short)"))
+    }
+
     @Test func CORE_052_theAdminAPIHasTheTimelineOfTheTasksThatAreAskedFor() async {
         let cluster = FakeCluster()
         cluster.set { content in
@@ -90,7 +121,11 @@ import Testing
         func slices(_ query: String) async -> Int { (await api.ask(.get, "/api/v1/timeline", query: query).json?["traceEvents"].array ?? []).count { $0["ph"] == "X" } }
         #expect(await slices("") == 3)
         #expect(await slices("state=failed") == 2)
-        #expect(await slices("state=failed&limit=1") == 1)
+        let inside = SpansFound(spans: [span(.get, in: 2, from: 150_000, for: 1_000)], dropped: 0)
+        cluster.set { $0.spans = inside }
+        #expect(await slices("state=failed") == 3)
+        #expect(await slices("state=finished") == 1, "the span lies in a task that is not asked for")
+        #expect(await slices("state=failed&limit=1") == 2)
         #expect(cluster.queries.contains { $0.tables == [.tasks] && $0.limit == Limits.listRows })
         #expect(await api.ask(.get, "/api/v1/timeline", query: "colour=red").failure?.code == "invalidArgument")
         #expect(await api.ask(.post, "/api/v1/timeline", json: "{}").status == 405)

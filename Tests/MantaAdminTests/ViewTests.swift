@@ -34,7 +34,7 @@ struct ViewTests {
         state.head.tasks[0].placement = .room
         state.head.tasks[0].attempts = [TaskAttempt(attempt: 1, state: .failed, worker: process, error: "crashed")]
         var row = actorRow(actor, name: "hits", state: .dead)
-        (row.node, row.death, row.reason) = (node, DeathCause(.signaled, "signal 9"), "waits")
+        (row.node, row.death, row.reason, row.endedAt) = (node, DeathCause(.signaled, "signal 9"), "waits", time)
         state.head.actors = [row]
         state.head.objects = [
             ObjectRow(

@@ -33,7 +33,7 @@ enum MessageSamples {
         SubmitProgram.self, SubmissionFound.self, StopSubmission.self, DeleteSubmission.self, ReadSubmissionLog.self, SubmissionLog.self,
         StartEntrypoint.self, StopEntrypoint.self, EntrypointReport.self,
         // What operators see
-        ReportTasks.self, ReportErrors.self, QueryState.self, StateAnswer.self, WorkerOutput.self, Explain.self, Explanation.self, ExplainTask.self,
+        ReportTasks.self, ReportErrors.self, QueryState.self, StateAnswer.self, QuerySpans.self, SpansFound.self, WorkerOutput.self, Explain.self, Explanation.self, ExplainTask.self,
         ExplainLease.self,
     ]
 
@@ -42,7 +42,7 @@ enum MessageSamples {
         NodeAddress.self, Program.self, Scheduling.self, GroupMembership.self, DeathCause.self, DeathCause.Facts.self, MantaError.Details.self, ObjectAddress.self, NodeSummary.self,
         RunningActor.self, JobDescription.self, HeldBundlesReport.self, StoreUsage.self, ArgumentLocation.self, ActorSpecification.self, ActorTerms.self, ArgumentReference.self,
         ActorStatus.self, ActorSnapshot.self, ObjectsStored.Object.self, PlacementGroupSpecification.self, WaitingTask.self, TableEntry.self,
-        SubmissionSpecification.self, SubmissionRow.self, TaskRow.self, TaskAttempt.self, DemandRow.self, ErrorRow.self, NodeRow.self, JobRow.self, ActorRow.self,
+        SubmissionSpecification.self, SubmissionRow.self, TaskRow.self, TaskAttempt.self, WorkSpan.self, DemandRow.self, ErrorRow.self, NodeRow.self, JobRow.self, ActorRow.self,
         PlacementGroupRow.self, ObjectRow.self, ObjectTotals.self, RowFilter.self,
     ]
 
@@ -101,7 +101,7 @@ enum MessageSamples {
         (GroupRemoved(group: group.group), GroupRemoved(group: group.group)),
         (PrepareBundles(specification: bundles(nil), indices: [], attempt: 1), PrepareBundles(specification: bundles("g"), indices: [0], attempt: 1)),
         (CommitBundles(group: group.group, indices: [], attempt: 1), commit),
-        (ReportTasks(tasks: [], dropped: 0), ReportTasks(tasks: [row], dropped: 1, unfinished: ["running": 1])),
+        (ReportTasks(tasks: [], dropped: 0), report(["running": 1])),
     ]
 
     // MARK: Parts
@@ -148,6 +148,12 @@ enum MessageSamples {
         maxTaskRetries: 1, concurrencyGroups: ["io": 1], scheduling: Scheduling(rule: .node(node, soft: true), group: group), isolation: .shared,
         snapshots: .every(.seconds(1)), references: [ArgumentReference(index: 0, object: reference)], maxPendingCalls: 1, ordersCalls: false,
         maxPendingItems: 1)
+    static func report(_ unfinished: [String: Int]?) -> ReportTasks {
+        var report = ReportTasks(tasks: [row], dropped: 1, unfinished: unfinished)
+        report.spans = [WorkSpan(kind: .user, name: "n", task: task, job: job, process: process, node: node, startedAt: 1, duration: 2)]
+        report.droppedSpans = 1
+        return report
+    }
     static let row: TaskRow = {
         var row = TaskRow(id: task, job: job, function: "f", state: .failed, attempt: 1, submittedAt: WallTime(milliseconds: 1), error: "e")
         row.name = "n"

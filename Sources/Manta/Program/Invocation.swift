@@ -3,6 +3,7 @@
 // These types are public only because expansions in other modules use them; their names begin with an underscore. Encoding happens in the caller, at
 // once, so later changes of an argument do not reach the call.
 
+import MantaLoop
 package import MantaModel
 import MantaWire
 package import MantaWorker
@@ -69,6 +70,8 @@ public struct _Invocation: Sendable {
         guard case .value(let bytes) = arguments[index] else {
             throw MantaError(.invalidArgument, "\(signature.name) needs the argument \"\(signature.parameters[index].name)\"")
         }
+        let start = bytes.count > Limits.inlineValueBytes ? EventLoop.clock() : nil
+        defer { if let start { CurrentRuntime.get()?.noteIfLong(.arguments, since: start) } }
         do throws(MantaError) {
             return try ValueDecoder.decode(type, from: bytes)
         } catch {

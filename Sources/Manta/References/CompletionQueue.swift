@@ -3,6 +3,7 @@
 // Every handle is delivered once, by its index. It holds callbacks in the handles only as long as it lives. A remote task that waits here gives its
 // resources back meanwhile.
 
+import MantaLoop
 import MantaModel
 import MantaWorker
 import Synchronization
@@ -21,13 +22,15 @@ final class CompletionQueue: Sendable {
     }
 
     private let handles: [ObjectHandle]
+    /// What people see where code waits here.
+    private let kind: WorkSpan.Kind
     private let state = Mutex(State())
     /// Of the callbacks in the handles; written once, by `init`.
     private let tokens = Mutex<[UInt64]>([])
 
     /// - Parameter fetching: what lies in a store counts as settled when it is on this machine; it is brought here.
-    init(_ handles: [ObjectHandle], fetching: Bool = false) {
-        self.handles = handles
+    init(_ handles: [ObjectHandle], fetching: Bool = false, as kind: WorkSpan.Kind = .wait) {
+        (self.handles, self.kind) = (handles, kind)
         var tokens: [UInt64] = []
         tokens.reserveCapacity(handles.count)
         for (index, handle) in handles.enumerated() {
@@ -78,6 +81,9 @@ final class CompletionQueue: Sendable {
 
     private func wait(isShort: Bool = false, until isOver: @escaping @Sendable (State) -> Bool) async throws {
         if state.withLock({ isOver($0) }) { return }
+        // Who waits is suspended and woken up: beside that, looking at the clock is nothing.
+        let start = EventLoop.clock()
+        defer { CurrentRuntime.get()?.noteIfLong(kind, since: start) }
         guard let context = TaskContext.current else { return try await suspend(until: isOver) }
         for handle in handles { try handle.refuseToWaitForOneself(context) }
         if isShort { return try await suspend(until: isOver) }

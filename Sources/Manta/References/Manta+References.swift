@@ -153,7 +153,7 @@ extension Manta {
 
     /// Returns when all are settled; throws `timeout` if that takes too long.
     private static func settle(_ handles: [ObjectHandle], timeout: Duration) async throws {
-        let queue = CompletionQueue(handles, fetching: true)
+        let queue = CompletionQueue(handles, fetching: true, as: .get)
         try await queue.wait(for: handles.count, timeout: timeout)
         let pending = handles.count - queue.settled.count
         if pending > 0 {

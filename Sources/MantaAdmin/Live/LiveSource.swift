@@ -72,6 +72,8 @@ package final class LiveSource: AdminSource {
 
     package func state(_ query: QueryState) async throws -> StateAnswer { try await runtime().head(query, deadline: Self.deadline) }
 
+    package func spans() async throws -> SpansFound { try await runtime().head(QuerySpans(), deadline: Self.deadline) }
+
     package func serve() async throws -> ServeState {
         _ = try runtime()
         return content.withLock { ServeState(endpoints: Array($0.endpoints.values), backends: Array($0.backends.values), replicas: Array($0.replicas.values)) }

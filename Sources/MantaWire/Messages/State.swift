@@ -10,13 +10,19 @@ package struct ReportTasks: WireMessage, Hashable {
     package var dropped: Int
     /// How many tasks and calls of the process have not ended, by state, when that has changed; most often not written.
     package var unfinished: [String: Int]?
+    /// What the process did beside, and how much of that was left out; most often nothing, and then not written.
+    package var spans: [WorkSpan] = []
+    package var droppedSpans = 0
     package init(tasks: [TaskRow], dropped: Int, unfinished: [String: Int]? = nil) { (self.tasks, self.dropped, self.unfinished) = (tasks, dropped, unfinished) }
     package func encode(into writer: inout MessagePackWriter) throws(MantaError) {
-        writer.writeArrayHeader(unfinished == nil ? 2 : 3)
+        writer.writeArrayHeader(!spans.isEmpty ? 5 : unfinished == nil ? 2 : 3)
         writer.writeArrayHeader(tasks.count)
         for row in tasks { try writer.write(row) }
         writer.write(dropped)
-        if let unfinished { try ValueEncoder.encode(unfinished, into: &writer) }
+        if !spans.isEmpty { try writer.writeCodable(unfinished) } else if let unfinished { try ValueEncoder.encode(unfinished, into: &writer) }
+        if spans.isEmpty { return }
+        try writer.writeCodable(spans)
+        writer.write(droppedSpans)
     }
     package init(from reader: inout MessagePackReader) throws(MantaError) {
         let count = try reader.readArrayHeader(atLeast: 2)
@@ -24,7 +30,11 @@ package struct ReportTasks: WireMessage, Hashable {
         for _ in 0..<(try reader.readArrayHeader()) { tasks.append(try reader.readTaskRow()) }
         dropped = try reader.readInt()
         if count > 2 { unfinished = try reader.readCodable() }
-        try reader.skipFields(from: 3, to: count)
+        if count > 4 {
+            spans = try reader.readCodable() ?? []
+            droppedSpans = try reader.readInt()
+        }
+        try reader.skipFields(from: 5, to: count)
     }
 }
 
@@ -113,6 +123,21 @@ package struct QueryState: WireRequest, CodedMessage, Hashable {
     package init(tables: [Table], limit: Int, filters: [RowFilter]? = nil, after: String? = nil) {
         (self.tables, self.limit, self.filters, self.after) = (tables, limit, filters, after)
     }
+}
+
+/// Admin, command line → head: the spans that it keeps, the latest first.
+package struct QuerySpans: WireRequest, CodedMessage, Hashable {
+    package static var kind: MessageKind { .querySpans }
+    package typealias Reply = SpansFound
+    package init() {}
+}
+
+package struct SpansFound: CodedMessage, Hashable {
+    package static var kind: MessageKind { .spansFound }
+    package var spans: [WorkSpan]
+    /// Left out by processes, and pushed out by later ones.
+    package var dropped: Int
+    package init(spans: [WorkSpan], dropped: Int) { (self.spans, self.dropped) = (spans, dropped) }
 }
 
 package struct StateAnswer: CodedMessage, Hashable {

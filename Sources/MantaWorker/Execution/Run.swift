@@ -89,7 +89,7 @@ struct Run: Sendable {
         do {
             let values = if let values = plainValues { values } else { try await values(on: runtime, context) }
             let results = try await TaskContext.$current.withValue(context) { try await body(values) }
-            outcome = if let outcome = plainOutcome(of: results) { outcome } else { try await runtime.outcome(of: results, for: self) }
+            outcome = if let outcome = plainOutcome(of: results) { outcome } else { try await storing(results, on: runtime, context) }
             contents = results.contents(for: resultCount)
         } catch where Task.isCancelled {
             // Nobody waits for it: whatever it threw on its way out is no failure to tell of.
@@ -121,7 +121,15 @@ struct Run: Sendable {
         return .values(results.map { .inline($0.bytes) })
     }
 
+    private func storing(_ results: [EncodedValue], on runtime: Runtime, _ context: TaskContext) async throws -> TaskOutcome {
+        let start = EventLoop.clock()
+        defer { TaskContext.$current.withValue(context) { runtime.noteIfLong(.results, since: start) } }
+        return try await runtime.outcome(of: results, for: self)
+    }
+
     private func values(on runtime: Runtime, _ context: TaskContext) async throws -> [ArgumentValue] {
+        let start = EventLoop.clock()
+        defer { TaskContext.$current.withValue(context) { runtime.noteIfLong(.arguments, since: start) } }
         var values: [ArgumentValue] = []
         values.reserveCapacity(arguments.count)
         for argument in arguments {

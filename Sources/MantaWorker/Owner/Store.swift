@@ -285,6 +285,8 @@ extension Runtime {
     /// The same for code that does not wait: the calling thread does.
     func storeValueNow(_ value: EncodedValue, as id: ObjectID) throws(MantaError) -> StoredPlace? {
         guard hasStore, !loop.isCurrent else { return nil }
+        let start = EventLoop.clock()
+        defer { noteIfLong(.put, since: start) }
         if let opened = store.opened, let reservation = store.reserve(value.parts.count) {
             return publish(value, as: id, ownedBy: address.process, reservation, opened)
         }
@@ -317,6 +319,8 @@ extension Runtime {
 
     /// A task that waits for long gives its resources back meanwhile; what comes soon, from disk above all, is not worth that.
     package func open(_ handle: ObjectHandle, _ place: StoredPlace, lending: Bool) async throws -> ValueBytes {
+        let start = EventLoop.clock()
+        defer { noteIfLong(.fetch, since: start) }
         let context = lending ? TaskContext.current : nil
         let (result, hasBlocked) = await withUnsafeContinuation { (continuation: UnsafeContinuation<(Result<ValueBytes, MantaError>, Bool), Never>) in
             loop.execute { [loop, owner] in

@@ -123,9 +123,14 @@ struct TaskReports {
     }
 
     /// - Parameter place: where an actor's worker, or a task's, is.
-    mutating func send(on link: Link, at now: Instant, place: (ActorID?, ProcessID?) -> RunningPlace) {
+    mutating func send(on link: Link, at now: Instant, spans: (spans: [WorkSpan], dropped: Int), place: (ActorID?, ProcessID?) -> RunningPlace) {
         leftAt = now
-        let (tasks, errors) = take(place: place)
+        var (tasks, errors) = take(place: place)
+        if !spans.spans.isEmpty {
+            var report = tasks ?? ReportTasks(tasks: [], dropped: 0)
+            (report.spans, report.droppedSpans) = spans
+            tasks = report
+        }
         if let tasks { link.send(tasks) }
         if let errors { link.send(errors) }
     }
@@ -159,13 +164,13 @@ struct RunningPlace {
 extension Owner {
     func sendReports() {
         noteWaits()
-        reports.send(on: headLink, at: loop.now) { place(of: $0, $1) }
+        reports.send(on: headLink, at: loop.now, spans: runtime.spans.take()) { place(of: $0, $1) }
     }
 
     /// What runs here is about to be answered. With it a short program may end, and its workers at once: what ended below is told before.
     func reportBeforeAnswer() {
         guard reports.mayLeaveEarly(at: loop.now) else { return }
-        reports.send(on: headLink, at: loop.now) { place(of: $0, $1) }
+        reports.send(on: headLink, at: loop.now, spans: runtime.spans.take()) { place(of: $0, $1) }
     }
 
     /// Tasks and calls of this process that wait for long: some of them, so that people find out which they are, and how many there are.
