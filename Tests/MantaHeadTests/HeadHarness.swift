@@ -31,7 +31,8 @@ final class HeadProcess {
 
     var directory: String { folders[folders.count - 1].path }
 
-    func start() async throws {
+    /// - Parameter isSuccessor: its port was another head's a moment ago.
+    func start(asSuccessor isSuccessor: Bool = false) async throws {
         var configuration = HeadConfiguration(endpoint: endpoint, directory: directory)
         configure(&configuration)
         // The sockets of a former life are closed by another thread, soon.
@@ -42,7 +43,7 @@ final class HeadProcess {
                 try await running.start()
                 started = running
             } catch {
-                guard lives > 0, error.code == .addressInUse, error.message.contains("tcp://") else { throw error }
+                guard lives > 0 || isSuccessor, error.code == .addressInUse, error.message.contains("tcp://") else { throw error }
             }
             return started != nil
         }

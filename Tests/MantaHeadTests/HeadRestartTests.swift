@@ -157,7 +157,7 @@ import Testing
         let endpoint = head.endpoint
         head.stop()
         empty.configure = { $0.endpoint = endpoint }
-        try await empty.start()
+        try await empty.start(asSuccessor: true)
         let error = await failure { () throws(MantaError) in try await first.ask(QueryState(tables: [], limit: 0)) }
         #expect(error?.code == .versionMismatch)
         #expect(await first.cluster == cluster)
