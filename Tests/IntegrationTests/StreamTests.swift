@@ -240,7 +240,9 @@ extension SharedClusterTests {
         #expect(try await source.total().value == 5)
     }
 
-    @Test func CORE_055_theStreamsOfAnActorShareItsLimitAlsoWhenTheirCallsHaveEnded() async throws {
+    @Test func CORE_055_theStreamsOfAnActorShareItsLimitAlsoWhenTheirCallsHaveEnded() async throws { try await shareALimit(board) }
+
+    private func shareALimit(_ board: Board.Handle) async throws {
         let actor = Rationed.remote(board)
         var first = actor.numbers(2).makeAsyncIterator()
         #expect(try await actor.answer().value == 42, "a call that has ended holds up no other")
@@ -313,6 +315,16 @@ extension SharedClusterTests {
     @Test func streamsRunInTheSerialModeToo() async throws {
         let values = try await Manta.serially { try await collect(numbers.remote(4)) }
         #expect(values == [0, 1, 2, 3])
+        try await Manta.serially { try await shareALimit(Board.remote()) }
+        try await Manta.serially {
+            let board = Board.remote()
+            var iterator = notedNumbers.remote(board, 5, pending: 2).makeAsyncIterator()
+            try await noted("made", on: board, times: 3)
+            for _ in 0..<100 { #expect(try await board.count("made").value == 3, "the consumer is behind") }
+            for number in 0..<5 { #expect(try await iterator.next()?.value == number) }
+            try await noted("ended", on: board, times: 1)
+            #expect(try await iterator.next() == nil)
+        }
     }
 }
 }

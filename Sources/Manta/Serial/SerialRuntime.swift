@@ -29,8 +29,9 @@ final class SerialRuntime: RuntimeInterface {
         var names: [ActorName: ActorID] = [:]
         /// What runs, so that it can be cancelled.
         var running: [TaskID: Task<Void, Never>] = [:]
-        /// The streams of what runs.
+        /// The consumers' ends of the streams of what runs, and whole streams until they are over.
         var streams: [TaskID: StreamHandle] = [:]
+        var outgoing: [TaskID: (stream: OutgoingStream, consumer: StreamHandle)] = [:]
     }
     private struct WeakHandle { weak var handle: ObjectHandle? }
     private struct ActorName: Hashable { var namespace, name: String }
@@ -98,7 +99,11 @@ final class SerialRuntime: RuntimeInterface {
     }
 
     func streamSink(for context: TaskContext) -> any StreamSink {
-        SerialSink(runtime: self, task: context.task, stream: state.withLock { $0.streams[context.task] })
+        state.withLock { state in
+            let stream = OutgoingStream(context.task, sharing: context.actor.flatMap { state.actors[$0]?.places }, to: self)
+            if let consumer = state.streams[context.task] { state.outgoing[context.task] = (stream, consumer) }
+            return stream
+        }
     }
 
     /// The next item of a stream as an object.
@@ -111,7 +116,7 @@ final class SerialRuntime: RuntimeInterface {
 
     private func makeHandles(_ task: TaskID, count: Int, isStream: Bool = false) -> [ObjectHandle] {
         let handles = (0..<count).map {
-            ObjectHandle(id: ObjectID(task: task, index: UInt32($0)), owner: address, keeper: self, stream: isStream ? StreamHandle {} : nil)
+            ObjectHandle(id: ObjectID(task: task, index: UInt32($0)), owner: address, keeper: self, stream: isStream ? StreamHandle { [weak self] in self?.moved(task) } : nil)
         }
         state.withLock { state in
             if isStream { state.streams[task] = handles[0].stream }
@@ -174,7 +179,8 @@ final class SerialRuntime: RuntimeInterface {
         let name = options.name.map { ActorName(namespace: options.namespace ?? namespace, name: $0) }
         let id = ActorID.random()
         let entry = program.actorType(named: type)
-        let actor = SerialActor(type: type, overlaps: options.maxConcurrency > 1 && entry?.runsOneByOne == false)
+        let actor = SerialActor(
+            type: type, overlaps: options.maxConcurrency > 1 && entry?.runsOneByOne == false, places: options.maxPendingItems.map { PendingItems(limit: $0) })
         // Name and actor appear together, so that of two creations with one name only one wins.
         let taken = state.withLock { state -> ActorID? in
             if let name, let taken = state.names[name] { return taken }
@@ -291,31 +297,37 @@ extension SerialRuntime: HandleKeeper {
     func handleIsWanted(_ handle: ObjectHandle) {}
 }
 
-/// Hands the items of a stream to their consumer at once: nothing is held back where nothing runs beside its consumer.
-private final class SerialSink: StreamSink {
-    private let runtime: SerialRuntime
-    private let task: TaskID
-    private let stream: StreamHandle?
-    private let sent = Mutex(0)
-
-    init(runtime: SerialRuntime, task: TaskID, stream: StreamHandle?) { (self.runtime, self.task, self.stream) = (runtime, task, stream) }
-
-    func send(_ item: EncodedValue, window: Int) async throws {
-        try Task.checkCancellation()
-        let index = sent.withLock { sent in
-            defer { sent += 1 }
-            return sent
-        }
-        stream?.add(runtime.makeItem(item, of: task, index: index))
+extension SerialRuntime: StreamOutlet {
+    func deliver(_ item: EncodedValue, _ index: Int, of stream: OutgoingStream, window: Int) async throws {
+        let consumer = state.withLock { $0.outgoing[stream.task]?.consumer }
+        consumer?.add(makeItem(item, of: stream.task, index: index))
     }
 
-    func close() {}
+    func close(_ stream: OutgoingStream) {
+        stream.closed()
+        forgetIfOver(stream)
+    }
+
+    /// The consumer took items, or left.
+    private func moved(_ task: TaskID) {
+        guard let (stream, consumer) = state.withLock({ $0.outgoing[task] }) else { return }
+        stream.consumed(consumer.consumed)
+        forgetIfOver(stream)
+    }
+
+    private func forgetIfOver(_ stream: OutgoingStream) {
+        guard stream.isOver else { return }
+        let gone = state.withLock { $0.outgoing.removeValue(forKey: stream.task) }
+        _ = gone
+    }
 }
 
 /// One actor of the serial mode and its mailbox.
 private final class SerialActor: Sendable {
     let type: String
     private let overlaps: Bool
+    /// For the items of its streams that wait to be taken; nil: there is no limit.
+    let places: PendingItems?
     private let state = Mutex(State())
 
     private struct State {
@@ -325,7 +337,7 @@ private final class SerialActor: Sendable {
         var last: Task<Void, Never>?
     }
 
-    init(type: String, overlaps: Bool) { (self.type, self.overlaps) = (type, overlaps) }
+    init(type: String, overlaps: Bool, places: PendingItems?) { (self.type, self.overlaps, self.places) = (type, overlaps, places) }
 
     func begin(_ instance: any ActorInstance) {
         state.withLock { state in

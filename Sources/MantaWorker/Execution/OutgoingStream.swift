@@ -1,22 +1,31 @@
-// OutgoingStream: the items of a stream on their way from the code that makes them to the owner of its task.
+// OutgoingStream: the items of a stream on their way from the code that makes them to whoever takes them: the owner of its task, or, in the serial mode, its
+// caller.
 //
 // Items are numbered from 0 in each attempt; the code waits while as many as its window are on their way or not taken, or as many as all streams of its actor
 // may leave so. A task that waits for its consumer gives its resources back meanwhile, as any that waits. The stream of an actor with such a limit is known here
 // until its last item was taken, also when its call has long ended.
 
-import MantaModel
+package import MantaModel
 import MantaTransport
 import MantaWire
 import Synchronization
 
-final class OutgoingStream: StreamSink {
-    let task: TaskID
-    private let attempt: UInt32
-    private unowned let runtime: Runtime
-    /// To the owner of the task.
+/// Where the items of streams go.
+package protocol StreamOutlet: AnyObject, Sendable {
+    /// The item with this index, from 0. `window`: as many may wait to be taken.
+    func deliver(_ item: EncodedValue, _ index: Int, of stream: OutgoingStream, window: Int) async throws
+    /// No item follows.
+    func close(_ stream: OutgoingStream)
+}
+
+package final class OutgoingStream: StreamSink {
+    package let task: TaskID
+    fileprivate let attempt: UInt32
+    private unowned let outlet: any StreamOutlet
+    /// To the owner of the task, where that is another process.
     let route: ReplyRoute?
     /// Of all streams of its actor together; nil: there is no limit.
-    private let places: PendingItems?
+    fileprivate let places: PendingItems?
     private let state = Mutex(State())
 
     private struct State {
@@ -31,11 +40,16 @@ final class OutgoingStream: StreamSink {
     }
 
     init(_ context: TaskContext, _ runtime: Runtime) {
-        (task, attempt, route, self.runtime) = (context.task, UInt32(context.attempt), context.route, runtime)
+        (task, attempt, route, outlet) = (context.task, UInt32(context.attempt), context.route, runtime)
         places = context.pendingItems
     }
 
-    func send(_ item: EncodedValue, window: Int) async throws {
+    /// One whose consumer is in this process.
+    package init(_ task: TaskID, sharing places: PendingItems?, to outlet: any StreamOutlet) {
+        (self.task, attempt, route, self.places, self.outlet) = (task, 1, nil, places, outlet)
+    }
+
+    package func send(_ item: EncodedValue, window: Int) async throws {
         try Task.checkCancellation()
         if !hasRoom(window) { try await waitForRoom(window) }
         let held = places == nil ? 0 : try await takePlace()
@@ -45,7 +59,7 @@ final class OutgoingStream: StreamSink {
         }
         do {
             if let failure { throw failure }
-            try await send(item, index, window)
+            try await outlet.deliver(item, index, of: self, window: window)
         } catch {
             // What was not sent is not taken either.
             state.withLock { $0.held -= held }
@@ -54,29 +68,13 @@ final class OutgoingStream: StreamSink {
         }
     }
 
-    private func send(_ item: EncodedValue, _ index: Int, _ window: Int) async throws {
-        let limit = runtime.configuration.streamItems
-        guard index < limit else { throw MantaError(.tooLarge, "task \(task.short) made more than \(limit) items, the limit of one stream (MANTA_STREAM_ITEMS); make several streams") }
-        var value: ResultValue?
-        if item.isLarge, let owner = route?.storesFor {
-            // The object behind the task's own result.
-            value = try await runtime.storeValue(item, as: ObjectID(task: task, index: UInt32(clamping: index + 1)), ownedBy: owner).map { .stored($0) }
-        }
-        runtime.post(
-            .streamItem(
-                StreamItem(
-                    task: task, attempt: attempt, index: UInt64(index), window: UInt32(clamping: window), value: value ?? .inline(item.bytes),
-                    sharesWindow: places == nil ? nil : true),
-                item.references))
-    }
-
-    func close() { runtime.post(.closeStream(self)) }
+    package func close() { outlet.close(self) }
 
     /// All its items are on their way.
-    func closed() { state.withLock { $0.hasClosed = true } }
+    package func closed() { state.withLock { $0.hasClosed = true } }
 
     /// Nothing follows, and nothing that the owner may tell is of use.
-    var isOver: Bool { state.withLock { $0.hasClosed && $0.held == 0 } }
+    package var isOver: Bool { state.withLock { $0.hasClosed && $0.held == 0 } }
 
     /// A place among the items of the actor, when one is needed: 1, or 0 for a stream that nobody takes any more.
     private func takePlace() async throws -> Int {
@@ -97,7 +95,7 @@ final class OutgoingStream: StreamSink {
     }
 
     /// The owner tells how many it need not be waited for.
-    func consumed(_ count: Int) { change { $0.consumed = max($0.consumed, count) } }
+    package func consumed(_ count: Int) { change { $0.consumed = max($0.consumed, count) } }
 
     /// Nobody is there any more.
     func fail(_ error: MantaError) { change { $0.failure = error } }
@@ -142,6 +140,26 @@ final class OutgoingStream: StreamSink {
         places?.give(back: given)
         if !needsPlace { places?.withdraw(task) }
     }
+}
+
+extension Runtime: StreamOutlet {
+    package func deliver(_ item: EncodedValue, _ index: Int, of stream: OutgoingStream, window: Int) async throws {
+        let (task, limit) = (stream.task, configuration.streamItems)
+        guard index < limit else { throw MantaError(.tooLarge, "task \(task.short) made more than \(limit) items, the limit of one stream (MANTA_STREAM_ITEMS); make several streams") }
+        var value: ResultValue?
+        if item.isLarge, let owner = stream.route?.storesFor {
+            // The object behind the task's own result.
+            value = try await storeValue(item, as: ObjectID(task: task, index: UInt32(clamping: index + 1)), ownedBy: owner).map { .stored($0) }
+        }
+        post(
+            .streamItem(
+                StreamItem(
+                    task: task, attempt: stream.attempt, index: UInt64(index), window: UInt32(clamping: window), value: value ?? .inline(item.bytes),
+                    sharesWindow: stream.places == nil ? nil : true),
+                item.references))
+    }
+
+    package func close(_ stream: OutgoingStream) { post(.closeStream(stream)) }
 }
 
 extension Execution {

@@ -6,7 +6,7 @@ import DequeModule
 import MantaModel
 import Synchronization
 
-final class PendingItems: Sendable {
+package final class PendingItems: Sendable {
     private struct State {
         var free: Int
         var waiters: Deque<(stream: TaskID, continuation: UnsafeContinuation<Bool, Never>)> = []
@@ -14,7 +14,7 @@ final class PendingItems: Sendable {
     private let state: Mutex<State>
 
     /// - Parameter limit: of the actor.
-    init(limit: Int) { state = Mutex(State(free: limit)) }
+    package init(limit: Int) { state = Mutex(State(free: limit)) }
 
     /// A place, when there is one and nobody waits for it.
     func takeNow() -> Bool {
