@@ -96,12 +96,14 @@ extension SharedClusterTests {
     }
 
     @Test func childrenGoOnWhenTheyAreNotMeant() async throws {
-        let task = parent.remote(board, width: 1)
-        try await noted("began child 0", on: board)
+        let gate = Gate.remote()
+        let task = parentOfPatient.remote(board, gate)
+        try await eventually("the child", within: .seconds(30)) { try await gate.waiting().value == 1 }
         task.cancel(recursive: false)
         await expectCode(.cancelled, of: task)
         #expect(try await echoInt.remote(1).value == 1)
-        #expect(try await board.count("cancelled child 0").value == 0)
+        try await gate.open().value
+        try await noted("went on", on: board)
     }
 
     @Test func FAIL_014_codeThatDoesNotListenEndsByForce() async throws {
@@ -212,6 +214,11 @@ extension SharedClusterTests {
         let holders = (0..<2).map { hold.remote(board, "holder \($0)") }
         for number in 0..<2 { try await noted("began holder \(number)", on: board) }
         await expectCode(.timeout, of: echoInt.options(timeout: .milliseconds(100)).remote(1))
+        let unserved = await #expect(throws: MantaError.self) { try await echoInt.options(timeout: .milliseconds(100)).remote(1).value }
+        #expect(unserved?.message.contains("when it waits with 0 others for a worker with CPU 1") == true, "\(String(describing: unserved))")
+        let argument = holders[0]
+        let unready = await #expect(throws: MantaError.self) { try await passOn.options(timeout: .milliseconds(100)).remote(argument).value }
+        #expect(unready?.message.contains("argument 1, object \(argument.id), is not there") == true, "\(String(describing: unready))")
         for holder in holders { holder.cancel() }
     }
 

@@ -44,6 +44,14 @@ func untilCancelled(_ board: Board.Handle, _ name: String) async throws -> Int {
     try await Manta.get((0..<width).map { hold.remote(board, "child \($0)") }).count
 }
 
+/// Waits for the gate, and notes "went on".
+@Remote func goOnBehind(_ board: Board.Handle, _ gate: Gate.Handle) async throws -> Int {
+    try await gate.wait().value
+    return try await board.note("went on").value
+}
+
+@Remote func parentOfPatient(_ board: Board.Handle, _ gate: Gate.Handle) async throws -> Int { try await goOnBehind.remote(board, gate).value }
+
 @Remote func takesAWhile() async throws -> Int {
     try await Task.sleep(for: .milliseconds(5))  // the work itself
     return 1

@@ -53,7 +53,7 @@ extension TaskBook {
         switch record.stage {
         case .waitingForArguments: return "waits for \(record.missing) of its arguments"
         case .resting: return "rests before attempt \(record.attempt), because memory ran out under the one before"
-        case .running: return "sent to worker \(leases[record.lease]?.worker?.process.short ?? "?"), attempt \(record.attempt)"
+        case .running: return "was sent to worker \(leases[record.lease]?.worker?.process.short ?? "?"), attempt \(record.attempt)"
         case .waitingForLease:
             let held = shape.leases.count - shape.requested
             return "waits with \(shape.waiting - 1) others for a worker with \(shape.key.resources): \(held) leases held, \(shape.requested) requested"

@@ -72,7 +72,7 @@ extension Owner {
         }
         deadlines[task] = loop.schedule(after: deadline - loop.now) { [unowned self] in
             deadlines[task] = nil
-            try? cancel(task, Cancellation(), because: Self.timeout(of: submission, tasks?.state(of: task)))
+            try? cancel(task, Cancellation(), because: Self.timeout(of: submission, standing(of: task)))
         }
         return true
     }
@@ -88,15 +88,10 @@ extension Owner {
         submission.deadline.map { max(0, ($0 - loop.now).inNanoseconds) }
     }
 
-    /// - Parameter state: How far it has come; nil for a call of an actor.
-    private static func timeout(of submission: Submission, _ state: TaskState? = nil) -> MantaError {
+    /// - Parameter standing: Where it was then, when that is known.
+    private static func timeout(of submission: Submission, _ standing: String? = nil) -> MantaError {
         let time = submission.timeout.map { "within \($0)" } ?? "in the time of what submitted it"
-        let standing =
-            switch state {
-            case .waitingForArguments: ": it had not begun, since its arguments were not there"
-            case .waitingForLease: ": it had not begun, since no worker had room for it"
-            default: ""
-            }
-        return MantaError(.timeout, "\(submission.title) (task \(submission.task)) did not end \(time)\(standing); allow it more, or see why: manta explain \(submission.task)")
+        let place = standing.map { ", when \($0)" } ?? ""
+        return MantaError(.timeout, "\(submission.title) (task \(submission.task)) did not end \(time)\(place); allow it more, or mend what holds it up")
     }
 }

@@ -45,6 +45,12 @@ extension Owner {
         return ("\(sentence) on node \(place.node.node.short)\(reason)", submission(payload))
     }
 
+    /// Where a task of this process is, in words, with the first of the arguments that it lacks; nil for a call of an actor, which may stand behind very many.
+    func standing(of task: TaskID) -> String? {
+        guard calls[task] == nil, let (sentence, submission) = knownOf(task) else { return nil }
+        return (["it \(sentence)"] + missingArguments(of: submission).prefix(1)).joined(separator: "; ")
+    }
+
     /// Which arguments are not there, who makes them, and how far that is.
     private func missingArguments(of submission: Submission) -> [String] {
         let missing = submission.arguments.indices.compactMap { index -> String? in
