@@ -19,7 +19,7 @@ struct Ledger {
         var computing: Int64 = 0
         var leases: [LeaseID: Held] = [:]
         var ended: Set<LeaseID> = []
-        var activeOf: [ProcessID: LeaseID] = [:]
+        var activeOf: [ProcessID: Set<LeaseID>] = [:]
         var actors: [ActorID: Int64] = [:]
         var groups: [PlacementGroupID: GroupAccount] = [:]
     }
@@ -48,6 +48,8 @@ struct Ledger {
         }
         if accounts[node].ended.contains(lease) { note("node\(node) granted lease \(name(lease)) after its end") }
         let demand = demands[lease]
+        // Only what could go on already may be active beside another one.
+        if let other = accounts[node].activeOf[worker]?.first { note("node\(node) granted lease \(name(lease)) on a worker on which \(name(other)) is active") }
         accounts[node].leases[lease] = Held(worker: worker, cpus: demand?.cpus ?? 0, group: demand?.group, isActive: false, turn: 0)
         activate(lease, node)
     }
@@ -60,11 +62,8 @@ struct Ledger {
 
     private mutating func activate(_ lease: LeaseID, _ node: Int) {
         guard let held = accounts[node].leases[lease] else { return }
-        if let other = accounts[node].activeOf[held.worker] {
-            note("node\(node) has leases \(name(other)) and \(name(lease)) active on one worker")
-        }
         accounts[node].leases[lease]!.isActive = true
-        accounts[node].activeOf[held.worker] = lease
+        accounts[node].activeOf[held.worker, default: []].insert(lease)
         if let group = held.group { use(held.cpus, of: group, node) } else { use(held.cpus, node) }
     }
 
@@ -85,7 +84,7 @@ struct Ledger {
     private mutating func deactivate(_ lease: LeaseID, _ node: Int) {
         guard let held = accounts[node].leases[lease], held.isActive else { return }
         accounts[node].leases[lease]!.isActive = false
-        accounts[node].activeOf[held.worker] = nil
+        accounts[node].activeOf[held.worker]?.remove(lease)
         if let group = held.group { giveBack(held.cpus, of: group, node) } else { accounts[node].used -= held.cpus }
     }
 

@@ -173,8 +173,8 @@ extension LeaseBook {
 
     /// Asks for every lease back whose slice is over.
     private mutating func askBackAll(at now: Instant, _ perform: (Action) -> Void) {
-        for process in roster {
-            guard let id = workers[process]?.active, let lease = leases[id], lease.askedAt.map({ now >= $0 + Limits.reclaimPeriod }) ?? true else { continue }
+        for id in roster.flatMap({ workers[$0]?.active ?? [] }) {
+            guard let lease = leases[id], lease.askedAt.map({ now >= $0 + Limits.reclaimPeriod }) ?? true else { continue }
             leases[id]?.askedAt = now
             perform(.reclaim(id, owner: lease.owner))
         }

@@ -75,5 +75,5 @@ extension LeaseBook {
     }
 
     /// Whether the process is a worker of this node without any lease, also one that was asked to leave.
-    package func isIdle(_ process: ProcessID) -> Bool { workers[process].map { $0.active == nil && $0.leases.isEmpty } ?? false }
+    package func isIdle(_ process: ProcessID) -> Bool { workers[process].map { $0.active.isEmpty && $0.leases.isEmpty } ?? false }
 }

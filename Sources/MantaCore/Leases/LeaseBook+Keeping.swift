@@ -66,7 +66,7 @@ extension LeaseBook {
     /// Gives a waiting lease a worker without an active lease, and its resources.
     mutating func grant(_ id: LeaseID, on process: ProcessID, at now: Instant, _ perform: (Action) -> Void) {
         guard let lease = leases[id], let key = groups[lease.group]?.key, let worker = workers[process]?.address else { return }
-        precondition(lease.state == .waiting && workers[process]?.active == nil, "a lease is granted once, on a worker without an active one")
+        precondition(lease.state == .waiting && workers[process]?.active.isEmpty == true, "a lease is granted once, on a worker without an active one")
         leases[id]?.worker = process
         workers[process]?.leases.insert(id)
         workers[process]?.job = key.job
@@ -83,7 +83,7 @@ extension LeaseBook {
         if pools[program]?.idle.last == process { pools[program]?.idle.removeLast() } else { pools[program]?.idle.removeAll { $0 == process } }
     }
 
-    /// The lease holds its resources, and is its worker's active one.
+    /// The lease holds its resources, and is active on its worker.
     mutating func activate(_ id: LeaseID, at now: Instant) {
         guard let lease = leases[id], let process = lease.worker, let group = groups[lease.group] else { return }
         if lease.gpus == nil {
@@ -98,7 +98,7 @@ extension LeaseBook {
         leases[id]?.askedAt = nil
         leases[id]?.confirmedAt = now
         groups[lease.group]?.active += 1
-        workers[process]?.active = id
+        workers[process]?.active.append(id)
     }
 
     /// An active lease gives up its resources; it keeps its GPUs.
@@ -108,7 +108,7 @@ extension LeaseBook {
         leases[id]?.state = state
         leases[id]?.since = now
         groups[lease.group]?.active -= 1
-        workers[process]?.active = nil
+        workers[process]?.active.removeAll { $0 == id }
     }
 
     /// Ends a lease in any state, or remembers that one which is not known must not begin.

@@ -31,12 +31,14 @@ extension LeaseBook {
 
     // MARK: Resumptions
 
-    /// Oldest first; what does not fit claims its resources, so that nobody later takes them.
+    /// Oldest first; what does not fit claims its resources, so that nobody later takes them. In a process with an active lease a task waits for that one's
+    /// end, but not for long: it may be what that one waits for without a word.
     private mutating func serveResumptions(_ free: inout Resources, _ shortage: inout Shortage, at now: Instant, _ perform: (Action) -> Void) {
         guard !resumingWorkers.isEmpty else { return }
         var heads: [(entry: Entry, process: ProcessID)] = []
-        for process in resumingWorkers where workers[process]?.active == nil {
-            if let entry = firstResume(of: process) { heads.append((entry, process)) }
+        for process in resumingWorkers {
+            guard let entry = firstResume(of: process), let worker = workers[process] else { continue }
+            if worker.active.isEmpty || entry.since + Limits.resumptionPatience <= now { heads.append((entry, process)) }
         }
         heads.sort { $0.entry.sequence < $1.entry.sequence }
         for (entry, process) in heads {
@@ -171,7 +173,7 @@ extension LeaseBook {
         for process in pool.members {
             guard let worker = workers[process], worker.job == key.job, !worker.isLeaving, !worker.isSpent else { continue }
             carrying += 1
-            guard worker.active == nil, worker.resumes.isEmpty, best == nil || worker.leases.count < best!.leases else { continue }
+            guard worker.active.isEmpty, worker.resumes.isEmpty, best == nil || worker.leases.count < best!.leases else { continue }
             best = (worker.leases.count, process)
         }
         return carrying >= cpuCount || roster.count >= Limits.workersPerNode ? best?.process : nil
@@ -196,8 +198,8 @@ extension LeaseBook {
         if isEarly, resumingWorkers.isEmpty { return }
         if !isEarly { askedBackAt = now }
         var requests = shortage.requests
-        for process in roster {
-            guard let worker = workers[process], let id = worker.active, let lease = leases[id] else { continue }
+        for (id, worker) in roster.flatMap({ process in workers[process].map { worker in worker.active.map { ($0, worker) } } ?? [] }) {
+            guard let lease = leases[id] else { continue }
             // What a task awaited has most likely ended when it could go on: its process holds the lease for nothing.
             // And one that keeps a task from going on in its process is likely to be held by what waits for that very task.
             let isUrgent = resumingWorkers.contains(lease.owner.process) || !worker.resumes.isEmpty

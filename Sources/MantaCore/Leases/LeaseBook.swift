@@ -6,7 +6,8 @@
 //
 // Always holds:
 // - The resources of active leases and of actors together never exceed the total (unless the total itself shrinks).
-// - A worker carries any number of leases, of one job, and at most one of them is active.
+// - A worker carries any number of leases, of one job, and at most one of them is active, unless tasks of others could go on for
+//   `Limits.resumptionPatience`.
 // - Every message may come twice, late or in the wrong order: a request twice is the same grant again, a return twice is nothing.
 // - Resumptions are served before actors, actors before requests.
 // - Requests of a group (same owner, job, program and resources) are served in order. Among groups the one with the fewest active leases goes

@@ -7,6 +7,8 @@ extension Limits {
     package static let tickPeriod: Duration = .milliseconds(50)
     /// A request that waited so long is served before every younger one that wants what it is short of.
     package static let leasePatience: Duration = .seconds(1)
+    /// A task that could go on waits so long for the end of another one in its process; then it goes on beside it as soon as there are resources.
+    package static let resumptionPatience: Duration = .milliseconds(100)
     /// What a placement group's bundles lacked is kept from requests for so long after an attempt: longer than the pause before the next one.
     package static let bundlePatience: Duration = .milliseconds(500)
     /// A placement group that waited so long is placed as if no lease held anything: leases are asked back for it.

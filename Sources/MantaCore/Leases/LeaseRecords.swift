@@ -81,8 +81,8 @@ extension LeaseBook {
         let address: ProcessAddress
         let program: Program
         let pid: Int32
-        /// The one lease that holds resources.
-        var active: LeaseID?
+        /// Those that hold resources: one, and more only where tasks went on beside one that takes long.
+        var active: [LeaseID] = []
         var leases: Set<LeaseID> = []
         /// Whose leases it carries: only those of one job at a time, so that no job suffers when another ends.
         var job: JobID?
@@ -98,7 +98,7 @@ extension LeaseBook {
         /// It serves, or served, a lease with GPUs, or one behind which it is to end: it gets no other one.
         var isSpent = false
 
-        var isIdle: Bool { active == nil && leases.isEmpty && !isLeaving }
+        var isIdle: Bool { active.isEmpty && leases.isEmpty && !isLeaving }
     }
 
     /// For whose sake a worker is killed. The leases that this does not concern are bystanders.

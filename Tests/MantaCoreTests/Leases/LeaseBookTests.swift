@@ -232,6 +232,26 @@ import Testing
         #expect(node.freeCPUs == 0)
     }
 
+    /// The other one may wait for it without a word, or just take long.
+    @Test func resumingGoesOnBesideALongTaskWhenThereAreResources() {
+        var node = LeaseBench(cpus: 2)
+        _ = node.ready(count: 2)
+        let (first, granted) = node.request()
+        let (elsewhere, _) = node.request()
+        _ = node.block(first, turn: 1)
+        let (long, grantedBeside) = node.request()
+        let worker = granted[0].grantedWorker!
+        #expect(grantedBeside.first?.grantedWorker == worker)
+        _ = node.giveBack(elsewhere)
+        #expect(node.resume(first, turn: 1, on: worker).compactMap(\.resumedLease).isEmpty)
+        #expect(node.advance(Limits.resumptionPatience - .milliseconds(1)).compactMap(\.resumedLease).isEmpty)
+        #expect(node.advance(.milliseconds(1)).compactMap(\.resumedLease) == [first])
+        #expect(node.freeCPUs == 0)
+        _ = node.giveBack(long)
+        _ = node.giveBack(first)
+        #expect(node.freeCPUs == 2 && node.book.isIdle(worker.process))
+    }
+
     @Test func resumptionsGoBeforeNewRequests() {
         var node = LeaseBench(cpus: 1)
         let workers = node.ready(count: 2)
