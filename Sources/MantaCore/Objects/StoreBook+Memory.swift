@@ -167,10 +167,11 @@ extension StoreBook {
         let largest = entries.filter { if case .resident = $0.value.place { true } else { false } }.sorted { ($0.value.size, $1.key) > ($1.value.size, $0.key) }
             .prefix(3).map { "object \($0.key) of process \($0.value.owner.short) (\($0.value.size) bytes)" }
         let holders = largest.isEmpty ? "" : "; the largest: \(largest.joined(separator: ", "))"
-        let rest = diskError == nil ? "the rest read or on its way to disk" : "the rest read, or kept because the disk takes no more"
+        let rest = diskError == nil ? "read or on its way to disk" : "read, or kept because the disk takes no more"
         let message = """
             no \(bytes) bytes came free in this node's store within \(Limits.storePatience): of \(layout.arenaBytes) bytes \(allocator.freeBytes) are free in pieces \
-            of at most \(allocator.largestFree), \(leased) leased to processes that write, \(lingering) of ended objects still read, \(rest)\(holders); release references and views, or start the node with a larger store (--store-memory)
+            of at most \(allocator.largestFree), \(leased) leased to processes that write, \(lingering) of ended objects still read, the rest \(rest)\(holders); \
+            release references and views, or start the node with a larger store (--store-memory)
             """
         return MantaError(diskError?.0.code == .outOfDisk ? .outOfDisk : .objectStoreFull, message, cause: diskError?.0)
     }
