@@ -61,7 +61,7 @@ package struct TaskRing: Sendable {
     /// Tasks that count as failed because their job or process ended, as long as nobody says how they did end.
     private var presumed: Set<TaskID> = []
     /// The tasks that have not ended, by the process that told of them last, which is the one that submitted them.
-    private var unfinished: [ProcessID: Set<TaskID>] = [:]
+    private(set) var unfinished: [ProcessID: Set<TaskID>] = [:]
     private var departed = Remembered<ProcessID, Bool>(limit: Limits.rememberedProcesses)
 
     package init(capacity: Int = Limits.taskRecords) { ring = Ring(capacity: capacity) }
@@ -89,6 +89,7 @@ package struct TaskRing: Sendable {
                 if let pushedOut {
                     slots[pushedOut.id] = nil
                     presumed.remove(pushedOut.id)
+                    forgetUnfinished(pushedOut)
                     counts[pushedOut.state, default: 0] -= 1
                 }
                 slots[task.id] = slot
@@ -103,6 +104,10 @@ package struct TaskRing: Sendable {
             presumed.insert(ring[slot].id)
             replace(slot, with: Self.ended(ring[slot], at: time))
         }
+        for (process, tasks) in unfinished where !survivors.contains(process) {
+            let left = tasks.filter { slots[$0].map { ring[$0].job != job } ?? false }
+            unfinished[process] = left.isEmpty ? nil : left
+        }
     }
 
     /// The process is gone, and what it submitted with it. Its last report may come behind this.
@@ -111,20 +116,28 @@ package struct TaskRing: Sendable {
         for task in unfinished.removeValue(forKey: process) ?? [] {
             guard let slot = slots[task], !ring[slot].state.successors.isEmpty else { continue }
             presumed.insert(task)
-            replace(slot, with: Self.ended(ring[slot], at: time, because: "the process that submitted it ended before the task did"))
+            replace(slot, with: Self.ended(ring[slot], at: time, because: Self.submitterEnded))
         }
     }
+
+    package static let submitterEnded = "the process that submitted it ended before the task did"
 
     /// Whether nothing that the process submitted runs any more.
     package func isGone(_ process: ProcessID) -> Bool { departed[process] != nil }
 
     /// Whose the task is, as it is known now.
     private mutating func note(_ task: TaskRow, of reporter: ProcessID) {
-        if !task.state.successors.isEmpty {
-            unfinished[reporter, default: []].insert(task.id)
-        } else if unfinished[reporter]?.remove(task.id) != nil, unfinished[reporter]?.isEmpty == true {
-            unfinished[reporter] = nil
-        }
+        if task.state.successors.isEmpty { forgetUnfinished(task.id, of: reporter) } else { unfinished[reporter, default: []].insert(task.id) }
+    }
+
+    private mutating func forgetUnfinished(_ task: TaskID, of reporter: ProcessID) {
+        if unfinished[reporter]?.remove(task) != nil, unfinished[reporter]?.isEmpty == true { unfinished[reporter] = nil }
+    }
+
+    /// A record goes whose reporter is not at hand: few go that have not ended.
+    private mutating func forgetUnfinished(_ task: TaskRow) {
+        guard !task.state.successors.isEmpty, let reporter = unfinished.first(where: { $0.value.contains(task.id) })?.key else { return }
+        forgetUnfinished(task.id, of: reporter)
     }
 
     /// What is known of a task but for what a report of its end refutes.

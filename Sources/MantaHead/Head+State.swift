@@ -12,8 +12,10 @@ extension Head {
         guard let reporter = link.peer?.process else { return }
         let rows = message.tasks.map { task in
             // A record can come behind the end of its job, or of its process. Detached actors outlive their jobs, and what they submit goes on.
-            guard jobs.hasEnded(task.job), tasks.isGone(reporter) || jobs[task.job]?.driver.process == reporter else { return task }
-            return TaskRing.ended(task, at: jobs[task.job]?.endedAt ?? .now)
+            if jobs.hasEnded(task.job), tasks.isGone(reporter) || jobs[task.job]?.driver.process == reporter {
+                return TaskRing.ended(task, at: jobs[task.job]?.endedAt ?? .now)
+            }
+            return tasks.isGone(reporter) ? TaskRing.ended(task, at: .now, because: TaskRing.submitterEnded) : task
         }
         tasks.record(rows, of: reporter, dropped: message.dropped)
         for span in message.spans { spans.append(span) }

@@ -1,8 +1,9 @@
 // TaskRingTests: one record per task, the newest word wins, the oldest record goes.
 
-import MantaCore
 import MantaModel
 import Testing
+
+@testable import MantaCore
 
 @Suite struct TaskRingTests {
     private let job = JobID.random()
@@ -102,6 +103,22 @@ import Testing
         #expect(ring.states == ["running": 1, "failed": 1, "finished": 2])
         ring.processEnded(process, at: WallTime(milliseconds: 9))
         #expect(ring.states == ["running": 1, "failed": 1, "finished": 2])
+    }
+
+    @Test func nothingIsKeptOfTasksThatAreGone() {
+        var ring = TaskRing(capacity: 10)
+        let other = ProcessID(high: 1, low: 2)
+        ring.record((1...25).map { row($0, .running) }, of: process, dropped: 0)
+        #expect(ring.unfinished[process]?.count == 10)
+        ring.record([row(20, .finished), row(30, .running, job: .random())], of: process, dropped: 0)
+        ring.record([row(31, .running)], of: other, dropped: 0)
+        // The ring has 18 to 25, 30 and 31.
+        #expect(Set(ring.unfinished[process, default: []].map(\.low)) == [18, 19, 21, 22, 23, 24, 25, 30])
+        #expect(ring.unfinished[other]?.map(\.low) == [31])
+        ring.jobEnded(job, at: WallTime(milliseconds: 8))
+        #expect(ring.unfinished == [process: [TaskID(high: 0, low: 30)]])
+        ring.processEnded(process, at: WallTime(milliseconds: 9))
+        #expect(ring.unfinished.isEmpty)
     }
 
     @Test func whatOutlivesTheJobIsNoFailure() {
