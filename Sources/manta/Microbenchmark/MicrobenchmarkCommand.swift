@@ -17,7 +17,7 @@ struct MicrobenchmarkCommand: AsyncParsableCommand {
               manta microbenchmark
               manta microbenchmark --rows tasks,actor_1_1 --seconds 6
               manta microbenchmark --rows tasks_queued_1m,tasks_nested_100k      the large rows, which must be named
-              manta microbenchmark --output json      one object a line: {"row": …, "per_second": …}
+              manta microbenchmark --output json      one object a line: {"row": …, "per_second": …}, or "percent"
             """)
 
     @Option(help: "The head of a running cluster, as tcp://host:port; else MANTA_ADDRESS, else one that is started for it.") var address: String?
@@ -41,8 +41,10 @@ struct MicrobenchmarkCommand: AsyncParsableCommand {
         for row in chosen {
             let rate = try await Self.measure(row, seconds: seconds)
             switch output.output {
-            case .json: print(JSONValue.object(JSONObject(uniqueMembers: [("row", JSONValue(row.name)), ("per_second", JSONValue(rate))])))
-            case .table: print(row.name.padded(to: 26) + rate.forPeople)
+            case .json:
+                let unit = row.yardstick == nil ? "per_second" : "percent"
+                print(JSONValue.object(JSONObject(uniqueMembers: [("row", JSONValue(row.name)), (unit, JSONValue(rate))])))
+            case .table: print(row.name.padded(to: 26) + rate.forPeople + (row.yardstick == nil ? "" : " %"))
             }
             fflush(nil)  // a row at a time, also through a pipe
         }
