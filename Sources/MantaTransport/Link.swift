@@ -85,8 +85,8 @@ package final class Link: @unchecked Sendable {
     private(set) var epoch: UInt32 = 0
 
     // Requests of the peer
-    /// Those that are not to be carried out twice; nil while there were none.
-    private var answered: AnsweredRequests?
+    /// Those that are not to be carried out twice.
+    private var answered = AnsweredRequests()
 
     var graceTimer: TimerID?
     /// Since when the peer is away, or not yet there.
@@ -158,7 +158,7 @@ package final class Link: @unchecked Sendable {
     @discardableResult
     package func reply(to correlation: Correlation, _ message: some WireMessage) -> MantaError? {
         guard correlation.epoch == epoch else { return nil }
-        if answered?.keeps(correlation.number) == true { keep(message, to: correlation.number) }
+        if answered.keeps(correlation.number) { keep(message, to: correlation.number) }
         guard let error = write(message, flags: .reply, correlation: correlation.number) else { return nil }
         if !isClosed, type(of: message).kind != .failed { fail(correlation, error) }
         return error
@@ -167,19 +167,20 @@ package final class Link: @unchecked Sendable {
     private func keep(_ answer: some WireMessage, to request: UInt64) {
         var writer = MessagePackWriter()
         guard (try? writer.writeRecord(answer, flags: .reply, correlation: request, limit: transport.settings.messageBytes)) != nil else { return }
-        answered?.answered(request, by: writer.bytes)
+        answered.answered(request, by: writer.bytes)
     }
 
     /// Whether a request that is to be carried out once is to be carried out; one that has come before gets its answer again, when there is one.
     func begins(_ request: UInt64) -> Bool {
-        if answered == nil { answered = AnsweredRequests() }
-        switch answered?.begin(request) {
+        switch answered.begin(request) {
+        case .new: return true
         case .underWay: return false
         case .answered(let record):
+            // A peer that does not read can ask again when it does.
+            guard obstacle == nil else { return false }
             outbox.batch.bytes.append(contentsOf: record)
             wrote()
             return false
-        case .new, nil: return true
         }
     }
 
@@ -195,16 +196,19 @@ package final class Link: @unchecked Sendable {
         transport.close(self, error ?? MantaError(.unavailable, "the link to \(peerDescription) was closed on this side"), saysGoodbye: true, tellsDelegate: false)
     }
 
+    /// Why nothing can be written: the link has ended, or too much waits.
+    private var obstacle: MantaError? {
+        if let closingError { return closingError }
+        let limit = transport.settings.queueBytes
+        guard outbox.sealedBytes >= limit else { return nil }
+        return MantaError(.overloaded, "\(outbox.byteCount) bytes wait for \(peerDescription), which does not read them; the limit is \(limit): send less, or later")
+    }
+
     private func write(_ message: some WireMessage, flags: RecordFlags, correlation: UInt64, milliseconds: UInt64 = 0) -> MantaError? {
         loop.assertOnLoop()
-        if let closingError { return closingError }
-        let settings = transport.settings
-        guard outbox.sealedBytes < settings.queueBytes else {
-            return MantaError(
-                .overloaded, "\(outbox.byteCount) bytes wait for \(peerDescription), which does not read them; the limit is \(settings.queueBytes): send less, or later")
-        }
+        if let obstacle { return obstacle }
         do throws(MantaError) {
-            try outbox.batch.writeRecord(message, flags: flags, correlation: correlation, milliseconds: milliseconds, limit: settings.messageBytes)
+            try outbox.batch.writeRecord(message, flags: flags, correlation: correlation, milliseconds: milliseconds, limit: transport.settings.messageBytes)
         } catch { return error }
         wrote()
         return nil
@@ -280,7 +284,7 @@ package final class Link: @unchecked Sendable {
 
     /// The handshake is made again: `first` leaves before the requests that were sent earlier, and those before what waited.
     func resume(restarted: Bool, first: () -> Void) {
-        if restarted { (epoch, answered) = (epoch &+ 1, nil) }
+        if restarted { (epoch, answered) = (epoch &+ 1, AnsweredRequests()) }
         let waited = outbox.takeAll()
         isHolding = false
         first()
