@@ -25,25 +25,27 @@ struct Note: WireMessage, Hashable {
 }
 
 /// A request for the number's double.
-struct Question: WireRequest, Hashable {
-    typealias Reply = Note
-    static var kind: MessageKind { .getObject }
-    var number: UInt64
-
-    init(_ number: UInt64) { self.number = number }
-    func encode(into writer: inout MessagePackWriter) throws(MantaError) { writer.write(number) }
-    init(from reader: inout MessagePackReader) throws(MantaError) { number = try reader.readUInt64() }
+protocol NumberRequest: WireRequest, Hashable where Reply == Note {
+    var number: UInt64 { get }
+    init(_ number: UInt64)
 }
 
-/// The same, of a kind that is carried out once.
-struct Order: WireRequest, Hashable {
-    typealias Reply = Note
+extension NumberRequest {
+    func encode(into writer: inout MessagePackWriter) throws(MantaError) { writer.write(number) }
+    init(from reader: inout MessagePackReader) throws(MantaError) { self.init(try reader.readUInt64()) }
+}
+
+struct Question: NumberRequest {
+    static var kind: MessageKind { .getObject }
+    var number: UInt64
+    init(_ number: UInt64) { self.number = number }
+}
+
+/// Of a kind that is carried out once.
+struct Order: NumberRequest {
     static var kind: MessageKind { .killActor }
     var number: UInt64
-
     init(_ number: UInt64) { self.number = number }
-    func encode(into writer: inout MessagePackWriter) throws(MantaError) { writer.write(number) }
-    init(from reader: inout MessagePackReader) throws(MantaError) { number = try reader.readUInt64() }
 }
 
 /// How the two ends reach each other. The same tests hold for each.

@@ -317,8 +317,8 @@ extension SerialRuntime: StreamOutlet {
 
     private func forgetIfOver(_ stream: OutgoingStream) {
         guard stream.isOver else { return }
-        let gone = state.withLock { $0.outgoing.removeValue(forKey: stream.task) }
-        _ = gone
+        // Released outside the lock.
+        _ = state.withLock { $0.outgoing.removeValue(forKey: stream.task) }
     }
 }
 

@@ -173,7 +173,7 @@ extension LeaseBook {
 
     /// Asks for every lease back whose slice is over.
     private mutating func askBackAll(at now: Instant, _ perform: (Action) -> Void) {
-        for id in roster.flatMap({ workers[$0]?.active ?? [] }) {
+        for id in activeLeases {
             guard let lease = leases[id], lease.askedAt.map({ now >= $0 + Limits.reclaimPeriod }) ?? true else { continue }
             leases[id]?.askedAt = now
             perform(.reclaim(id, owner: lease.owner))

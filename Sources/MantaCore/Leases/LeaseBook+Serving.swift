@@ -190,6 +190,9 @@ extension LeaseBook {
 
     // MARK: Asking back
 
+    /// In the order in which their workers came.
+    var activeLeases: [LeaseID] { roster.flatMap { workers[$0]?.active ?? [] } }
+
     /// Asks for leases back: at once for those of a process that would go on and for the one that keeps a resumption from its worker, later for any one
     /// while resumptions or actors lack resources, and one of another group for each request that does not fit.
     private mutating func askBack(for shortage: Shortage, at now: Instant, _ perform: (Action) -> Void) {
@@ -198,11 +201,11 @@ extension LeaseBook {
         if isEarly, resumingWorkers.isEmpty { return }
         if !isEarly { askedBackAt = now }
         var requests = shortage.requests
-        for (id, worker) in roster.flatMap({ process in workers[process].map { worker in worker.active.map { ($0, worker) } } ?? [] }) {
-            guard let lease = leases[id] else { continue }
+        for id in activeLeases {
+            guard let lease = leases[id], let process = lease.worker else { continue }
             // What a task awaited has most likely ended when it could go on: its process holds the lease for nothing.
             // And one that keeps a task from going on in its process is likely to be held by what waits for that very task.
-            let isUrgent = resumingWorkers.contains(lease.owner.process) || !worker.resumes.isEmpty
+            let isUrgent = resumingWorkers.contains(lease.owner.process) || workers[process]?.resumes.isEmpty == false
             guard isUrgent || !isEarly && now >= lease.since + Limits.leaseSlice, lease.askedAt.map({ now >= $0 + Limits.reclaimPeriod }) ?? true else { continue }
             if shortage.isUrgent || isUrgent {
                 // Needed at once.

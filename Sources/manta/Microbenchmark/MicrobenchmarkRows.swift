@@ -76,11 +76,9 @@ struct MicrobenchmarkRow {
             return { _ = try await Manta.get(clients.map { $0.submitTasks(1000) }) }
         },
         // Work of about 8 ms each, on the two CPUs of the cluster.
-        MicrobenchmarkRow("task_blocks", perStep: 100) { { _ = try await Manta.get((0..<100).map { block.remote(Block.points, seed: $0) }) } },
+        MicrobenchmarkRow("task_blocks", perStep: 100) { { try await Block.asTasks(100) } },
         // The same, as a share of what two threads do without tasks.
-        MicrobenchmarkRow("task_blocks_percent", percentOf: { await Block.onTwoThreads(100) }) {
-            { _ = try await Manta.get((0..<100).map { block.remote(Block.points, seed: $0) }) }
-        },
+        MicrobenchmarkRow("task_blocks_percent", percentOf: { await Block.onTwoThreads(100) }) { { try await Block.asTasks(100) } },
         MicrobenchmarkRow("actor_1_1_sync") {
             let actor = PlainActor.remote()
             return { _ = try await actor.small().value }

@@ -84,6 +84,8 @@ enum Block {
         return 4 * Double(inside) / Double(points)
     }
 
+    static func asTasks(_ count: Int) async throws { _ = try await Manta.get((0..<count).map { block.remote(points, seed: $0) }) }
+
     static func onTwoThreads(_ count: Int) async {
         await withTaskGroup(of: Double.self) { group in
             for half in [0..<count / 2, count / 2..<count] { group.addTask { half.reduce(0) { $0 + work(points, seed: $1) } } }
