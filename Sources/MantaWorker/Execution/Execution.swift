@@ -27,8 +27,9 @@ final class Execution {
     /// A task was cancelled by force, and this process ends: what comes now must run elsewhere.
     private var isEnding = false
 
-    /// A task that runs longer than this is long: what waits behind it goes back to its owner.
-    private static let patience: Int64 = 10_000_000
+    /// A task that runs longer than this is long: what waits behind it goes back to its owner. Twice as long as what is sent ahead of others may take, for
+    /// there are moments in which the kernel lets two threads share a CPU.
+    private static let patience = Limits.longestTaskAhead * 2
     /// This process ends itself when its node has not done so for so long.
     private static let endPatience: Duration = .seconds(1)
 
@@ -131,7 +132,7 @@ final class Execution {
                 attended.remove(lease)
                 continue
             }
-            giveBack(runner.takeUnstarted(now: now, patience: Self.patience), of: lease)
+            giveBack(runner.takeDelayed(at: owner.loop.now, patience: Self.patience), of: lease)
             switch runner.occupation {
             case .idle:
                 runners[lease] = nil

@@ -24,26 +24,9 @@ final class LeaseRunner: Sendable {
     private nonisolated(unsafe) var latest: (name: String, function: FunctionEntry)?
 
     private struct State {
-        var queue: Deque<Run> = []
-        var isRunning = false
-        var running: TaskID?
-        /// When the present run began, in monotonic nanoseconds.
-        var beganAt: Int64 = 0
+        var queue = LeaseQueue<Run>()
         /// What drains the queue now.
         var drainer: Task<Void, Never>?
-        /// The present run was cancelled, and its drainer with it.
-        var isCancelled = false
-        var idleSince: Int64 = 0
-        /// How many waits of the present run are open; its resources are given back while there are any.
-        var openWaits = 0
-
-        /// The next run, noted as the present one.
-        mutating func begin() -> Run? {
-            let run = queue.popFirst()
-            running = run?.task
-            if run != nil { beganAt = monotonicNanoseconds() }
-            return run
-        }
     }
 
     init(lease: LeaseID) { self.lease = lease }
@@ -52,30 +35,19 @@ final class LeaseRunner: Sendable {
     func add(_ run: Run, on runtime: Runtime) {
         hasMore.store(true, ordering: .relaxed)
         state.withLock { state in
-            state.queue.append(run)
-            guard !state.isRunning else { return }
-            state.isRunning = true
-            spinner.slept(for: .nanoseconds(monotonicNanoseconds() - state.idleSince))
+            let now = EventLoop.clock()
+            guard state.queue.add(run, at: now) else { return }
+            spinner.slept(for: now - state.queue.idleSince)
             state.drainer = Task { await drain(on: runtime) }
         }
     }
 
-    /// What `cancel` found.
-    enum Cancelled {
-        case unknown
-        case notBegun(Run)
-        case running
-    }
-
     /// Takes a task that has not begun out of the queue, or cancels the code that runs it.
-    func cancel(_ task: TaskID) -> Cancelled {
-        let (found, drainer) = state.withLock { state -> (Cancelled, Task<Void, Never>?) in
-            if state.running == task {
-                state.isCancelled = true
-                return (.running, state.drainer)
-            }
-            guard let position = state.queue.firstIndex(where: { $0.task == task }) else { return (.unknown, nil) }
-            return (.notBegun(state.queue.remove(at: position)), nil)
+    func cancel(_ task: TaskID) -> LeaseQueue<Run>.Cancelled {
+        let (found, drainer) = state.withLock { state in
+            let found = state.queue.cancel(task)
+            if case .running = found { return (found, state.drainer) }
+            return (found, nil)
         }
         // Not under the lock: the handlers of user code run in here.
         drainer?.cancel()
@@ -92,51 +64,23 @@ final class LeaseRunner: Sendable {
     }
 
     /// The runs that would wait behind one that is blocked or has run for longer than `patience`.
-    func takeUnstarted(now: Int64, patience: Int64) -> Deque<Run> {
-        state.withLock { state in
-            guard state.isRunning, !state.queue.isEmpty, state.openWaits > 0 || now - state.beganAt > patience else { return [] }
-            defer { state.queue = [] }
-            return state.queue
-        }
-    }
+    func takeDelayed(at now: Instant, patience: Duration) -> Deque<Run> { state.withLock { $0.queue.takeDelayed(at: now, patience: patience) } }
 
     /// All runs that have not begun.
-    func takeQueue() -> Deque<Run> {
-        state.withLock { state in
-            defer { state.queue = [] }
-            return state.queue
-        }
-    }
+    func takeQueue() -> Deque<Run> { state.withLock { $0.queue.takeAll() } }
 
     /// Those of the tasks that neither wait nor run here.
-    func unknown(among tasks: [TaskID]) -> [TaskID] {
-        state.withLock { state in
-            let known = Set(state.queue.map(\.task) + [state.running].compactMap { $0 })
-            return tasks.filter { !known.contains($0) }
-        }
-    }
+    func unknown(among tasks: [TaskID]) -> [TaskID] { state.withLock { $0.queue.unknown(among: tasks) } }
 
     /// Whether its run waits for something, and its resources are given back.
-    var isBlocked: Bool { state.withLock { $0.openWaits > 0 } }
+    var isBlocked: Bool { state.withLock { $0.queue.isBlocked } }
 
-    func isRunning(_ task: TaskID) -> Bool { state.withLock { $0.running == task } }
+    func isRunning(_ task: TaskID) -> Bool { state.withLock { $0.queue.isRunning(task) } }
 
-    func standing(of task: TaskID) -> Standing? {
-        state.withLock { state in
-            state.running == task ? .running : state.queue.firstIndex { $0.task == task }.map { .inLine($0) }
-        }
-    }
-
-    enum Occupation { case idle, oneRun, more }
+    func standing(of task: TaskID) -> Standing? { state.withLock { $0.queue.standing(of: task) } }
 
     /// Whether it has nothing to do, or a run that nothing waits behind.
-    var occupation: Occupation {
-        state.withLock { state in
-            if !state.queue.isEmpty { return .more }
-            if !state.isRunning { return .idle }
-            return state.running != nil ? .oneRun : .more
-        }
-    }
+    var occupation: LeaseQueue<Run>.Occupation { state.withLock { $0.queue.occupation } }
 
     private enum Next {
         case run(Run)
@@ -147,14 +91,12 @@ final class LeaseRunner: Sendable {
     private func next(on runtime: Runtime) -> Run? {
         hasMore.store(false, ordering: .relaxed)
         let found = state.withLock { state -> Next in
-            if state.isCancelled {
-                (state.isCancelled, state.running) = (false, nil)
-                state.isRunning = !state.queue.isEmpty
-                state.drainer = state.isRunning ? Task { await drain(on: runtime) } : nil
+            let now = EventLoop.clock()
+            if let isToBeReplaced = state.queue.replaceCancelled(at: now) {
+                state.drainer = isToBeReplaced ? Task { await drain(on: runtime) } : nil
                 return .none
             }
-            guard let run = state.begin() else { return .mayCome }
-            return .run(run)
+            return state.queue.begin(at: now).map { .run($0) } ?? .mayCome
         }
         switch found {
         case .run(let run): return run
@@ -162,8 +104,10 @@ final class LeaseRunner: Sendable {
         case .mayCome:
             _ = spinner.spin { hasMore.load(ordering: .relaxed) }
             return state.withLock { state in
-                if let run = state.begin() { return run }
-                (state.isRunning, state.drainer, state.idleSince) = (false, nil, monotonicNanoseconds())
+                let now = EventLoop.clock()
+                if let run = state.queue.begin(at: now) { return run }
+                state.queue.rest(at: now)
+                state.drainer = nil
                 return nil
             }
         }
@@ -192,19 +136,13 @@ final class LeaseRunner: Sendable {
     }
 
     private func willBlock(on runtime: Runtime) {
-        let isFirst = state.withLock { state in
-            state.openWaits += 1
-            return state.openWaits == 1
-        }
+        let isFirst = state.withLock { $0.queue.waitBegan() }
         if isFirst { runtime.post(.blocked(lease)) }
     }
 
     /// Returns when the lease holds its resources again; the last wait that ends asks for them.
     private func didUnblock(on runtime: Runtime) async {
-        let isLast = state.withLock { state in
-            state.openWaits -= 1
-            return state.openWaits == 0
-        }
+        let isLast = state.withLock { $0.queue.waitEnded() }
         if isLast { await runtime.resumed(lease) }
     }
 }

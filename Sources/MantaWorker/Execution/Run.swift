@@ -46,7 +46,7 @@ final class FinishedRun: @unchecked Sendable {
 }
 
 /// What carries a run out: the same for tasks and actor calls but for the code that is called.
-struct Run: Sendable {
+struct Run: Sendable, LeaseQueueElement {
     var task: TaskID
     var attempt: UInt32
     var job: JobID
