@@ -19,6 +19,8 @@ public struct DeathCause: Hashable, Sendable, Codable, CustomStringConvertible {
         case nodeDied
         /// It could not be started.
         case startFailed
+        /// It could not be started, since its program is not there.
+        case programMissing
         /// It was ended because memory ran out: by the node's memory monitor, or by the kernel at a memory limit.
         case outOfMemory
         /// The process that wanted its work is gone.

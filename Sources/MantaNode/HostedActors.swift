@@ -84,7 +84,7 @@ extension Node {
                 actors[id]?.phase = .starting(worker.id)
                 outputs.follow(worker)
             } catch {
-                gone(id, DeathCause(.startFailed, error.message))
+                gone(id, DeathCause(error.code == .notFound ? .programMissing : .startFailed, error.message))
             }
         }
     }

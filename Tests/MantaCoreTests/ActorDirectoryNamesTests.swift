@@ -91,6 +91,41 @@ import Testing
     }
 
     /// F25: the answer was lost, the request comes again.
+    /// Two programs have its type; the first one's file is removed.
+    @Test func aDetachedActorWhoseProgramIsGoneGoesOnInThatOfWhoeverAsksForIt() throws {
+        let h = DirectoryHarness()
+        h.addNode()
+        let actor = h.specification(name: "a", lifetime: .detached, maxRestarts: -1)
+        let node = try h.alive(actor)
+        func other(_ path: String, type: String = actor.type) -> ActorSpecification {
+            var other = h.specification(name: "a", lifetime: .detached)
+            (other.program, other.type) = (Program(path: path), type)
+            return other
+        }
+        func program() -> String? {
+            for case .place(let specification, _, _) in h.actions.reversed() where specification.id == actor.id { return specification.program.path }
+            return nil
+        }
+        // What is offered to one that lives is taken when it needs it.
+        #expect(try h.answer(h.create(other("/bin/second"), getIfExists: true)).id == actor.id)
+        _ = h.take()
+        h.died(actor.id, on: node)
+        h.pass(.seconds(1))
+        #expect(program() == "/bin/program", "it died by itself")
+        h.died(actor.id, on: node, restarts: 1, .programMissing)
+        h.pass(.zero)
+        #expect(program() == "/bin/second")
+        // One that is tried again and again takes it at once.
+        h.died(actor.id, on: node, restarts: 2, .programMissing)
+        _ = h.take()
+        #expect(try h.answer(h.create(other("/bin/third", type: "Module.Other"), getIfExists: true)).state == .restarting)
+        #expect(program() == nil, "another type is another actor")
+        _ = try h.answer(h.create(other("/bin/fourth"), getIfExists: true))
+        #expect(program() == "/bin/fourth")
+        let isStored = h.actions.contains { if case .persist(let row) = $0 { row.specification.program.path == "/bin/fourth" } else { false } }
+        #expect(isStored)
+    }
+
     @Test func theSameCreationTwiceIsOneActor() throws {
         let h = DirectoryHarness()
         let node = h.addNode()

@@ -85,6 +85,8 @@ enum Probe {
         switch (arguments.first, arguments.last) {
         case ("create", let name?):
             say(try await Tally.options(name: name, lifetime: .detached).remote().add(1).value)
+        case ("ensure", let name?):
+            say(try await Tally.options(name: name, lifetime: .detached, maxRestarts: -1, getIfExists: true).remote().add(1).value)
         case ("add", let name?):
             say(try await Tally.named(name).add(1).value)
         case ("hold", let name?):

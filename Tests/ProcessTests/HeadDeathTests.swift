@@ -47,6 +47,27 @@ extension ProcessTests {
             }
         }
 
+        /// The program that made it was removed meanwhile, and the cluster started again with what it had stored.
+        @Test func callsOfAnActorWhoseProgramIsGoneSayWhatTheyWaitFor() async throws {
+            try await Platform.run { platform in
+                let copy = "\(platform.folder)/Probe"
+                try FileManager.default.copyItem(atPath: BuiltProgram.Probe.path, toPath: copy)
+                let first = try RunningProgram(path: copy, ["ensure", "ledger"], BuiltProgram.environment(adding: platform.environment))
+                #expect(try await first.finish(within: .seconds(60)).output == "1\n")
+                try await platform.manta("stop", "--port", "\(platform.port)")
+                try FileManager.default.removeItem(atPath: copy)
+
+                try await platform.startHead()
+                let caller = try BuiltProgram.Probe.start(["add", "ledger"], environment: platform.environment)
+                try await eventually("what its call waits for", within: .seconds(30)) { caller.errors.contains("calls wait for actor \"ledger\"") }
+                #expect(caller.errors.contains("\(copy) is not an executable file"), "\(caller.errors)")
+                // Another program that would make it brings it its own file.
+                let second = try await BuiltProgram.Probe.run(["ensure", "ledger"], environment: platform.environment)
+                let third = try await caller.finish(within: .seconds(60))
+                #expect([second.output, third.output].sorted() == ["1\n", "2\n"], "\(second) \(third)")
+            }
+        }
+
         @Test func aBlockingStartBringsBackWhatDiesAndEndsWithEverything() async throws {
             try await Platform.run(isStarted: false) { platform in
                 let start = try BuiltProgram.manta.start(

@@ -146,6 +146,25 @@ extension ProcessTests {
             }
         }
 
+        /// Who deployed first was removed meanwhile, and the cluster started again with what it had stored.
+        @Test func theControllerGoesOnInTheProgramThatDeploysWhenItsOwnIsGone() async throws {
+            try await Platform.run { platform in
+                let (copy, file) = ("\(platform.folder)/manta", "\(platform.folder)/serve.yaml")
+                try FileManager.default.copyItem(atPath: BuiltProgram.manta.path, toPath: copy)
+                let configuration = Configurations.answers.replacingOccurrences(of: "program: Probe", with: "program: \(BuiltProgram.Probe.path)")
+                try configuration.write(toFile: file, atomically: true, encoding: .utf8)
+                let variables = BuiltProgram.environment(adding: platform.environment)
+                let first = try await RunningProgram(path: copy, ["serve", "deploy", file], variables).finish(within: .seconds(60))
+                #expect(first.status == 0, "\(first)")
+                try await platform.manta("stop", "--port", "\(platform.port)")
+                try FileManager.default.removeItem(atPath: copy)
+
+                try await platform.startHead()
+                try await platform.manta("serve", "deploy", file)
+                try await platform.ready("GET", "/answer")
+            }
+        }
+
         @Test func trafficMovesUnderLoadWithoutAFailedRequest() async throws {
             try await Platform.run(deploying: Configurations.answers) { platform in
                 try await platform.ready("GET", "/answer")

@@ -84,7 +84,8 @@ extension RemoteActor {
     ///     `maxConcurrency`, nor wait for others. Not for a class.
     ///   - isolation: a worker process of its own (default), or one that it shares with many others; see `ActorIsolation`.
     ///   - snapshots: when the state of a `Restorable` actor is taken: after every call (default), at most so often, or never.
-    ///   - getIfExists: take the living actor with this name if there is one.
+    ///   - getIfExists: take the living actor with this name if there is one. A detached one of this type whose program is no longer there goes on in
+    ///     this program.
     ///   - program: the executable that holds the type, when it is not this one.
     ///   - scheduling: which nodes may host it; see `Scheduling`.
     ///   - maxPendingCalls: how many calls of one process to it may be without an end at a time; more fail at once with `overloaded`. Without limit by default.

@@ -45,7 +45,10 @@ extension ActorDirectory {
         if let complaint = Self.complaint(about: specification) { return sink(.answer(token, .failure(MantaError(.invalidArgument, complaint)))) }
         if let name = specification.name {
             if let holder = names[FullName(name: name, namespace: specification.namespace)], let entry = entries[holder] {
-                if getIfExists { return answer(token, about: holder, sink) }
+                if getIfExists {
+                    offer(specification, to: holder, at: now, sink)
+                    return answer(token, about: holder, sink)
+                }
                 return sink(.answer(token, .failure(MantaError(
                     .alreadyExists,
                     "the name \"\(name)\" in namespace \"\(specification.namespace)\" is taken by actor \(holder) of type \(entry.specification.type), which is \(status(entry).state.rawValue); choose another name, or ask for the existing one"))))
@@ -67,6 +70,30 @@ extension ActorDirectory {
             place(id, at: now, sink)
             answer(token, about: id, sink)
         }
+    }
+
+    /// A detached actor outlives who made it, and may outlive that one's program, too. Who asks for it by its name and would have made one of its type has
+    /// another: an actor whose program is not there goes on in it.
+    private mutating func offer(_ specification: ActorSpecification, to id: ActorID, at now: Instant, _ sink: (Action) -> Void) {
+        guard let entry = entries[id], entry.specification.lifetime == .detached, entry.specification.type == specification.type,
+            entry.specification.program != specification.program
+        else { return }
+        entries[id]?.story.offeredProgram = specification.program
+        guard case .backingOff = entry.phase, entry.story.lastDeath?.kind == .programMissing else { return }
+        takeOfferedProgram(id)
+        if let entry = entries[id] { sink(.persist(storedRow(entry))) }
+        move(id, to: .waiting(notBefore: .zero))
+        place(id, at: now, sink)
+    }
+
+    /// Whether there was one.
+    @discardableResult
+    mutating func takeOfferedProgram(_ id: ActorID) -> Bool {
+        guard let program = entries[id]?.story.offeredProgram else { return false }
+        entries[id]?.specification.program = program
+        entries[id]?.story.offeredProgram = nil
+        entries[id]?.story.backOff = Self.firstBackOff
+        return true
     }
 
     /// Why no more actors can be made; nil when they can.

@@ -220,6 +220,7 @@ extension ActorDirectory {
         var pause = entry.story.backOff
         if case .alive(_, _, _, let since) = entry.phase, now - since >= Self.stableAfter { pause = Self.firstBackOff }
         entries[id]?.story.backOff = min(pause * 2, Self.lastBackOff)
+        if cause.kind == .programMissing, takeOfferedProgram(id) { pause = .zero }
         entries[id]?.restarts += 1
         move(id, to: .backingOff(until: now + pause))
         entries[id]?.reason = "it starts again in \(pause.inMilliseconds) ms; its last incarnation ended: \(cause.detail)"

@@ -120,6 +120,8 @@ package struct ActorDirectory: Sendable {
             var ends: [String] = []
             /// How the incarnation before this one ended, as far as this head knows.
             var lastDeath: DeathCause?
+            /// The program of whoever asked for it last and would have made one of its type: taken when its own is not there.
+            var offeredProgram: Program?
             /// The next back-off.
             var backOff = ActorDirectory.firstBackOff
             /// Questions that are answered when it is stored, or found again.

@@ -31,6 +31,8 @@ final class ActorCalls {
     var isCreated: Bool
     /// Since when the head says that it does not know the actor.
     var unknownSince: Instant?
+    /// The user knows that its calls wait because it does not start.
+    var isToldOfStart = false
     /// Of one that this process made and that has not come alive yet: a head that is killed may have forgotten it.
     var specification: ActorSpecification?
     /// Why it never came to be: later calls fail with the same.
@@ -323,8 +325,22 @@ extension Owner {
         if status.state == .dead || status.state == .alive && constructorArguments[actor]?.mayRestart == false { releaseConstructorArguments(of: actor) }
         guard let known = actors[actor] else { return }
         if let error { known.failure = error }
+        tellOfStart(of: known, status)
         update(known, error: error) { $0.changed(to: status, perform: $1) }
         if status.state == .dead { bury(known, status) }
+    }
+
+    /// Calls may wait without end for an actor that is tried again and again: the user hears why, once until it lives.
+    private func tellOfStart(of known: ActorCalls, _ status: ActorStatusView) {
+        if status.state == .alive { known.isToldOfStart = false }
+        guard status.state == .restarting, let death = status.death, [.startFailed, .programMissing].contains(death.kind), known.queue.waitingCount > 0,
+            !known.isToldOfStart
+        else { return }
+        known.isToldOfStart = true
+        let name = status.name.map { "\"\($0)\"" } ?? known.actor.short
+        console.warning(
+            "calls wait for actor \(name) of type \(status.type ?? "unknown"), which cannot be started and is tried again: \(death.detail)", from: address.process,
+            at: loop.now)
     }
 
     /// Keeps of an actor that is dead only why: every call to it has ended.
