@@ -22,7 +22,7 @@ struct LeaseQueue<Element: LeaseQueueElement> {
     /// Something drains the queue.
     private var isAtWork = false
     /// From when on what waits is behind something.
-    private var since: Instant = .zero
+    private(set) var since: Instant = .zero
     /// When the queue was last left to itself.
     private(set) var idleSince: Instant = .zero
     /// How many waits of the present run are open; its resources are given back while there are any.
@@ -30,11 +30,11 @@ struct LeaseQueue<Element: LeaseQueueElement> {
 
     // MARK: Coming and going
 
-    /// Adds a run. Whether something must be started to drain the queue.
-    mutating func add(_ element: Element, at now: Instant) -> Bool {
+    /// Adds a run. Whether something must be started to drain the queue; only then `now` is looked at.
+    mutating func add(_ element: Element, at now: @autoclosure () -> Instant) -> Bool {
         waiting.append(element)
         guard !isAtWork else { return false }
-        (isAtWork, since) = (true, now)
+        (isAtWork, since) = (true, now())
         return true
     }
 

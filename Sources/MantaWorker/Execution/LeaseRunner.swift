@@ -35,9 +35,8 @@ final class LeaseRunner: Sendable {
     func add(_ run: Run, on runtime: Runtime) {
         hasMore.store(true, ordering: .relaxed)
         state.withLock { state in
-            let now = EventLoop.clock()
-            guard state.queue.add(run, at: now) else { return }
-            spinner.slept(for: now - state.queue.idleSince)
+            guard state.queue.add(run, at: EventLoop.clock()) else { return }
+            spinner.slept(for: state.queue.since - state.queue.idleSince)
             state.drainer = Task { await drain(on: runtime) }
         }
     }
@@ -90,8 +89,8 @@ final class LeaseRunner: Sendable {
     /// The next run, looked for for a while; nil: this drainer ends.
     private func next(on runtime: Runtime) -> Run? {
         hasMore.store(false, ordering: .relaxed)
+        let now = EventLoop.clock()
         let found = state.withLock { state -> Next in
-            let now = EventLoop.clock()
             if let isToBeReplaced = state.queue.replaceCancelled(at: now) {
                 state.drainer = isToBeReplaced ? Task { await drain(on: runtime) } : nil
                 return .none
