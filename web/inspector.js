@@ -6,7 +6,7 @@ import { bytes, dateAndTime, decimal, elapsed, none, percent, resourceNames, amo
 import { trafficEditor } from "./traffic.js";
 import { meter } from "./charts.js";
 
-const identifiers = { node: "nodes", job: "jobs", task: "tasks", parent: "tasks", pinnedBy: "tasks", containedIn: "objects", actor: "actors", backend: "backends" };
+const identifiers = { node: "nodes", job: "jobs", task: "tasks", parent: "tasks", pinnedBy: "tasks", containedIn: "objects", actor: "actors", placementGroup: "placementGroups", backend: "backends" };
 const times = new Set(["startedAt", "endedAt", "submittedAt", "createdAt", "at"]);
 const names = {
   id: "ID", pid: "PID", ownerPid: "Owner PID", startedAt: "Started", endedAt: "Ended", submittedAt: "Submitted", createdAt: "Created", at: "When", requestId: "Request", death: "Died",

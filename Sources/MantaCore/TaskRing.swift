@@ -172,11 +172,13 @@ package struct TaskRing: Sendable {
         row.actor = first.actor ?? second.actor
         row.parent = first.parent ?? second.parent
         row.name = first.name ?? second.name
+        row.placementGroup = first.placementGroup ?? second.placementGroup
         row.submittedAt = min(first.submittedAt, second.submittedAt)
         row.attempts = known.attempts
         if first.attempt == second.attempt {
             row.node = first.node ?? second.node
             row.worker = first.worker ?? second.worker
+            row.pid = first.pid ?? second.pid
             row.startedAt = first.startedAt ?? second.startedAt
             row.endedAt = first.endedAt ?? second.endedAt
             row.error = first.error ?? second.error
@@ -191,6 +193,7 @@ package struct TaskRing: Sendable {
         var row = later
         row.actor = later.actor ?? earlier.actor
         row.parent = later.parent ?? earlier.parent
+        row.placementGroup = later.placementGroup ?? earlier.placementGroup
         row.submittedAt = min(later.submittedAt, earlier.submittedAt)
         var attempts = (known.attempts ?? []).filter { $0.attempt != earlier.attempt }
         attempts.append(TaskAttempt(attempt: earlier.attempt, state: earlier.state, worker: earlier.worker ?? attempt(earlier.attempt, of: known)?.worker, error: earlier.error))

@@ -60,6 +60,7 @@ extension TaskRow: ListedRow {
         RowMember("id") { $0.id.description }, RowMember("job") { $0.job.description }, RowMember("function") { $0.function },
         RowMember("name") { $0.name }, RowMember("placement") { $0.placement?.rawValue }, RowMember("state") { $0.state.rawValue },
         RowMember("actor") { $0.actor?.description }, RowMember("node") { $0.node?.description }, RowMember("worker") { $0.worker?.description },
+        RowMember("pid") { $0.pid.map { "\($0)" } }, RowMember("placementGroup") { $0.placementGroup?.description },
         RowMember("parent") { $0.parent?.description }, RowMember("attempt") { "\($0.attempt)" }, RowMember("submittedAt") { "\($0.submittedAt.milliseconds)" },
         RowMember("startedAt") { $0.startedAt.map { "\($0.milliseconds)" } }, RowMember("endedAt") { $0.endedAt.map { "\($0.milliseconds)" } },
         RowMember("error") { $0.error }, RowMember("attempts") { $0.attempts.map { "\($0.count)" } },
@@ -75,6 +76,7 @@ extension ActorRow: ListedRow {
         RowMember("node") { $0.node?.description }, RowMember("job") { $0.job.description }, RowMember("restarts") { "\($0.restarts)" },
         RowMember("createdAt") { "\($0.createdAt.milliseconds)" }, RowMember("endedAt") { $0.endedAt.map { "\($0.milliseconds)" } },
         RowMember("death") { $0.death?.kind.rawValue }, RowMember("reason") { $0.reason },
+        RowMember("placementGroup") { $0.placementGroup?.description },
     ]
     package var key: String { id.description }
     package var stateName: String { state.rawValue }

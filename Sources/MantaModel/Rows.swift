@@ -136,6 +136,10 @@ public struct TaskRow: Codable, Sendable, Hashable {
     public var error: String?
     /// Why it runs, or ran, where it does; nil while that is not known.
     public var placement: PlacementReason?
+    /// Of its worker, on its node.
+    public var pid: Int32?
+    /// What it was submitted into; nil for calls, which run where their actor is.
+    public var placementGroup: PlacementGroupID?
     /// The attempts before this one, the earliest first; nil when this is the first.
     public var attempts: [TaskAttempt]?
     public init(id: TaskID, job: JobID, function: String, name: String? = nil, state: TaskState, actor: ActorID? = nil, node: NodeID? = nil, worker: ProcessID? = nil, parent: TaskID? = nil, attempt: Int, submittedAt: WallTime, startedAt: WallTime? = nil, endedAt: WallTime? = nil, error: String? = nil) {
@@ -205,6 +209,8 @@ public struct ActorRow: Codable, Sendable, Hashable {
     public var death: DeathCause?
     /// Why it is not yet placed, when it is pending.
     public var reason: String?
+    /// What it was created in.
+    public var placementGroup: PlacementGroupID?
     public init(id: ActorID, type: String, name: String?, namespace: String, detached: Bool, state: ActorState, pid: Int32?, node: NodeID?, job: JobID, restarts: Int, createdAt: WallTime, endedAt: WallTime? = nil, death: DeathCause?, reason: String?) {
         (self.id, self.type, self.name, self.namespace, self.detached, self.state) = (id, type, name, namespace, detached, state)
         (self.pid, self.node, self.job, self.restarts, self.createdAt, self.endedAt, self.death, self.reason) = (pid, node, job, restarts, createdAt, endedAt, death, reason)

@@ -36,11 +36,12 @@ package final class Link: @unchecked Sendable {
     package var reconnectGrace: Duration?
     /// Who is at the other end, once it has said so.
     package internal(set) var peer: Hello? {
-        didSet { (peerProcess, peerRole) = (peer?.process, peer?.role) }
+        didSet { (peerProcess, peerRole, peerPid) = (peer?.process, peer?.role, peer?.pid) }
     }
     /// The same, for those who ask with every message: without copying all that it has said.
     @exclusivity(unchecked) package private(set) var peerProcess: ProcessID?
     @exclusivity(unchecked) package private(set) var peerRole: ProcessRole?
+    @exclusivity(unchecked) package private(set) var peerPid: Int32?
     /// For the link's user: what it keeps about the peer, at hand without a look-up.
     package var attachment: AnyObject?
 

@@ -17,7 +17,7 @@ struct TaskReportsTests {
 
     private func end(_ submission: Submission, _ reports: inout TaskReports) {
         reports.ended(
-            submission, outcome: .values([]), startedAt: WallTime(milliseconds: 0), duration: 1, actor: nil, node: nil, worker: nil, attempt: 1)
+            submission, outcome: .values([]), startedAt: WallTime(milliseconds: 0), duration: 1, actor: nil, at: RunningPlace(), attempt: 1)
     }
 
     @Test func `what was told as running is told to have ended, whatever else happens`() {

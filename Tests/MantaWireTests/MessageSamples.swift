@@ -157,7 +157,7 @@ enum MessageSamples {
     static let row: TaskRow = {
         var row = TaskRow(id: task, job: job, function: "f", state: .failed, attempt: 1, submittedAt: WallTime(milliseconds: 1), error: "e")
         row.name = "n"
-        row.placement = .home
+        (row.placement, row.pid, row.placementGroup) = (.home, 7, PlacementGroupID(high: 0, low: 1))
         row.attempts = [TaskAttempt(attempt: 1, state: .failed, worker: nil, error: nil)]
         return row
     }()

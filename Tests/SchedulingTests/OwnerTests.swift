@@ -47,6 +47,43 @@ extension SchedulingTests {
             }
         }
 
+        /// The states of a function's tasks.
+        private func states(of function: String, in tasks: [TaskRow]) -> [TaskState] { tasks.filter { $0.function.contains(function) }.map(\.state) }
+
+        @Test func STATE_013_whatATaskSubmittedFailsWithItsProcess() async throws {
+            try await TestCluster.run(nodes: [8]) { cluster, _ in
+                let folder = TemporaryDirectory()
+                let parent = submitAndDie.options(retries: 0).remote(noting: folder.file("end"))
+                try await eventually("the grandchildren") {
+                    states(of: "waitForGood", in: try await cluster.state(.tasks).tasks).filter { $0 == .running }.count == 2
+                }
+                #expect(creat(folder.file("end"), 0o600) >= 0)
+                let error = await #expect(throws: MantaError.self) { try await parent.value }
+                #expect(error?.code == .workerCrashed)
+                try await eventually("the failure of all five") {
+                    let tasks = try await cluster.state(.tasks).tasks
+                    return tasks.count == 5 && tasks.allSatisfy { $0.state == .failed }
+                }
+            }
+        }
+
+        @Test func STATE_014_whatACallSubmittedFailsWithItsActorUnlessItHasEnded() async throws {
+            try await TestCluster.run(nodes: [8]) { cluster, _ in
+                let folder = TemporaryDirectory()
+                let submitter = Submitter.remote()
+                _ = try await submitter.finishChild().value
+                let call = submitter.submitAndDie(noting: folder.file("end"))
+                try await eventually("its child") { states(of: "waitForGood", in: try await cluster.state(.tasks).tasks) == [.running] }
+                #expect(creat(folder.file("end"), 0o600) >= 0)
+                _ = await #expect(throws: MantaError.self) { try await call.value }
+                try await eventually("the failure of the call and its child") {
+                    let tasks = try await cluster.state(.tasks).tasks
+                    return states(of: "submitAndDie", in: tasks) == [.failed] && states(of: "waitForGood", in: tasks) == [.failed]
+                        && states(of: "finishChild", in: tasks) == [.finished] && states(of: "whereAmI", in: tasks) == [.finished]
+                }
+            }
+        }
+
         @Test func aDriverOutlivesItsNodeWhereAnotherOneServesItsMachine() async throws {
             try await TestCluster.run(nodes: [1, 1]) { cluster, nodes in
                 let folder = TemporaryDirectory()
@@ -119,8 +156,31 @@ extension SchedulingTests {
     }
 }
 
+/// Ends with its process.
+@Remote func waitForGood() async throws -> Int {
+    while true { try await Task.sleep(for: .seconds(3600)) }
+}
+@Remote func waitForGrandchild() async throws -> Int { try await waitForGood.remote().value }
+
+/// Ends its process when the file is there.
+private func die(noting path: String) async throws -> Never {
+    while access(path, F_OK) != 0 { try await Task.sleep(for: .milliseconds(10)) }
+    _exit(1)
+}
+@Remote func submitAndDie(noting path: String) async throws -> Int {
+    let children = (0..<2).map { _ in waitForGrandchild.remote() }
+    defer { withExtendedLifetime(children) {} }
+    try await die(noting: path)
+}
+
 @RemoteActor(maxConcurrency: 10) actor Submitter {
     init() {}
+    func finishChild() async throws -> String { try await whereAmI.remote().value }
+    func submitAndDie(noting path: String) async throws -> Int {
+        let child = waitForGood.remote()
+        defer { withExtendedLifetime(child) {} }
+        try await die(noting: path)
+    }
     func process() -> Int32 { getpid() }
     func submit(noting path: String) -> [ObjectReference<String>] { [hangOnce.options(cpus: 0, retries: 0).remote(noting: path)] }
     func submitDeaf(noting path: String) -> [ObjectReference<Int>] { [turnDeaf.options(retries: 0).remote(noting: path)] }

@@ -165,6 +165,24 @@ extension SchedulingTests {
             }
         }
 
+        @Test func STATE_011_tasksAndActorsTellTheirGroupAndTheirProcess() async throws {
+            try await TestCluster.run(nodes: [4]) { cluster, _ in
+                let group = try await Manta.placementGroup([["CPU": 2]])
+                let pid = try await process.options(scheduling: .group(group)).remote().value
+                let resident = Resident.options(cpus: 1, scheduling: .group(group)).remote()
+                let home = try await resident.process().value
+                let other = try await process.options(cpus: 1).remote().value
+                try await eventually("their records") {
+                    let state = try await cluster.state(.tasks, .actors)
+                    let tasks = state.tasks.filter { $0.function.hasSuffix("process()") && $0.actor == nil }
+                    let calls = state.tasks.filter { $0.actor != nil }
+                    return Set(tasks.map { "\($0.placementGroup?.description ?? "none") \($0.pid ?? 0)" }) == ["\(group.id) \(pid)", "none \(other)"]
+                        && calls.map(\.pid) == [home] && calls.allSatisfy { $0.worker != nil }
+                        && state.actors.map { "\($0.placementGroup?.description ?? "none") \($0.pid ?? 0)" } == ["\(group.id) \(home)"]
+                }
+            }
+        }
+
         @Test func SCHED_020_SCHED_021_groupsAreServedAsTheyFit() async throws {
             try await TestCluster.run(nodes: [4]) { cluster, _ in
                 var groups: [PlacementGroup] = []

@@ -280,10 +280,12 @@ package struct ActorDirectory: Sendable {
         if case .alive(_, _, let number, _) = entry.phase { pid = number }
         var endedAt: WallTime?
         if case .dead(_, let time) = entry.phase { endedAt = time }
-        return ActorRow(
+        var row = ActorRow(
             id: status.id, type: status.type, name: specification.name, namespace: specification.namespace,
             detached: specification.lifetime == .detached, state: status.state, pid: pid, node: status.node, job: specification.job,
             restarts: status.restarts, createdAt: entry.createdAt, endedAt: endedAt, death: status.death, reason: entry.reason)
+        row.placementGroup = specification.placementGroup
+        return row
     }
 
     /// The jobs and owners of actors that nobody has reported since the head's restart, without the detached ones.

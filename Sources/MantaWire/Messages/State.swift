@@ -40,7 +40,7 @@ package struct ReportTasks: WireMessage, Hashable {
 
 extension MessagePackWriter {
     fileprivate mutating func write(_ row: TaskRow) throws(MantaError) {
-        let fields = row.placement != nil ? 16 : row.name != nil ? 15 : 14
+        let fields = row.placementGroup != nil ? 18 : row.pid != nil ? 17 : row.placement != nil ? 16 : row.name != nil ? 15 : 14
         writeArrayHeader(fields)
         write(row.id)
         write(row.job)
@@ -57,7 +57,9 @@ extension MessagePackWriter {
         write(row.error)
         try writeCodable(row.attempts)
         if fields > 14 { write(row.name) }
-        if let placement = row.placement { write(placement.rawValue) }
+        if fields > 15 { write(row.placement?.rawValue) }
+        if fields > 16 { write(row.pid.map(Int64.init)) }
+        if fields > 17 { write(row.placementGroup) }
     }
 }
 
@@ -77,7 +79,9 @@ extension MessagePackReader {
         row.attempts = try readCodable()
         if count > 14 { row.name = try readOptionalString() }
         if count > 15 { row.placement = try readOptionalString().flatMap { PlacementReason(rawValue: $0) } }
-        try skipFields(from: 16, to: count)
+        if count > 16 { row.pid = try readOptionalInt64().map { Int32(truncatingIfNeeded: $0) } }
+        if count > 17 { row.placementGroup = try readOptionalIdentifier() }
+        try skipFields(from: 18, to: count)
         return row
     }
 }

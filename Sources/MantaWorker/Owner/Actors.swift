@@ -233,7 +233,7 @@ extension Owner {
         settle(submission, with: done)
         release(submission)
         reports.ended(
-            submission, outcome: done.outcome, startedAt: done.startedAt, duration: done.duration, actor: target.actor, node: target.place?.node, worker: answeringWorker,
+            submission, outcome: done.outcome, startedAt: done.startedAt, duration: done.duration, actor: target.actor, at: placeOfAnswer(of: target),
             attempt: Int(done.attempt))
         if !unheldActors.isEmpty { endIfUnused(target.actor) }
         return true
@@ -409,7 +409,7 @@ extension Owner {
 
     private func send(_ submission: Submission, to actor: ActorID, attempt: Int, sequence: UInt64, on link: Link) {
         guard case .method(_, let index, let terms) = submission.target else { return }
-        reports.sent(submission, attempt: attempt, actor: actor)
+        reports.sent(submission, attempt: attempt, actor: actor, pid: link.peerPid)
         link.send(
             CallActor(
                 task: submission.task, actor: actor, job: submission.job, parent: submission.parent, sequence: sequence, method: index,

@@ -35,6 +35,7 @@ final class Owner: @unchecked Sendable {
     @exclusivity(unchecked) var ending: TaskDone?
     /// The worker that the last answer came from.
     @exclusivity(unchecked) var answeringWorker: ProcessID?
+    @exclusivity(unchecked) var answeringPid: Int32?
     /// What an argument failed with, for the tasks that fail because of it.
     var argumentErrors: [TaskID: any Error] = [:]
     /// The link of each worker that holds a lease, and the number by which its functions' run times are known.

@@ -75,6 +75,12 @@ final class Submission: Sendable {
         }
     }
 
+    /// What the task was submitted into.
+    var placementGroup: PlacementGroupID? {
+        guard case .function(let options) = target else { return nil }
+        return options.scheduling?.group?.group
+    }
+
     /// What the task's own submissions are put into.
     var capturedGroup: GroupMembership? {
         guard case .function(let options) = target, let group = options.scheduling?.group, group.captures else { return nil }

@@ -17,7 +17,7 @@ struct TaskReports {
     private var unfinished: [String: Int]?
     private var lastUnfinished: [String: Int] = [:]
     /// Tasks that were sent since the last report: those that have not ended when the next one leaves are told as running, once.
-    private var sent: [(submission: Submission, sentAt: WallTime, attempt: Int, actor: ActorID?, worker: ProcessID?)] = []
+    private var sent: [(submission: Submission, sentAt: WallTime, attempt: Int, actor: ActorID?, worker: ProcessID?, pid: Int32?)] = []
 
     /// Half a second's share.
     private static let tasksPerReport = Limits.taskRecordsPerSecond / 2
@@ -28,9 +28,10 @@ struct TaskReports {
     private var leftAt = Instant.zero
 
     /// A task or call was sent to its worker.
-    mutating func sent(_ submission: Submission, attempt: Int, actor: ActorID?, worker: ProcessID? = nil) {
+    /// - Parameter pid: Of that worker, once it has said who it is.
+    mutating func sent(_ submission: Submission, attempt: Int, actor: ActorID?, worker: ProcessID? = nil, pid: Int32? = nil) {
         submission.hasEnded = false
-        if sent.count < Self.tasksPerReport { sent.append((submission, .now, attempt, actor, worker)) }
+        if sent.count < Self.tasksPerReport { sent.append((submission, .now, attempt, actor, worker, pid)) }
     }
 
     /// Notes an end. That of a task which was told as running is told too, whatever else is: it would run for ever in the eyes of people.
@@ -40,15 +41,14 @@ struct TaskReports {
     }
 
     /// The last sending of one that is sent no more.
-    private mutating func takeSent(_ submission: Submission) -> (sentAt: WallTime, attempt: Int, worker: ProcessID?)? {
+    private mutating func takeSent(_ submission: Submission) -> (sentAt: WallTime, attempt: Int, place: RunningPlace)? {
         guard let index = sent.lastIndex(where: { $0.submission === submission }) else { return nil }
         let taken = sent.remove(at: index)
-        return (taken.sentAt, taken.attempt, taken.worker)
+        return (taken.sentAt, taken.attempt, RunningPlace(worker: taken.worker, pid: taken.pid))
     }
 
     mutating func ended(
-        _ submission: Submission, outcome: TaskOutcome, startedAt: WallTime, duration: UInt64, actor: ActorID?, node: @autoclosure () -> NodeID?, worker: ProcessID?,
-        placement: @autoclosure () -> PlacementReason? = nil, attempt: Int
+        _ submission: Submission, outcome: TaskOutcome, startedAt: WallTime, duration: UInt64, actor: ActorID?, at place: @autoclosure () -> RunningPlace, attempt: Int
     ) {
         guard hasRoom(forEndOf: submission) else { return dropped += 1 }
         let (state, error): (TaskState, String?) =
@@ -58,18 +58,18 @@ struct TaskReports {
             case .failed(let error): (error.code == .cancelled ? .cancelled : .failed, error.description)
             }
         append(
-            submission, state, actor: actor, node: node(), worker: worker, placement: placement(), attempt: attempt, startedAt: startedAt,
+            submission, state, actor: actor, at: place(), attempt: attempt, startedAt: startedAt,
             endedAt: WallTime(milliseconds: startedAt.milliseconds + Int64(duration / 1_000_000)), error: error)
     }
 
     private mutating func append(
-        _ submission: Submission, _ state: TaskState, actor: ActorID?, node: NodeID? = nil, worker: ProcessID? = nil, placement: PlacementReason? = nil,
-        attempt: Int, startedAt: WallTime? = nil, endedAt: WallTime? = nil, error: String? = nil
+        _ submission: Submission, _ state: TaskState, actor: ActorID?, at place: RunningPlace = RunningPlace(), attempt: Int, startedAt: WallTime? = nil,
+        endedAt: WallTime? = nil, error: String? = nil
     ) {
         var row = TaskRow(
-            id: submission.task, job: submission.job, function: submission.function, name: submission.name, state: state, actor: actor, node: node,
-            worker: worker, parent: submission.parent, attempt: attempt, submittedAt: submission.submittedAt, startedAt: startedAt, endedAt: endedAt, error: error)
-        row.placement = placement
+            id: submission.task, job: submission.job, function: submission.function, name: submission.name, state: state, actor: actor, node: place.node,
+            worker: place.worker, parent: submission.parent, attempt: attempt, submittedAt: submission.submittedAt, startedAt: startedAt, endedAt: endedAt, error: error)
+        (row.placement, row.pid, row.placementGroup) = (place.reason, place.pid, submission.placementGroup)
         tasks.append(row)
     }
 
@@ -90,7 +90,7 @@ struct TaskReports {
             default: reason?.description ?? "it was lost"
             }
         if tasks.count < Self.tasksPerReport {
-            append(submission, .failed, actor: actor, worker: sent?.worker, attempt: attempt - 1, startedAt: sent?.sentAt, endedAt: .now, error: text)
+            append(submission, .failed, actor: actor, at: sent?.place ?? RunningPlace(), attempt: attempt - 1, startedAt: sent?.sentAt, endedAt: .now, error: text)
             append(submission, .waitingForLease, actor: actor, attempt: attempt)
         } else {
             dropped += 1
@@ -107,7 +107,7 @@ struct TaskReports {
         guard hasRoom(forEndOf: submission) else { return dropped += 1 }
         let sent = takeSent(submission)
         append(
-            submission, (error as? MantaError)?.code == .cancelled ? .cancelled : .failed, actor: actor, worker: sent?.worker, attempt: sent?.attempt ?? attempt,
+            submission, (error as? MantaError)?.code == .cancelled ? .cancelled : .failed, actor: actor, at: sent?.place ?? RunningPlace(), attempt: sent?.attempt ?? attempt,
             endedAt: .now, error: String(describing: error))
     }
 
@@ -140,11 +140,11 @@ struct TaskReports {
 
     /// What there is to tell since the last time.
     mutating func take(place: (ActorID?, ProcessID?) -> RunningPlace = { RunningPlace(worker: $1) }) -> (tasks: ReportTasks?, errors: ReportErrors?) {
-        for (submission, sentAt, attempt, actor, worker) in sent where !submission.hasEnded {
+        for (submission, sentAt, attempt, actor, worker, pid) in sent where !submission.hasEnded {
             submission.isToldAsRunning = true
-            let place = place(actor, worker)
-            append(
-                submission, .running, actor: actor, node: place.node, worker: place.worker, placement: place.reason, attempt: attempt, startedAt: sentAt)
+            var place = place(actor, worker)
+            place.pid = pid
+            append(submission, .running, actor: actor, at: place, attempt: attempt, startedAt: sentAt)
         }
         sent.removeAll(keepingCapacity: true)
         defer { (tasks, errors, dropped, unfinished) = ([], [], 0, nil) }
@@ -158,6 +158,7 @@ struct TaskReports {
 struct RunningPlace {
     var node: NodeID?
     var worker: ProcessID?
+    var pid: Int32?
     var reason: PlacementReason?
 }
 
@@ -201,6 +202,13 @@ extension Owner {
 
     private func isLong(_ submission: Submission) -> Bool {
         WallTime.now.milliseconds - submission.submittedAt.milliseconds >= Limits.longWait.inMilliseconds
+    }
+
+    /// Where the last answer came from.
+    func placeOfAnswer(of actor: ActorCalls? = nil) -> RunningPlace {
+        var place = if let actor { actor.place ?? RunningPlace() } else { place(of: nil, answeringWorker) }
+        (place.worker, place.pid) = (answeringWorker, answeringPid)
+        return place
     }
 
     /// Where an actor that this process calls lives, or a worker that it has tasks on.

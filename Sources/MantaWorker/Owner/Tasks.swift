@@ -65,7 +65,7 @@ extension Owner {
     }
 
     func taskDone(_ done: TaskDone, on link: Link) {
-        answeringWorker = link.peerProcess
+        (answeringWorker, answeringPid) = (link.peerProcess, link.peerPid)
         defer { leaveUntaken(done) }
         if callDone(done) { return }
         var mayRetry = false
@@ -212,8 +212,9 @@ extension Owner {
                 taskDone(done, on: link(to: worker))
             }
         }
-        reports.sent(submission, attempt: attempt, actor: nil, worker: worker.process)
-        link(to: worker).send(
+        let runner = link(to: worker)
+        reports.sent(submission, attempt: attempt, actor: nil, worker: worker.process, pid: runner.peerPid)
+        runner.send(
             RunTask(
                 task: submission.task, lease: lease, job: submission.job, parent: submission.parent, function: submission.function,
                 attempt: UInt32(attempt), resultCount: UInt32(submission.results.count), arguments: payloads(of: submission),
@@ -238,8 +239,7 @@ extension Owner {
                 settle(submission, with: done)
             }
             reports.ended(
-                submission, outcome: done.outcome, startedAt: done.startedAt, duration: done.duration, actor: nil, node: place(of: nil, answeringWorker).node, worker: answeringWorker,
-                placement: place(of: nil, answeringWorker).reason, attempt: Int(done.attempt))
+                submission, outcome: done.outcome, startedAt: done.startedAt, duration: done.duration, actor: nil, at: placeOfAnswer(), attempt: Int(done.attempt))
         case (.answered, nil): preconditionFailure("a task is answered by a message")
         case (.failed(let error), _):
             fail(submission, error)
