@@ -1,15 +1,22 @@
 // Instant: a moment on the machine's monotonic clock. Decisions take it as an argument and never read a clock.
 // WallTime: a moment people read, in dashboards and logs; never used for time-outs, since wall clocks jump.
 
-/// Nanoseconds on the monotonic clock of one machine; comparable only with instants of the same machine.
+/// Nanoseconds on the monotonic clock of one machine; comparable only with instants of the same machine. What would lie beyond the last one is the last one:
+/// people say "without end" with the longest duration there is.
 public struct Instant: Hashable, Comparable, Sendable, Codable {
     public var nanoseconds: Int64
     public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
     public static let zero = Instant(nanoseconds: 0)
     public static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
-    public static func + (left: Instant, right: Duration) -> Instant { Instant(nanoseconds: left.nanoseconds + right.inNanoseconds) }
-    public static func - (left: Instant, right: Duration) -> Instant { Instant(nanoseconds: left.nanoseconds - right.inNanoseconds) }
+    public static func + (left: Instant, right: Duration) -> Instant {
+        let (sum, overflow) = left.nanoseconds.addingReportingOverflow(right.inNanoseconds)
+        return Instant(nanoseconds: overflow ? (right < .zero ? .min : .max) : sum)
+    }
+    public static func - (left: Instant, right: Duration) -> Instant {
+        let (difference, overflow) = left.nanoseconds.subtractingReportingOverflow(right.inNanoseconds)
+        return Instant(nanoseconds: overflow ? (right < .zero ? .max : .min) : difference)
+    }
     public static func - (left: Instant, right: Instant) -> Duration { .nanoseconds(left.nanoseconds - right.nanoseconds) }
 }
 
@@ -30,8 +37,9 @@ extension Duration {
     /// Whole nanoseconds, saturating at the largest `Int64` (292 years).
     public var inNanoseconds: Int64 {
         let (seconds, attoseconds) = components
-        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? (seconds < 0 ? .min : .max) : product &+ attoseconds / 1_000_000_000
+        let (product, isBeyond) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, isJustBeyond) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
+        return isBeyond || isJustBeyond ? (seconds < 0 ? .min : .max) : sum
     }
     /// Whole milliseconds, rounded down.
     public var inMilliseconds: Int64 { inNanoseconds / 1_000_000 }

@@ -241,6 +241,12 @@ extension SharedClusterTests {
         }
     }
 
+    @Test func theLongestTimeIsWithoutEnd() async throws {
+        #expect(try await echoInt.options(timeout: .seconds(Int64.max)).remote(1).value == 1)
+        #expect(try await childTimeLeft.options(timeout: .seconds(Int64.max)).remote(1).value != nil)
+        #expect(try await Manta.get([takesAWhile.remote()], timeout: .seconds(Int64.max)) == [1])
+    }
+
     @Test func aTimeoutMustBePositive() async throws {
         await expectCode(.invalidArgument, of: echoInt.options(timeout: .zero).remote(1))
         await expectCode(.invalidArgument, of: Patient.remote(board).next.options(timeout: .seconds(-1))())

@@ -86,6 +86,8 @@ import Testing
     @Test func durationsSaturate() {
         #expect(Duration.seconds(Int64.max / 2).inNanoseconds == .max)
         #expect(Duration.milliseconds(1500).inMilliseconds == 1500)
+        #expect((Duration.nanoseconds(Int64.max) + .nanoseconds(1)).inNanoseconds == .max && Duration.seconds(Int64.min).inNanoseconds == .min)
+        #expect(Instant(nanoseconds: 5) + .seconds(Int64.max) == Instant(nanoseconds: .max) && Instant(nanoseconds: -5) - .seconds(Int64.max) == Instant(nanoseconds: .min))
         #expect(Instant(nanoseconds: 5) + .nanoseconds(7) - Instant(nanoseconds: 2) == .nanoseconds(10))
     }
 }

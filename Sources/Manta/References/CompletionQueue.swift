@@ -61,7 +61,8 @@ final class CompletionQueue: Sendable {
     func wait(for count: Int, timeout: Duration?) async throws {
         let timer = timeout.map { timeout in
             Task { [weak self] in
-                if timeout > .zero { try await Task.sleep(for: timeout) }
+                // Swift cannot sleep for the longest duration there is, only for 292 years.
+                if timeout > .zero { try await Task.sleep(for: .nanoseconds(timeout.inNanoseconds)) }
                 self?.change { $0.isTimeOver = true }
             }
         }
