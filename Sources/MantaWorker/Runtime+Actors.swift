@@ -1,5 +1,6 @@
 // Runtime+Actors: what is asked of actors besides their methods, by calls that carry a name of the platform's instead of a method's.
 
+import MantaLoop
 package import MantaModel
 import MantaWire
 
@@ -7,8 +8,8 @@ extension Runtime {
     package func ready(actor: ActorID) -> ObjectHandle { callReserved(CallActor.ready, of: actor) }
 
     package func exit(actor: ActorID) {
-        // Nobody's child: neither the deadline nor the cancellation of the call that asks for it is its own.
-        TaskContext.$current.withValue(nil) { _ = callReserved(CallActor.terminate, of: actor) }
+        // Here and now, before the answer of the call that asks for it leaves: whoever has that answer finds the actor ending.
+        loop.execute { self.owner.execution.actors.exit(actor, self.owner) }
     }
 
     /// One whose process dies meanwhile is made again, and told again.

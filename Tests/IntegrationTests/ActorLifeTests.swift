@@ -41,8 +41,11 @@ extension SharedClusterTests {
         let refused = await #expect(throws: MantaError.self) { try await leaver.terminateMyself(leaver).value }
         #expect(refused?.code == .conflict && refused?.message.contains("exitActor") == true, "\(String(describing: refused))")
         #expect(try await leaver.leave().value == 1, "the call that asks for it answers")
-        try await eventually("its goodbye", within: .seconds(30)) { try await board.count("goodbye leaver").value == 1 }
         await expectCode(.actorDied, of: leaver.leave())
+        try await eventually("its goodbye", within: .seconds(30)) { try await board.count("goodbye leaver").value == 1 }
+        let early = Leaver.remote(board, leavingAs: "early leaver")
+        try await eventually("its goodbye", within: .seconds(30)) { try await board.count("goodbye early leaver").value == 1 }
+        await expectCode(.actorDied, of: early.leave())
         #expect(throws: MantaError.self) { try Manta.exitActor() }
     }
 

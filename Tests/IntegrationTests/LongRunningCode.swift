@@ -283,6 +283,10 @@ func untilCancelled(_ board: Board.Handle, _ name: String) async throws -> Int {
     private let board: Board.Handle
     private let name: String
     init(_ board: Board.Handle, _ name: String) { (self.board, self.name) = (board, name) }
+    init(_ board: Board.Handle, leavingAs name: String) async throws {
+        (self.board, self.name) = (board, name)
+        try Manta.exitActor()
+    }
     func terminateMyself(_ me: Leaver.Handle) async throws { try await Manta.terminate(me) }
     func leave() throws -> Int {
         try Manta.exitActor()

@@ -31,11 +31,12 @@ final class ActorHost: Sendable {
     private let childGroup: GroupMembership?
     /// Nil when its state is not kept.
     private let keeper: SnapshotKeeper?
-    /// The call that terminates the actor, once it has come.
+    /// The actor is to terminate.
     private let ending = Mutex<Ending?>(nil)
 
     private struct Ending {
-        var item: CallLane.Item
+        /// The calls that ask for it; none when the actor itself does.
+        var items: [CallLane.Item] = []
         var hasBegun = false
     }
 
@@ -84,16 +85,15 @@ final class ActorHost: Sendable {
 
     /// Puts a call into its lane; returns whether `rescue` must be called in a while. A call that cannot be run is answered at once.
     func add(_ item: CallLane.Item, on runtime: Runtime) -> Bool {
+        if item.call.methodName == CallActor.terminate {
+            end(item, on: runtime)
+            return false
+        }
         if isEnding {
             item.route.refuse(item.call, MantaError(.actorDied, "actor \(specification.id.short) is being terminated"))
             return false
         }
         if groups.isEmpty, isPlain(item.call) { return lane.add(item, of: self, on: runtime) }
-        if item.call.methodName == CallActor.terminate {
-            ending.withLock { $0 = Ending(item: item) }
-            ranDry(on: runtime)
-            return false
-        }
         if item.call.methodName == CallActor.ready {
             let done = TaskDone(task: item.call.task, attempt: item.call.attempt, outcome: .values([.inline([0xc0])]), startedAt: .now, duration: 0)
             runtime.post(.finished(FinishedRun(done: done, route: item.route, failure: nil)))
@@ -218,18 +218,28 @@ final class ActorHost: Sendable {
 
     private var isEnding: Bool { ending.withLock { $0 != nil } }
 
-    /// A lane has nothing more to run: when the actor is to terminate and all have not, it does.
-    func ranDry(on runtime: Runtime) {
-        let item = ending.withLock { ending -> CallLane.Item? in
-            guard let item = ending?.item, ending?.hasBegun == false, lane.isIdle, groups.values.allSatisfy(\.isIdle) else { return nil }
-            ending?.hasBegun = true
-            return item
+    /// Takes no more calls, and terminates when those that came before have ended.
+    ///
+    /// - Parameter item: The call that asks for it, which is answered then.
+    func end(_ item: CallLane.Item? = nil, on runtime: Runtime) {
+        ending.withLock { ending in
+            if ending == nil { ending = Ending() }
+            if let item { ending?.items.append(item) }
         }
-        guard let item else { return }
-        Task { await terminate(item, on: runtime) }
+        ranDry(on: runtime)
     }
 
-    private func terminate(_ item: CallLane.Item, on runtime: Runtime) async {
+    /// A lane has nothing more to run: when the actor is to terminate and all have not, it does.
+    func ranDry(on runtime: Runtime) {
+        let begins = ending.withLock { ending -> Bool in
+            guard ending?.hasBegun == false, lane.isIdle, groups.values.allSatisfy(\.isIdle) else { return false }
+            ending?.hasBegun = true
+            return true
+        }
+        if begins { Task { await terminate(on: runtime) } }
+    }
+
+    private func terminate(on runtime: Runtime) async {
         await instance.willTerminate()
         var outcome = TaskOutcome.values([.inline([0xc0])])
         do {
@@ -237,8 +247,10 @@ final class ActorHost: Sendable {
         } catch {
             outcome = .failed(error as? MantaError ?? MantaError(.unavailable, "the head could not be told", cause: error))
         }
-        let done = TaskDone(task: item.call.task, attempt: item.call.attempt, outcome: outcome, startedAt: .now, duration: 0)
-        runtime.post(.finished(FinishedRun(done: done, route: item.route, failure: nil)))
+        for item in ending.withLock({ $0?.items ?? [] }) {
+            let done = TaskDone(task: item.call.task, attempt: item.call.attempt, outcome: outcome, startedAt: .now, duration: 0)
+            runtime.post(.finished(FinishedRun(done: done, route: item.route, failure: nil)))
+        }
     }
 }
 

@@ -22,6 +22,8 @@ final class HostedActors {
         var failure: String?
         /// Calls that came before the constructor returned.
         var early: [CallLane.Item] = []
+        /// The constructor asked for the actor's end behind so many of them.
+        var endsBehind: Int?
         /// The next call expected of each caller.
         var nextSequence: [ProcessID: UInt64] = [:]
         var isRescueDue = false
@@ -92,7 +94,11 @@ final class HostedActors {
             place.host = host
             let early = place.early
             place.early = []
-            for item in early { deliver(item, to: host, at: place, owner) }
+            for (index, item) in early.enumerated() {
+                if index == place.endsBehind { host.end(on: owner.runtime) }
+                deliver(item, to: host, at: place, owner)
+            }
+            if place.endsBehind == early.count { host.end(on: owner.runtime) }
         case .failure(let error):
             // The node ends this process, or takes out the actor: one whose constructor threw is of no use.
             let text = (error as? MantaError)?.message ?? "\(String(reflecting: type(of: error))): \(error)"
@@ -130,6 +136,12 @@ final class HostedActors {
         starts.takenOut(message.actors)
         tell(owner)
         link.reply(to: correlation, Acknowledged())
+    }
+
+    /// An actor's own code asks for its end.
+    func exit(_ actor: ActorID, _ owner: Owner) {
+        guard let place = places[actor] else { return }
+        if let host = place.host { host.end(on: owner.runtime) } else if place.endsBehind == nil { place.endsBehind = place.early.count }
     }
 
     // MARK: Calls
@@ -185,7 +197,10 @@ final class HostedActors {
     func cancel(_ task: TaskID, of actor: ActorID?) -> CallLane.Item? {
         for id in actor.map({ [$0] }) ?? Array(places.keys) {
             guard let place = places[id] else { continue }
-            if let position = place.early.firstIndex(where: { $0.call.task == task }) { return place.early.remove(at: position) }
+            if let position = place.early.firstIndex(where: { $0.call.task == task }) {
+                if let end = place.endsBehind, position < end { place.endsBehind = end - 1 }
+                return place.early.remove(at: position)
+            }
             if let item = place.host?.cancel(task) { return item }
         }
         return nil
