@@ -283,6 +283,16 @@ extension SharedClusterTests {
         try await queue.end()
     }
 
+    @Test func aQueueIsFoundByItsNameInItsNamespace() async throws {
+        let queue = try DistributedQueue<Int>(name: "queue", namespace: "depot")
+        try await queue.put(1)
+        let same = try DistributedQueue<Int>(name: "queue", namespace: "depot", getIfExists: true)
+        #expect(try await same.take() == 1)
+        try await same.put(2)
+        #expect(try await DistributedQueue<Int>.named("queue", namespace: "depot").take() == 2)
+        try await queue.end()
+    }
+
     @Test func whoWaitsBehindOneThatGivesUpIsServed() async throws {
         let queue = try DistributedQueue<Int>(capacity: 2)
         try await queue.put(0)
@@ -316,7 +326,14 @@ extension SharedClusterTests {
         #expect(await pool.idleCount == 2)
         await #expect(throws: Trouble.broken(code: 3)) { try await pool.map([1, 2, 3, 4]) { $0.failAt(3, $1) } }
         try await eventually("free actors") { await pool.idleCount == 2 }
+        let gate = Gate.remote()
+        let slow = Task { try await pool.submit { $0.waitFor(gate) } }
+        try await eventually("the call", within: .seconds(30)) { try await gate.waiting().value == 1 }
+        slow.cancel()
+        await #expect(throws: CancellationError.self) { try await slow.value }
         try await pool.end()
+        let ended = await #expect(throws: MantaError.self) { try await pool.submit { $0.answer() } }
+        #expect(ended?.code == .conflict, "nobody waits at a pool without actors")
     }
 }
 }

@@ -212,6 +212,10 @@ func untilCancelled(_ board: Board.Handle, _ name: String) async throws -> Int {
 @RemoteActor final class Selfish {
     init() {}
     func answer() -> Int { 42 }
+    func waitFor(_ gate: Gate.Handle) async throws -> Int {
+        try await gate.wait().value
+        return 0
+    }
     func wait(for own: Selfish.Handle) async throws -> Int { try await own.answer().value }
     func later(_ own: Selfish.Handle) -> ObjectReference<Int> { own.answer() }
     func split(_ a: Int, by b: Int) -> (quotient: Int, remainder: Int) { a.quotientAndRemainder(dividingBy: b) }

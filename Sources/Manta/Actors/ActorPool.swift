@@ -12,9 +12,15 @@ import MantaModel
 /// ```
 public actor ActorPool<Handle: RemoteActorHandle> {
     private var idle: [Handle] = []
-    private var waiters: [CheckedContinuation<Handle, Never>] = []
+    private var waiters: [Waiter] = []
+    private var lastWaiter = 0
     /// How many actors belong to it.
     public private(set) var count: Int
+
+    private struct Waiter {
+        var number: Int
+        var continuation: CheckedContinuation<Handle, any Error>
+    }
 
     /// A pool of existing actors.
     public init(_ actors: [Handle]) {
@@ -38,11 +44,15 @@ public actor ActorPool<Handle: RemoteActorHandle> {
 
     /// Waits for a free actor, makes a call on it, and returns the result; the actor is free again afterwards.
     ///
-    /// - Throws: what the call throws. An actor that died stays in the pool and fails its next items: give it restarts, or `add` another.
+    /// Cancelling the task that waits here cancels the call.
+    ///
+    /// - Throws: what the call throws; `MantaError` with the code `conflict` when the pool was ended. An actor that died stays in the pool and fails its next
+    ///   items: give it restarts, or `add` another.
     public func submit<Result: Decodable & Sendable>(_ call: @Sendable (Handle) -> ObjectReference<Result>) async throws -> Result {
-        let actor = await take()
+        let actor = try await take()
         defer { free(actor) }
-        return try await call(actor).value
+        let reference = call(actor)
+        return try await withTaskCancellationHandler { try await reference.value } onCancel: { reference.cancel() }
     }
 
     /// The results of a call for each item, in the items' order. At most as many items are under way as there are actors.
@@ -65,7 +75,7 @@ public actor ActorPool<Handle: RemoteActorHandle> {
                     try await withThrowingDiscardingTaskGroup { group in
                         for (index, item) in items.enumerated() {
                             // Taken here, so that no more tasks exist than actors.
-                            let actor = await self.take()
+                            let actor = try await self.take()
                             if group.isCancelled {
                                 // Another item failed, or nobody listens any more.
                                 await self.free(actor)
@@ -91,21 +101,38 @@ public actor ActorPool<Handle: RemoteActorHandle> {
         }
     }
 
-    /// Terminates all actors that are idle or become so; the pool is empty then.
+    /// Terminates all actors that are idle or become so; the pool is empty then, and refuses work until an actor is added.
     public func end() async throws {
         while count > 0 {
-            let actor = await take()
+            let actor = try await take()
             count -= 1
             try await Manta.terminate(actor)
         }
+        for waiter in waiters { waiter.continuation.resume(throwing: Self.ended) }
+        waiters = []
     }
 
-    private func take() async -> Handle {
+    private static var ended: MantaError { MantaError(.conflict, "the pool has no actors, since it was ended; add one before you submit") }
+
+    private func take() async throws -> Handle {
         if let actor = idle.popLast() { return actor }
-        return await withCheckedContinuation { waiters.append($0) }
+        if count == 0 { throw Self.ended }
+        lastWaiter += 1
+        let number = lastWaiter
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { waiters.append(Waiter(number: number, continuation: $0)) }
+        } onCancel: {
+            Task { await self.giveUp(number) }
+        }
+    }
+
+    /// Whoever waits under this number waits no longer.
+    private func giveUp(_ number: Int) {
+        guard let index = waiters.firstIndex(where: { $0.number == number }) else { return }
+        waiters.remove(at: index).continuation.resume(throwing: CancellationError())
     }
 
     private func free(_ actor: Handle) {
-        if waiters.isEmpty { idle.append(actor) } else { waiters.removeFirst().resume(returning: actor) }
+        if waiters.isEmpty { idle.append(actor) } else { waiters.removeFirst().continuation.resume(returning: actor) }
     }
 }

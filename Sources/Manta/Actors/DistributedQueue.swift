@@ -29,11 +29,15 @@ public struct DistributedQueue<Element: Codable & Sendable>: Codable, Hashable, 
     /// - Parameters:
     ///   - capacity: how many elements may wait; 0, the default, is without limit.
     ///   - name: by which other programs find it with `named`, see `RemoteActor.options`.
+    ///   - namespace: of the name; the session's by default.
     ///   - lifetime: until the job ends, or detached.
+    ///   - getIfExists: take the queue with this name if there is one; its capacity stays as it is.
     /// - Throws: `invalidArgument` when the capacity is negative.
-    public init(capacity: Int = 0, name: String? = nil, lifetime: ActorLifetime = .job) throws(MantaError) {
+    public init(
+        capacity: Int = 0, name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime = .job, getIfExists: Bool = false
+    ) throws(MantaError) {
         guard capacity >= 0 else { throw MantaError(.invalidArgument, "the capacity of a queue is \(capacity); expected 0 (without limit) or more") }
-        actor = QueueActor.options(name: name, lifetime: lifetime).remote(capacity: capacity)
+        actor = QueueActor.options(name: name, namespace: namespace, lifetime: lifetime, getIfExists: getIfExists ? true : nil).remote(capacity: capacity)
     }
 
     private init(_ actor: QueueActor.Handle) { self.actor = actor }
