@@ -69,6 +69,8 @@ import Testing
         #expect(error?.code == .alreadyExists)
         let same = Counter.options(name: "hits", namespace: "shop", getIfExists: true).remote(start: 7)
         #expect(try await same.get().value == 1)
+        let mistaken = await #expect(throws: MantaError.self) { try await Gate.options(name: "hits", namespace: "shop", getIfExists: true).remote().waiting().value }
+        #expect(mistaken?.code == .wrongType)
         let other = await #expect(throws: MantaError.self) { try await Counter.named("hits") }
         #expect(other?.code == .notFound)
         let wrong = await #expect(throws: MantaError.self) { try await Gate.named("hits", namespace: "shop") }

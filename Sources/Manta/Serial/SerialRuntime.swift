@@ -189,8 +189,13 @@ final class SerialRuntime: RuntimeInterface {
             return nil
         }
         if let taken, let name {
-            if options.getIfExists, state.withLock({ $0.actors[taken]?.type }) == type { return taken }
+            let other = state.withLock { $0.actors[taken]?.type }
+            if options.getIfExists, other == type { return taken }
             state.withLock { $0.actors[id] = actor }
+            if options.getIfExists, let other {
+                actor.die(MantaError(.wrongType, "the actor \"\(name.name)\" is a \(other); expected a \(type)"))
+                return id
+            }
             actor.die(MantaError(.alreadyExists, "an actor named \"\(name.name)\" lives in the namespace \"\(name.namespace)\"; choose another name or set getIfExists"))
             return id
         }

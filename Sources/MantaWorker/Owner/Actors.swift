@@ -114,6 +114,9 @@ extension Owner {
         headLink.request(CreateActor(specification: specification, getIfExists: getIfExists), deadline: .seconds(60)) { [self] result in
             defer { unheldAliases.remove(id) }
             switch result {
+            case .success(let found) where found.status.type != specification.type:
+                let error = MantaError(.wrongType, "the actor \"\(specification.name ?? "")\" is a \(found.status.type); expected a \(specification.type)")
+                couldNotBeCreated(id, error)
             case .success(let found) where found.status.id != id:
                 if !unheldAliases.contains(id) { runtime.alias(id, to: found.status.id) }
                 releaseConstructorArguments(of: id)
