@@ -304,6 +304,12 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         return handle
     }
 
+    package func refused(_ what: String, _ error: any Error) -> ObjectHandle? {
+        let handle = ObjectHandle(id: ObjectID(task: nextTaskID(), index: 0), owner: address, keeper: self, outcome: .failed(error))
+        post(.refused(handle.id, of: what))
+        return handle
+    }
+
     package func createActor(
         type: String, initializer: UInt32, arguments: [ArgumentSource], options: ActorOptions
     ) throws(MantaError) -> ActorID {

@@ -185,6 +185,10 @@ package protocol RuntimeInterface: AnyObject, Sendable {
     func cancel(_ handle: ObjectHandle, _ cancellation: Cancellation)
     /// Returns when the task has been told; throws `invalidArgument` when it cannot be cancelled in this way.
     func cancelled(_ handle: ObjectHandle, _ cancellation: Cancellation) async throws
+    /// A handle that failed because what makes it could not be submitted: an object of this process like any other, which may be sent on, and whose failure
+    /// is told when nobody asks. Nil: objects belong to nobody here.
+    /// - Parameter what: people see, `Module.Type.function(label:)`.
+    func refused(_ what: String, _ error: any Error) -> ObjectHandle?
     /// A borrowed handle of an object that another process (or this one) owns; one object has one handle at a time in a process.
     func handle(for id: ObjectID, owner: ProcessAddress) -> ObjectHandle
     /// Initializes the memory with the handles of many objects, in their order: as many as the runs have together.
@@ -218,6 +222,7 @@ extension RuntimeInterface {
         }
     }
     package func keepForGood(_ handle: ObjectHandle) {}
+    package func refused(_ what: String, _ error: any Error) -> ObjectHandle? { nil }
     package func note(_ kind: WorkSpan.Kind, named name: String?, since start: Instant, to end: Instant) {}
 
     // A runtime without a cluster has no placement groups.

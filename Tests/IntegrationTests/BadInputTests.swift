@@ -97,6 +97,38 @@ extension SharedClusterTests {
         #expect(unknown?.message.contains("has no concurrency group \"none\"") == true, "\(String(describing: unknown))")
     }
 
+    @Test func whatCouldNotBeSubmittedIsAnObjectAsAnyOther() async throws {
+        let refused = echoInt.options(cpus: -1).remote(1)
+        let keeper = ReferenceKeeper.remote()
+        try await keeper.keep([refused]).value
+        let elsewhere = try await keeper.kept().value[0]
+        await expectCode(.invalidArgument, of: elsewhere)
+        refused.cancel()
+        try await refused.cancelByForce()
+        try await Manta.free([refused])
+        #expect(try await Manta.locations(of: [refused]).first?.size == nil)
+        await expectCode(.invalidArgument, of: refused)
+    }
+
+    @Test func anActorThatCouldNotBeCreatedIsNotSentOnNorEnded() async throws {
+        let actor = Counter.options(maxRestarts: -2).remote()
+        await expectCode(.invalidArgument, of: Manta.put([actor]))
+        for end in [{ try await Manta.kill(actor) }, { try await Manta.terminate(actor) }] as [@Sendable () async throws -> Void] {
+            let error = await #expect(throws: MantaError.self) { try await end() }
+            #expect(error?.message.contains("maxRestarts is -2") == true, "\(String(describing: error))")
+        }
+    }
+
+    @Test func aNameIsNotTakenForAnActorOfAnotherType() async throws {
+        let counter = Counter.options(name: "typed").remote()
+        #expect(try await counter.increment().value == 1)
+        let other = SelfCaller.options(name: "typed", getIfExists: true).remote()
+        let error = await #expect(throws: MantaError.self) { try await other.call().value }
+        #expect(error?.code == .wrongType && error?.message.contains("Counter; expected a ") == true, "\(String(describing: error))")
+        #expect(try await counter.increment().value == 2)
+        try await Manta.kill(counter)
+    }
+
     @Test func anActorThatItsGroupCannotHoldIsRefusedAndOneThatNeedsNothingLivesInABundleWithoutCPUs() async throws {
         let group = try await Manta.placementGroup([["disk": 1]])
         let resident = Counter.options(scheduling: .group(group)).remote()

@@ -26,6 +26,10 @@ import Testing
         let short = try await Manta.wait([blocked], timeout: .milliseconds(5))
         #expect(short.ready.isEmpty)
         await #expect(throws: MantaError.self) { try await Manta.wait([blocked], count: 2) }
+        let past = await #expect(throws: MantaError.self) { try await Manta.wait(now, timeout: .seconds(-1)) }
+        #expect(past?.code == .invalidArgument)
+        await #expect(throws: MantaError.self) { try await Manta.wait([ObjectReference<Int>](), count: -1) }
+        await #expect(throws: MantaError.self) { try await Manta.get(now, timeout: .seconds(-1)) }
         let late = await #expect(throws: MantaError.self) { try await Manta.get([Manta.put(1), after.remote(gate.waitThenCount())], timeout: .milliseconds(5)) }
         #expect(late?.code == .timeout)
         while try await gate.waiting().value < 2 { await Task.yield() }

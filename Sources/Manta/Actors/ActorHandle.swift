@@ -35,6 +35,8 @@ public struct _ActorReference: Hashable, Sendable {
     }
 
     fileprivate func encode(to encoder: any Encoder) throws {
+        // There is no actor that others could call.
+        if let failure { throw failure }
         if let hold {
             if let collector = ReferenceCollector.of(encoder), let lifeline = hold.lifeline() {
                 lifeline.lend()
@@ -52,9 +54,14 @@ public struct _ActorReference: Hashable, Sendable {
         failure = error as? MantaError ?? MantaError(.invalidArgument, "the actor could not be created", cause: error)
     }
 
-    func readiness(on runtime: any RuntimeInterface) throws -> ObjectHandle {
+    /// - Throws: why there is no actor.
+    func checked() throws -> ActorID {
         if let failure { throw failure }
-        return runtime.ready(actor: id)
+        return id
+    }
+
+    func readiness(on runtime: any RuntimeInterface) throws -> ObjectHandle {
+        runtime.ready(actor: try checked())
     }
 
     /// For the macro: submits a call.
@@ -73,7 +80,7 @@ public struct _ActorReference: Hashable, Sendable {
                     actor: id, function: calls.function, method: method, methodName: "", arguments: arguments.sources,
                     resultCount: calls.signature.resultCount, terms: terms))
         } catch {
-            return .failed(error, count: calls.signature.resultCount)
+            return .failed(calls.function, error, count: calls.signature.resultCount)
         }
     }
 }
@@ -128,7 +135,7 @@ extension Manta {
     ///   with retries are made again.
     public static func kill(_ handle: some RemoteActorHandle, mayRestart: Bool = false) async throws {
         guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
-        try await runtime.kill(actor: handle._actor.id, mayRestart: mayRestart)
+        try await runtime.kill(actor: try handle._actor.checked(), mayRestart: mayRestart)
     }
 
     /// Ends an actor for good, in peace: it ends the calls that came before, refuses those that come later, runs its `willTerminate()` if it is a
@@ -141,7 +148,7 @@ extension Manta {
             throw MantaError(
                 .conflict, "\(context.function) waits for the end of its own actor, which ends its calls first, this one too: use Manta.exitActor(), which does not wait")
         }
-        try await runtime.terminate(actor: handle._actor.id)
+        try await runtime.terminate(actor: try handle._actor.checked())
     }
 
     /// Ends the actor whose method runs, for good and in peace, as `terminate` does: it ends the calls that came before, this one too, refuses those that come
@@ -163,7 +170,7 @@ extension Manta {
             guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
             return ObjectReference(try handle._actor.readiness(on: runtime))
         } catch {
-            return ObjectReference(.failed(error))
+            return ObjectReference(.failed("Manta.ready", error))
         }
     }
 

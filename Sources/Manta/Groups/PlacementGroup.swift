@@ -21,7 +21,7 @@ public struct PlacementGroup: Codable, Hashable, Sendable {
             guard let runtime = CurrentRuntime.get() else { throw CurrentRuntime.missing }
             return ObjectReference(runtime.whenReady(id, value: try ValueEncoder.bytes(self)))
         } catch {
-            return ObjectReference(.failed(error))
+            return ObjectReference(.failed("PlacementGroup.ready()", error))
         }
     }
 

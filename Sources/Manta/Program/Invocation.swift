@@ -44,8 +44,8 @@ public struct _Results {
     public func reference<Value>(_ index: Int, as type: Value.Type = Value.self) -> ObjectReference<Value> { ObjectReference(handles[index]) }
 
     /// Every result is this failure.
-    static func failed(_ error: any Error, count: Int) -> _Results {
-        _Results(handles: (0..<count).map { _ in .failed(error) })
+    static func failed(_ what: String, _ error: any Error, count: Int) -> _Results {
+        _Results(handles: (0..<count).map { _ in .failed(what, error) })
     }
 }
 

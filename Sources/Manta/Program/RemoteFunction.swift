@@ -50,7 +50,7 @@ extension _RemoteCode {
             return _Results(
                 handles: runtime.submit(function: signature.name, arguments: arguments.sources, resultCount: signature.resultCount, options: options))
         } catch {
-            return .failed(error, count: signature.resultCount)
+            return .failed(signature.name, error, count: signature.resultCount)
         }
     }
 

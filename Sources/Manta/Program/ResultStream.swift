@@ -75,7 +75,7 @@ public struct ReferenceStream<Element>: AsyncSequence, Sendable {
     public func cancel(recursive: Bool = true) {
         completed.cancel(recursive: recursive)
         let error = MantaError(.cancelled, "the stream of task \(reader.result.id.task) was cancelled")
-        reader.stream.finish(.failed(error), error)
+        reader.stream.finish(.failed("ReferenceStream", error), error)
     }
 
     public func makeAsyncIterator() -> Iterator { Iterator(stream: self) }

@@ -11,26 +11,27 @@ extension Manta {
     ///
     /// - Returns: A reference whose reading throws `invalidArgument`.
     public static func put<Value>(_ reference: ObjectReference<Value>) -> ObjectReference<ObjectReference<Value>> {
-        ObjectReference(.failed(MantaError(.invalidArgument, "object \(reference.id) is a reference already; pass it as it is, or put [reference] to pass it on unread")))
+        ObjectReference(.failed("put", MantaError(.invalidArgument, "object \(reference.id) is a reference already; pass it as it is, or put [reference] to pass it on unread")))
     }
 
     /// Stores a value once, so that many calls can take it by reference.
     ///
     /// Returns at once; a value that cannot be encoded makes a reference whose reading throws.
     public static func put<Value: Codable>(_ value: Value) -> ObjectReference<Value> {
-        guard let runtime = CurrentRuntime.get() else { return ObjectReference(.failed(CurrentRuntime.missing)) }
+        guard let runtime = CurrentRuntime.get() else { return ObjectReference(.failed("put", CurrentRuntime.missing)) }
         do throws(MantaError) {
             return ObjectReference(runtime.put(try .encoding(value)))
         } catch {
-            return ObjectReference(.failed(error))
+            return ObjectReference(.failed("put", error))
         }
     }
 
     /// The values of all references, in their order.
     ///
-    /// - Parameter timeout: how long it may take; without end by default.
-    /// - Throws: the first failure in the order of the references; `MantaError` with the code `timeout`.
+    /// - Parameter timeout: how long it may take; without end by default, zero asks how it stands now.
+    /// - Throws: the first failure in the order of the references; `MantaError` with the code `timeout`, or `invalidArgument` for a negative time.
     public static func get<Value: Decodable>(_ references: some Sequence<ObjectReference<Value>>, timeout: Duration? = nil) async throws -> [Value] {
+        try checkTimeout(timeout)
         let references = Array(references)
         references.withHandles { handles in
             for handle in handles { handle.prefetch() }
@@ -52,9 +53,10 @@ extension Manta {
 
     /// The values of references of different types, as a tuple: `let (n, text) = try await Manta.get(a, b)`.
     ///
-    /// - Parameter timeout: how long it may take; without end by default.
-    /// - Throws: the first failure in the order of the references; `MantaError` with the code `timeout`.
+    /// - Parameter timeout: how long it may take; without end by default, zero asks how it stands now.
+    /// - Throws: the first failure in the order of the references; `MantaError` with the code `timeout`, or `invalidArgument` for a negative time.
     public static func get<each Value: Decodable>(_ references: repeat ObjectReference<each Value>, timeout: Duration? = nil) async throws -> (repeat each Value) {
+        try checkTimeout(timeout)
         var handles: [ObjectHandle] = []
         for reference in repeat each references {
             reference.handle.prefetch()
@@ -71,12 +73,13 @@ extension Manta {
     ///   - timeout: without end by default; zero asks how it stands now.
     ///   - fetch: a large value counts as ready only when it is on this machine, and is brought here; `false` asks only whether it was made.
     /// - Returns: at most `count` that are ready, and all others, both in the order given; of no references, none.
-    /// - Throws: `invalidArgument` when a reference is given twice or `count` is impossible.
+    /// - Throws: `invalidArgument` when a reference is given twice, `count` is impossible or the time negative.
     public static func wait<Value>(
         _ references: some Sequence<ObjectReference<Value>>, count: Int = 1, timeout: Duration? = nil, fetch: Bool = true
     ) async throws -> (ready: [ObjectReference<Value>], pending: [ObjectReference<Value>]) {
+        try checkTimeout(timeout)
         let references = Array(references)
-        if references.isEmpty, count <= 1 { return ([], []) }
+        if references.isEmpty, count == 0 || count == 1 { return ([], []) }
         if references.withHandles(hasDuplicates) {
             throw MantaError(.invalidArgument, "wait was given the same reference more than once; give each one once")
         }
@@ -98,6 +101,11 @@ extension Manta {
                 }, Array(count: handles.count - ready.count) { copy(handles, without: ready, to: $0) }
             )
         }
+    }
+
+    private static func checkTimeout(_ timeout: Duration?) throws(MantaError) {
+        guard let timeout, timeout < .zero else { return }
+        throw MantaError(.invalidArgument, "timeout is \(timeout); expected zero or more")
     }
 
     /// The positions of the first that are ready, at most `count`. Looks no further than it must.

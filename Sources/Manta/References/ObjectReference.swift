@@ -168,10 +168,13 @@ extension EncodedValue {
 }
 
 extension ObjectHandle {
-    /// A handle that has failed before anything was submitted; it belongs to no runtime.
-    package static func failed(_ error: any Error) -> ObjectHandle {
-        ObjectHandle(
-            id: ObjectID(task: .random(), index: 0), owner: ProcessAddress(process: ProcessID(high: 0, low: 0), endpoint: ""), keeper: nil,
-            outcome: .failed(error))
+    /// A handle that has failed before anything was submitted. Without a session it belongs to no runtime.
+    ///
+    /// - Parameter what: could not be submitted, as people see it.
+    package static func failed(_ what: String, _ error: any Error) -> ObjectHandle {
+        CurrentRuntime.get()?.refused(what, error)
+            ?? ObjectHandle(
+                id: ObjectID(task: .random(), index: 0), owner: ProcessAddress(process: ProcessID(high: 0, low: 0), endpoint: ""), keeper: nil,
+                outcome: .failed(error))
     }
 }

@@ -230,6 +230,9 @@ final class Owner: @unchecked Sendable {
         case .create(let creation): create(creation)
         case .put(let id, let inside, let size): put(id, inside, size, on: nil)
         case .putStored(let id, let inside, let size, let node): put(id, inside, size, on: node)
+        case .refused(let id, let what):
+            objects.created(id, source: what, at: loop.now)
+            objects.settled(id, size: nil)
         case .released(let id):
             forgetMaker(of: id)
             free(id, on: objects.released(id))

@@ -121,6 +121,8 @@ enum OwnerCommand: Sendable {
     /// Without its handle: whoever made it and lets it go again frees the memory, which nobody else has touched.
     case put(ObjectID, inside: [ObjectHandle], size: Int)
     indirect case putStored(ObjectID, inside: [ObjectHandle], size: Int, on: NodeAddress)
+    /// The result of what could not be submitted, which has failed with that.
+    indirect case refused(ObjectID, of: String)
     case released(ObjectID)
     indirect case stored(ObjectID, owner: ProcessID, Reservation)
     /// It was encoded where nobody watches what becomes of it.
