@@ -89,6 +89,8 @@ package final class Link: @unchecked Sendable {
     /// Those that are not to be carried out twice.
     private var answered = AnsweredRequests()
 
+    /// Somebody has accepted a connection, of a link to a place and not to a process.
+    var wasAccepted = false
     var graceTimer: TimerID?
     /// Since when the peer is away, or not yet there.
     var awaySince: Instant?

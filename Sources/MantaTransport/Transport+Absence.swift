@@ -13,6 +13,12 @@ extension Limits {
 }
 
 extension Link {
+    /// Whether a peer has ever said who it is.
+    package var wasOpened: Bool { peer != nil }
+
+    /// What is at the place where the peer has never been, for error texts.
+    package var findings: String { wasAccepted ? "what listens there is no process of Manta" : "nobody listens there" }
+
     /// Whether the link leads to a process that must listen at the other end for as long as it lives.
     var hasListener: Bool { direction == .outgoing && expectedProcess != nil }
 

@@ -228,6 +228,7 @@ extension Transport {
             let descriptor = bytes.loadUnaligned(fromByteOffset: 2, as: Int32.self)
             while frame.hasMore, channel.socket.receive(into: frame) {}
             if event == ZMQEvents.retried, let link { lookForListener(of: link) }
+            if event == ZMQEvents.connected { link?.wasAccepted = true }
             guard event == ZMQEvents.disconnected, let broken = link ?? incomingByConnection[descriptor] else { continue }
             // A peer that has ended may have written its last words before.
             if broken.ring != nil { receiveFromRing(broken) }

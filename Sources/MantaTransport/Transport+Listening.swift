@@ -13,6 +13,7 @@ enum ZMQEvents {
     static let writable = ZMQ_POLLOUT
     static let disconnected = ZMQ_EVENT_DISCONNECTED
     static let connection = ZMQ_EVENT_DISCONNECTED
+    static let connected = ZMQ_EVENT_CONNECTED
     static let retried = ZMQ_EVENT_CONNECT_RETRIED
 }
 

@@ -141,7 +141,7 @@ package final class Transport: LoopSource, @unchecked Sendable {
         }
         let socket = try ZeroMQSocket(.dealer, in: context)
         configure(socket, for: link.endpoint)
-        let events = link.hasListener ? ZMQEvents.connection | ZMQEvents.retried : ZMQEvents.connection
+        let events = ZMQEvents.connection | (link.hasListener ? ZMQEvents.retried : ZMQEvents.connected)
         let monitor = try socket.monitor(events, at: "inproc://monitor-\(link.number)-\(UInt(bitPattern: ObjectIdentifier(self)))")
         let failure = socket.connect(link.endpoint)
         guard failure == 0 else {

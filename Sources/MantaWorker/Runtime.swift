@@ -125,38 +125,11 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
 
     // MARK: Life
 
-    /// Binds, connects and registers; throws what went wrong first, naming the address.
-    package func start() async throws {
-        let configuration = configuration
-        let address = address
-        try await onLoop { owner in try owner.open(configuration, at: address) }
-        if configuration.role == .driver { try await registerJob() }
-    }
-
     /// Begins as a worker, without waiting; `failed` is called on the loop.
     package func startWorker(failed: @escaping @Sendable (MantaError) -> Void) {
         loop.execute { [self] in
             do throws(MantaError) { try owner.open(configuration, at: address) } catch { failed(error) }
         }
-    }
-
-    /// Tells the head of this driver, and learns the node to work with.
-    private func registerJob() async throws {
-        let description = JobDescription(
-            id: configuration.job, program: configuration.program, namespace: configuration.namespace, driver: address, pid: getpid(), host: Machine.name,
-            startedAt: .now)
-        let deadline = ContinuousClock.now + .seconds(10)
-        var registered = try await head(RegisterJob(job: description), deadline: .seconds(10))
-        while registered.node == nil, ContinuousClock.now < deadline {
-            // A cluster that has just started may have no node yet.
-            try await Task.sleep(for: .milliseconds(10))
-            registered = try await head(RegisterJob(job: description), deadline: .seconds(10))
-        }
-        guard let node = registered.node else {
-            throw MantaError(.unavailable, "the cluster at \(configuration.head) has no living node on this machine; start one with: manta start --address \(configuration.head)")
-        }
-        setNode(node)
-        try await onLoop { owner in owner.joined(node, job: description) }
     }
 
     /// Ends the runtime: pending handles fail with `notConnected`. The loop itself is its maker's to stop.
@@ -168,7 +141,10 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
             owner.sendReports()
             owner.giveBackIdleLeases()
         }
-        if configuration.role == .driver { _ = try? await head(FinishJob(job: configuration.job), deadline: .seconds(2)) }
+        // One that never reached a head has no job.
+        if configuration.role == .driver, (try? await onLoop { $0.headLink.wasOpened }) == true {
+            _ = try? await head(FinishJob(job: configuration.job), deadline: .seconds(2))
+        }
         try? await onLoop { owner in owner.close() }
     }
 

@@ -25,10 +25,11 @@ struct ClusterOptions: ParsableArguments {
             await session.stop()
             return result
         } catch {
-            let address = session.address
+            let isSilence = (error as? MantaError).map { $0.code == .timeout || $0.code == .unavailable } ?? false
+            let (address, absence) = (session.address, isSilence ? await runtime.absenceOfCluster(after: patience) : nil)
             await session.stop()
-            guard let error = error as? MantaError, error.code == .timeout || error.code == .unavailable else { throw error }
-            throw CommandFailure("the head at \(address) does not answer; see whether the cluster runs (\"manta start --head\") and the address is right")
+            guard isSilence else { throw error }
+            throw absence ?? CommandFailure("the head at \(address) does not answer any more (waited \(patience)); see its log and whether its machine is overloaded, and try again") as any Error
         }
     }
 

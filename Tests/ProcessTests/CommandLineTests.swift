@@ -41,20 +41,39 @@ extension ProcessTests {
             let unknown = try await BuiltProgram.manta.run(["status"], environment: ["MANTA_RUNTIME_DIRECTORY": platform.folder])
             #expect(unknown.status == 1)
             #expect(unknown.errors == "manta: no cluster is known; start one with \"manta start --head\", or give --address or MANTA_ADDRESS\n")
-            let gone = try await platform.attempt(["list", "nodes"])
-            #expect(gone.status == 1)
-            #expect(gone.errors.contains(platform.address))
-            #expect(gone.errors.split(separator: "\n").count == 1)
         }
 
-        @Test func aNodeOfNoClusterIsNotStarted() async throws {
-            let platform = try Platform()
-            defer { try? FileManager.default.removeItem(atPath: platform.folder) }
-            let outcome = try await platform.attempt(["start", "--address", platform.address])
-            #expect(outcome.status == 1, "\(outcome)")
-            #expect(outcome.errors.contains(platform.address), "\(outcome)")
-            #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome)")
-            #expect(platform.leftovers.isEmpty, "nothing may have been started")
+        /// Who joins where no cluster is, a program, a command or a node, is told so, what was found there and what to do. The admin API, which somebody
+        /// may take for the head, is an HTTP server.
+        @Test func whereNoClusterIsOneSentenceSaysSo() async throws {
+            try await Platform.run { platform in
+                let nowhere = try Platform()
+                defer { try? FileManager.default.removeItem(atPath: nowhere.folder) }
+                let before = platform.leftovers
+                async let silence: Void = expectNoCluster(at: nowhere.address, because: "nobody listens there", of: platform)
+                async let stranger: Void = expectNoCluster(
+                    at: "tcp://127.0.0.1:\(platform.adminPort)", because: "what listens there is no process of Manta", of: platform)
+                _ = (try await silence, try await stranger)
+                #expect(platform.leftovers == before, "nothing may have been started")
+            }
+        }
+
+        private func expectNoCluster(at address: String, because found: String, of platform: Platform) async throws {
+            let environment = platform.environment.merging(["MANTA_ADDRESS": address]) { $1 }
+            func sentence(_ seconds: String) -> String {
+                """
+                no cluster answers at \(address) (tried for \(seconds) seconds): \(found). Start one with "manta start --head", or check the address, as --address \
+                or MANTA_ADDRESS gives it
+                """
+            }
+            async let listed = BuiltProgram.manta.run(["list", "nodes"], environment: environment)
+            async let started = BuiltProgram.manta.run(["start", "--address", address], environment: environment)
+            async let ran = BuiltProgram.Probe.run(["add", "nobody"], environment: environment)
+            for outcome in [try await listed, try await started] {
+                #expect(outcome.status == 1 && outcome.errors == "manta: \(sentence("5.0"))\n", "\(outcome)")
+            }
+            let program = try await ran
+            #expect(program.status != 0 && program.errors.contains("unavailable: \(sentence("10.0"))\n"), "\(program)")
         }
 
         @Test func anOccupiedPortIsNamedWithItsOwner() async throws {

@@ -148,7 +148,7 @@ final class Owner: @unchecked Sendable {
     /// many an actor does not live as long.
     var headLink: Link {
         if let linkToHead { return linkToHead }
-        let link = transport.connect(to: runtime.configuration.head, grace: .some(nil))
+        let link = transport.connect(to: runtime.configuration.head, expecting: .head, grace: .some(nil))
         linkToHead = link
         return link
     }
