@@ -38,14 +38,16 @@ package struct ActorTerms: Hashable, Sendable, Codable {
     package var ordersCalls: Bool?
     /// Items of all its streams together that may wait to be taken; nil is without limit.
     package var maxPendingItems: Int?
+    /// When its creator made it, by its own clock; nil is when the head heard of it.
+    package var createdAt: WallTime?
 
     package init(
         job: JobID, program: Program, type: String, initializer: UInt32, name: String?, namespace: String, lifetime: ActorLifetime, resources: Resources,
         placementResources: Resources, maxRestarts: Int, maxConcurrency: Int, owner: ProcessAddress, maxTaskRetries: Int? = nil,
         concurrencyGroups: [String: Int]? = nil, scheduling: Scheduling? = nil, isolation: ActorIsolation? = nil, snapshots: SnapshotPolicy? = nil,
-        maxPendingCalls: Int? = nil, ordersCalls: Bool? = nil, maxPendingItems: Int? = nil
+        maxPendingCalls: Int? = nil, ordersCalls: Bool? = nil, maxPendingItems: Int? = nil, createdAt: WallTime? = nil
     ) {
-        self.maxPendingItems = maxPendingItems
+        (self.maxPendingItems, self.createdAt) = (maxPendingItems, createdAt)
         (self.job, self.program, self.type, self.initializer) = (job, program, type, initializer)
         (self.name, self.namespace, self.lifetime, self.resources) = (name, namespace, lifetime, resources)
         (self.placementResources, self.maxRestarts, self.maxConcurrency, self.owner) = (placementResources, maxRestarts, maxConcurrency, owner)
@@ -78,13 +80,13 @@ package struct ActorSpecification: Hashable, Sendable, Codable {
         lifetime: ActorLifetime, resources: Resources, placementResources: Resources, maxRestarts: Int, maxConcurrency: Int, owner: ProcessAddress,
         maxTaskRetries: Int? = nil, concurrencyGroups: [String: Int]? = nil, scheduling: Scheduling? = nil,
         isolation: ActorIsolation? = nil, snapshots: SnapshotPolicy? = nil, references: [ArgumentReference]? = nil, maxPendingCalls: Int? = nil,
-        ordersCalls: Bool? = nil, maxPendingItems: Int? = nil
+        ordersCalls: Bool? = nil, maxPendingItems: Int? = nil, createdAt: WallTime? = nil
     ) {
         let terms = ActorTerms(
             job: job, program: program, type: type, initializer: initializer, name: name, namespace: namespace, lifetime: lifetime, resources: resources,
             placementResources: placementResources, maxRestarts: maxRestarts, maxConcurrency: maxConcurrency, owner: owner, maxTaskRetries: maxTaskRetries,
             concurrencyGroups: concurrencyGroups, scheduling: scheduling, isolation: isolation, snapshots: snapshots,
-            maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls, maxPendingItems: maxPendingItems)
+            maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls, maxPendingItems: maxPendingItems, createdAt: createdAt)
         self.init(id: id, arguments: arguments, references: references, sharing: SharedActorTerms(terms))
     }
 
@@ -201,6 +203,10 @@ extension ActorSpecification {
     package var maxPendingItems: Int? {
         get { shared.value.maxPendingItems }
         set { change(\.maxPendingItems, to: newValue) }
+    }
+    package var createdAt: WallTime? {
+        get { shared.value.createdAt }
+        set { change(\.createdAt, to: newValue) }
     }
 
     private mutating func change<Value>(_ term: WritableKeyPath<ActorTerms, Value>, to value: Value) {

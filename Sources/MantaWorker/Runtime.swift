@@ -305,7 +305,8 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
             maxConcurrency: options.maxConcurrency, owner: address, maxTaskRetries: options.maxTaskRetries == 0 ? nil : options.maxTaskRetries,
             concurrencyGroups: options.concurrencyGroups.isEmpty ? nil : options.concurrencyGroups, scheduling: scheduling,
             isolation: options.isolation == .shared ? .shared : nil, snapshots: options.snapshots == .everyCall ? nil : options.snapshots,
-            maxPendingCalls: options.maxPendingCalls, ordersCalls: options.ordersCalls ? nil : false, maxPendingItems: options.maxPendingItems)
+            maxPendingCalls: options.maxPendingCalls, ordersCalls: options.ordersCalls ? nil : false, maxPendingItems: options.maxPendingItems,
+            createdAt: .now)
         let specification = ActorSpecification(id: id, sharing: shared(terms))
         // The values of a detached actor travel to the head.
         let arguments = options.lifetime == .detached ? arguments : storing(arguments)
@@ -313,7 +314,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         return id
     }
 
-    /// Programs make many actors alike, one after the other.
+    /// Programs make many actors alike, one after the other, also in one millisecond.
     private func shared(_ terms: ActorTerms) -> SharedActorTerms {
         latestTerms.withLock { latest in
             if let latest, latest.value == terms { return latest }

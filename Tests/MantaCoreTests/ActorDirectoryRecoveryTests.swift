@@ -30,6 +30,30 @@ import Testing
         #expect(h.directory.rows(limit: 1).first?.endedAt == WallTime(milliseconds: 8_000))
     }
 
+    /// What is in no store is as old as its creator says, whether its node tells of it or its creator asks for it again.
+    @Test(arguments: [true, false]) func ACTOR_063_whatANewHeadDoesNotKnowKeepsItsCreationTime(runs: Bool) throws {
+        let h = DirectoryHarness()
+        h.pass(.seconds(7))
+        var actor = h.specification()
+        actor.createdAt = WallTime(milliseconds: 2_000)
+        h.addNode(running: runs ? [running(actor)] : [])
+        if !runs { _ = h.ask(h.create(actor)) }
+        #expect(h.directory.rows(limit: 1).first?.createdAt == WallTime(milliseconds: 2_000))
+        h.pass(.seconds(1))
+        _ = h.ask(.kill(actor.id, noRestart: true))
+        #expect(h.directory.rows(limit: 1).first?.endedAt == WallTime(milliseconds: 8_000))
+    }
+
+    /// Clocks differ, and a time may be nonsense.
+    @Test(arguments: [Int64.min, -1, 8_000, .max]) func aCreationTimeIsNeverInTheFutureOrBeforeTime(_ milliseconds: Int64) throws {
+        let h = DirectoryHarness()
+        h.pass(.seconds(7))
+        var actor = h.specification()
+        actor.createdAt = WallTime(milliseconds: milliseconds)
+        _ = h.ask(h.create(actor))
+        #expect(h.directory.rows(limit: 1).first?.createdAt == WallTime(milliseconds: milliseconds < 0 ? 0 : 7_000))
+    }
+
     /// F15, ACTOR-029.
     @Test func whatRunsIsFoundAgainAndNothingIsRestarted() throws {
         let maker = DirectoryHarness()

@@ -21,6 +21,10 @@ import Testing
         let before = [try await driver.alive(detached), try await driver.alive(ordinary)]
         await node.kill(ordinary.id)
         let restarted = try await driver.status(ordinary.id, is: .alive, restarts: 1)
+        // In no store: only its node tells a new head of it.
+        var plain = driver.specification()
+        plain.createdAt = WallTime(milliseconds: 1_700_000_000_000)
+        _ = try await driver.alive(plain)
         for key in ["a", "b"] { _ = try await driver.ask(TablePut(table: "endpoints", key: key, value: [1])) }
         _ = try await driver.ask(TableDelete(table: "endpoints", key: "b"))
         let cluster = await driver.cluster
@@ -37,6 +41,7 @@ import Testing
         async let mine = driver.ask(WatchActor(actor: ordinary.id))
         #expect(try await controller.status == before[0])
         #expect(try await mine.status == restarted)
+        #expect(try await driver.query(.actors).actors.first { $0.id == plain.id }?.createdAt == plain.createdAt)
         #expect(try await driver.ask(RegisterJob(job: driver.description())).node?.id == node.node)
         #expect(await driver.cluster == cluster)
         #expect(driver.openings.values.last == true)

@@ -16,7 +16,7 @@ import Testing
         resources: Resources([Resources.gpu: 0.5, "disk": 3]), placementResources: Resources(), maxRestarts: -1, maxConcurrency: 1_000, owner: address,
         maxTaskRetries: -1, concurrencyGroups: ["io": 2], scheduling: Scheduling(rule: .node(.random(), soft: true)), isolation: .shared,
         snapshots: .every(.seconds(2)), references: [ArgumentReference(index: 1, object: ObjectAddress(object: ObjectID(task: .random(), index: 7), owner: address))],
-        maxPendingCalls: 20, ordersCalls: false)
+        maxPendingCalls: 20, ordersCalls: false, createdAt: WallTime(milliseconds: 1_700_000_000_000))
     private static let cause = DeathCause(.signaled, "signal 9", facts: .init(
         pid: 17, signal: 9, exitCode: nil, uptimeMilliseconds: 5, peakMemory: nil, function: "f()", lastErrors: ["a", "b"]))
 

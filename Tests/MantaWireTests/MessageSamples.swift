@@ -147,7 +147,7 @@ enum MessageSamples {
         namespace: "n", lifetime: .detached, resources: Resources(["CPU": 1]), placementResources: Resources(), maxRestarts: 1, maxConcurrency: 1, owner: address,
         maxTaskRetries: 1, concurrencyGroups: ["io": 1], scheduling: Scheduling(rule: .node(node, soft: true), group: group), isolation: .shared,
         snapshots: .every(.seconds(1)), references: [ArgumentReference(index: 0, object: reference)], maxPendingCalls: 1, ordersCalls: false,
-        maxPendingItems: 1)
+        maxPendingItems: 1, createdAt: WallTime(milliseconds: 1))
     static func report(_ unfinished: [String: Int]?) -> ReportTasks {
         var report = ReportTasks(tasks: [row], dropped: 1, unfinished: unfinished)
         report.spans = [WorkSpan(kind: .user, name: "n", task: task, job: job, process: process, node: node, startedAt: 1, duration: 2)]

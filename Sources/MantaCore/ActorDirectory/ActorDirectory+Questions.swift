@@ -57,7 +57,7 @@ extension ActorDirectory {
         }
         if let error = limit { return sink(.answer(token, .failure(error))) }
         let isDetached = specification.lifetime == .detached
-        var entry = makeEntry(specification, createdAt: time, begin: now, phase: .storing)
+        var entry = makeEntry(specification, at: now, time: time, phase: .storing)
         if let watcher { entry.watchers.insert(watcher) }
         enter(entry)
         if let name = specification.name { names[FullName(name: name, namespace: specification.namespace)] = id }
@@ -116,7 +116,7 @@ extension ActorDirectory {
         }
         if let complaint = Self.complaint(about: specification) { return MantaError(.invalidArgument, complaint) }
         if let error = limit { return error }
-        var entry = makeEntry(specification, createdAt: time, begin: now, phase: .waiting(notBefore: .zero))
+        var entry = makeEntry(specification, at: now, time: time, phase: .waiting(notBefore: .zero))
         if let watcher { entry.watchers.insert(watcher) }
         enter(entry)
         if specification.isKept { sink(.persist(storedRow(entry))) }

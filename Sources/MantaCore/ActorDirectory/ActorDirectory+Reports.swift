@@ -71,7 +71,7 @@ extension ActorDirectory {
                 }
                 names[fullName] = id
             }
-            var entry = makeEntry(specification, createdAt: time, begin: now, phase: alive)
+            var entry = makeEntry(specification, at: now, time: time, phase: alive)
             entry.restarts = actor.restarts
             enter(entry)
             // It was made so shortly before the head's end that the store does not have it.

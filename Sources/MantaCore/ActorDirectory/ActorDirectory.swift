@@ -302,6 +302,14 @@ package struct ActorDirectory: Sendable {
         Row(specification: entry.specification, state: status(entry).state, restarts: entry.restarts, createdAt: entry.createdAt)
     }
 
+    /// An entry of an actor that the head hears of, from its creator or from its node, perhaps not for the first time: it may be older than this head.
+    mutating func makeEntry(_ specification: ActorSpecification, at now: Instant, time: WallTime, phase: Phase) -> Entry {
+        // Its creator's clock may go ahead of this one's.
+        let createdAt = min(time, max(WallTime(milliseconds: 0), specification.createdAt ?? time))
+        let age = Duration.milliseconds(time.milliseconds - createdAt.milliseconds)
+        return makeEntry(specification, createdAt: createdAt, begin: now - age, phase: phase)
+    }
+
     /// A new entry with the next number, not yet in the book.
     mutating func makeEntry(_ specification: ActorSpecification, createdAt: WallTime, begin: Instant, phase: Phase) -> Entry {
         created += 1

@@ -7,7 +7,7 @@ package import MantaModel
 /// An actor's terms as fields.
 private enum Terms {
     /// How many are written, and how many there must be.
-    static let (count, required) = (20, 17)
+    static let (count, required) = (21, 17)
     typealias First = (job: JobID, program: Program, type: String, initializer: UInt32)
 }
 
@@ -70,6 +70,7 @@ extension MessagePackWriter {
         write(terms.maxPendingCalls)
         write(terms.ordersCalls)
         write(terms.maxPendingItems)
+        write(terms.createdAt?.milliseconds)
     }
 
     mutating func write(_ program: Program) throws(MantaError) {
@@ -172,6 +173,7 @@ extension MessagePackReader {
         if count > 17 { terms.maxPendingCalls = try readOptionalInt() }
         if count > 18 { terms.ordersCalls = try readOptionalBool() }
         if count > 19 { terms.maxPendingItems = try readOptionalInt() }
+        if count > 20 { terms.createdAt = try readOptionalInt64().map { WallTime(milliseconds: $0) } }
         try skipFields(from: Terms.count, to: count)
     }
 
