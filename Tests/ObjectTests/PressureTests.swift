@@ -179,7 +179,14 @@ extension ObjectTests {
                 #expect(truncate(damaged, 3 << 20) == 0)
                 let lost = await #expect(throws: MantaError.self) { try await kept[2].value }
                 #expect(lost?.code == .objectLost && lost?.description.contains(damaged) == true, "\(lost.map { "\($0)" } ?? "")")
-                kept.remove(at: 2)
+                let gone = kept.remove(at: 2)
+                // Operators hear of it: which object, where, in which file, and what becomes of it.
+                try await eventually("the damage among the errors", within: .seconds(10)) {
+                    try await Manta.errors(ofAllJobs: true).contains { row in
+                        row.code == "objectLost" && row.source == "node" && row.node == nodes[0].id
+                            && ["\(gone.id)", damaged, "made again by its task"].allSatisfy(row.message.contains)
+                    }
+                }
                 // Room on the disk again, and nothing else that was acknowledged is gone.
                 let later = Manta.put(numbers(7, count: 4 * perMegabyte))
                 for (index, reference) in zip([0, 1, 3, 4, 5, 7], kept + [later]) {

@@ -171,6 +171,7 @@ extension StoreBook {
         entries[id] = nil
         for token in entry.openers { perform(.refused(token, error)) }
         leaveFile(disk.file, perform)
+        perform(.damaged(id, owner: entry.owner, error))
         perform(.dropped(id, owner: entry.owner))
     }
 

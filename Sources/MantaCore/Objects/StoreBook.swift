@@ -84,6 +84,8 @@ package struct StoreBook {
         case deleteFile(UInt64)
         /// Fetch the object into these bytes, then say `arrived`.
         case fetch(ObjectID, Extent)
+        /// The object's bytes on disk are not what they were, or cannot be read: it is given up here, and `dropped` follows.
+        case damaged(ObjectID, owner: ProcessID, MantaError)
         /// The owner's object has no copy here any more, unasked.
         case dropped(ObjectID, owner: ProcessID)
         /// Who wrote the object for its owner is gone: the owner may never hear of it from that process, and has to end it all the same.

@@ -155,6 +155,7 @@ final class ObjectStore {
         case .deleteFile(let file): disk.execute { $0.delete(file) }
         case .fetch(let id, let bytes): fetch(id, into: bytes)
         case .leftBehind(let id, let owner): loop.later { [self] in wasLeftBehind(id, by: owner) }
+        case .damaged(let id, let owner, let error): isDamaged(id, of: owner, error)
         // Later, as the answers: who is told, and what is forgotten for it, depends on the book.
         case .dropped(let id, let owner): loop.later { [self] in hasLeft(id, of: owner) }
         }
@@ -214,7 +215,6 @@ final class ObjectStore {
     }
 
     private func restored(_ id: ObjectID, _ error: MantaError?) {
-        if let error { node.logger.error("an object cannot be read from disk", metadata: ["error": "\(error)"]) }
         book.restored(id, error, publish: segment.publish, at: loop.now) { perform($0) }
     }
 
@@ -226,14 +226,24 @@ final class ObjectStore {
         }
     }
 
-    private func checked(_ id: ObjectID, _ error: MantaError?) {
-        if let error { node.logger.error("an object cannot be read from disk", metadata: ["error": "\(error)"]) }
-        book.checked(id, error, at: loop.now) { perform($0) }
+    private func checked(_ id: ObjectID, _ error: MantaError?) { book.checked(id, error, at: loop.now) { perform($0) } }
+
+    /// Operators hear of it: a disk that loses bytes loses more.
+    private func isDamaged(_ id: ObjectID, of owner: ProcessID, _ error: MantaError) {
+        node.logger.error("an object cannot be read from disk", metadata: ["object": "\(id)", "error": "\(error)"])
+        let message = """
+            node \(node.configuration.node) on \(Machine.name) gave up its copy of object \(id): \(error.message). Its owner, process \(owner.short), has it \
+            fetched from another node that has it, else made again by its task; when neither is possible, who reads it gets objectLost. See to the disk
+            """
+        node.head.send(ReportErrors(errors: [ErrorRow(at: .now, code: error.code.rawValue, message: message, source: "node", node: node.configuration.node)]))
     }
 
-    /// A part of an object that stays on disk.
+    /// A part of an object that stays on disk. One that cannot be read, although all was right a moment ago, means that the object is lost.
     func readPart(_ request: PullObject, _ place: SpillPlace, _ size: Int, _ done: @escaping (Result<ObjectPart, MantaError>) -> Void) {
-        let back = LoopBound(done, on: loop)
+        let back = LoopBound({ [weak self] (part: Result<ObjectPart, MantaError>) in
+            if let error = part.failure { self?.checked(request.object, error) }
+            done(part)
+        }, on: loop)
         disk.execute { folder in
             let part = Result { () throws(MantaError) in
                 ObjectPart(size: size, bytes: try folder.part(of: request.object, at: place, offset: request.offset, count: request.count))

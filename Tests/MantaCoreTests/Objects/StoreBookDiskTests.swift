@@ -93,7 +93,9 @@ import Testing
     @Test func whatIsDamagedOnDiskIsLostAlsoWithoutMemoryForIt() {
         var (bench, _) = fullBench(limit: 6 << 20)
         _ = bench.on { $0.open(StoreBench.id(1), token: 7, at: $1, perform: $2) }
-        let actions = bench.on { $0.checked(StoreBench.id(1), MantaError(.objectLost, "damaged"), at: $1, perform: $2) }
+        let error = MantaError(.objectLost, "damaged")
+        let actions = bench.on { $0.checked(StoreBench.id(1), error, at: $1, perform: $2) }
+        #expect(actions.filter { $0 == .damaged(StoreBench.id(1), owner: StoreBench.owner, error) }.count == 1, "\(actions)")
         #expect(actions.compactMap(\.refusal).map(\.code) == [.objectLost] && actions.contains(.dropped(StoreBench.id(1), owner: StoreBench.owner)))
         #expect(actions.contains { if case .deleteFile = $0 { true } else { false } } && !bench.book.holds(StoreBench.id(1)) && bench.book.fileBytes == 0)
         // One that ended while it was looked at.
@@ -101,6 +103,16 @@ import Testing
         _ = bench.on { $0.open(StoreBench.id(1), token: 7, at: $1, perform: $2) }
         #expect(bench.free(1).compactMap(\.refusal).count == 1)
         #expect(bench.on { $0.checked(StoreBench.id(1), nil, at: $1, perform: $2) }.isEmpty)
+    }
+
+    @Test func ofSeveralPartsThatCannotBeReadOneTellsOfTheDamage() {
+        var (bench, _) = fullBench(limit: 6 << 20)
+        _ = bench.on { $0.open(StoreBench.id(1), token: 7, at: $1, perform: $2) }
+        #expect(bench.on { $0.checked(StoreBench.id(1), nil, at: $1, perform: $2) }.compactMap(\.readable) == [7])
+        let error = MantaError(.objectLost, "its file is gone")
+        let told = (0..<3).flatMap { _ in bench.on { $0.checked(StoreBench.id(1), error, at: $1, perform: $2) } }
+        #expect(told.filter { $0 == .damaged(StoreBench.id(1), owner: StoreBench.owner, error) }.count == 1, "\(told)")
+        #expect(!bench.book.holds(StoreBench.id(1)))
     }
 
     @Test func nothingIsWrittenBeyondTheShareOfTheDiskAndTheDiskIsLookedAtAgain() {
