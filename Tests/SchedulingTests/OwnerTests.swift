@@ -158,13 +158,13 @@ extension SchedulingTests {
 
 /// Ends with its process.
 @Remote func waitForGood() async throws -> Int {
-    while true { try await Task.sleep(for: .seconds(3600)) }
+    while true { try await Task.sleep(for: .seconds(3600)) }  // until its process ends
 }
 @Remote func waitForGrandchild() async throws -> Int { try await waitForGood.remote().value }
 
 /// Ends its process when the file is there.
 private func die(noting path: String) async throws -> Never {
-    while access(path, F_OK) != 0 { try await Task.sleep(for: .milliseconds(10)) }
+    while access(path, F_OK) != 0 { try await Task.sleep(for: .milliseconds(10)) }  // until the test says so
     _exit(1)
 }
 @Remote func submitAndDie(noting path: String) async throws -> Int {
