@@ -212,7 +212,7 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         actor: ActorID, function: String, method: UInt32, methodName: String, arguments: [ArgumentSource], resultCount: Int, terms: CallTerms? = nil
     ) -> [ObjectHandle] {
         let submission = makeSubmission(
-            .method(actor: resolved(actor), index: method, terms: terms), function: terms?.name ?? function, methodName: methodName, storing(arguments), resultCount)
+            .method(actor: resolved(actor), index: method, terms: terms), function: function, methodName: methodName, storing(arguments), resultCount)
         post(.call(submission))
         return submission.results
     }

@@ -68,6 +68,17 @@ extension SharedClusterTests {
         try await Manta.kill(telling)
     }
 
+    @Test func STATE_020_aCallIsListedByItsMethodAndByTheNameThatItWasGiven() async throws {
+        let telling = Telling.remote()
+        _ = try? await telling.breaks().value
+        _ = try? await telling.breaks.options(name: "breaking")().value
+        try await eventually("the records of both calls") {
+            let calls = try await Manta.tasks(where: [.equal("actor", "\(Manta.id(of: telling))")])
+            return Set(calls.map { "\($0.function.split(separator: ".").last ?? "") \($0.name ?? "unnamed")" }) == ["breaks() unnamed", "breaks() breaking"]
+        }
+        try await Manta.kill(telling)
+    }
+
     @Test func anErrorThatComesBackAsItselfStillTellsWhereItWasThrown() async throws {
         let telling = Telling.remote()
         let call = telling.breaks.options(name: "breaking")()

@@ -199,7 +199,7 @@ extension Owner {
     func call(_ submission: Submission) {
         guard case .method(var actor, _, let terms) = submission.target else { preconditionFailure("a call names a method") }
         actor = runtime.resolved(actor)
-        for handle in submission.results where handle.isKept { objects.created(handle.id, source: submission.function, at: loop.now) }
+        for handle in submission.results where handle.isKept { objects.created(handle.id, source: submission.title, at: loop.now) }
         let task = submission.task
         guard watchDeadline(of: submission) else { return }
         let missing = submission.arguments.isEmpty ? 0 : pinAndAwaitArguments(of: submission)

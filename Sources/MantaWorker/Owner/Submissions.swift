@@ -45,8 +45,10 @@ final class Submission: Sendable {
 
     /// What its options call it.
     var name: String? {
-        guard case .function(let options) = target else { return nil }
-        return options.name
+        switch target {
+        case .function(let options): options.name
+        case .method(_, _, let terms): terms?.name
+        }
     }
 
     /// What people are told of: its name, else its function.
