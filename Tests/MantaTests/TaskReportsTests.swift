@@ -38,6 +38,22 @@ struct TaskReportsTests {
         #expect(reports.take().tasks == nil, "each is told once")
     }
 
+    @Test func `a later attempt that fails long after it was sent is the one that failed`() {
+        var reports = TaskReports()
+        let task = submission(0)
+        reports.sent(task, attempt: 1, actor: nil)
+        reports.retried(task, attempt: 2, reason: MantaError(.workerCrashed, "it died"), answer: nil, actor: nil)
+        reports.sent(task, attempt: 2, actor: nil)
+        _ = reports.take()
+        reports.failed(task, error: MantaError(.timeout, "its time was over"), actor: nil)
+        #expect(reports.take().tasks?.tasks.map(\.attempt) == [2])
+        // Nothing was sent of one that ends while it waits for its next attempt.
+        reports.sent(task, attempt: 2, actor: nil)
+        reports.retried(task, attempt: 3, reason: nil, answer: nil, actor: nil)
+        reports.failed(task, error: MantaError(.cancelled, "it was cancelled"), actor: nil)
+        #expect(reports.take().tasks?.tasks.map(\.attempt) == [2, 3, 3])
+    }
+
     @Test func `a task that goes on is told as running once`() {
         var reports = TaskReports()
         reports.sent(submission(0), attempt: 1, actor: nil)

@@ -25,6 +25,7 @@ final class Submission: Sendable {
     /// What its reports say; the loop's.
     @exclusivity(unchecked) nonisolated(unsafe) var hasEnded = false
     @exclusivity(unchecked) nonisolated(unsafe) var isToldAsRunning = false
+    @exclusivity(unchecked) nonisolated(unsafe) var attempt: Int32 = 1
     let results: [ObjectHandle]
     let resultCount: Int
     let submittedAt: WallTime

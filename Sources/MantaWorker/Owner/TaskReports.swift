@@ -30,7 +30,7 @@ struct TaskReports {
     /// A task or call was sent to its worker.
     /// - Parameter pid: Of that worker, once it has said who it is.
     mutating func sent(_ submission: Submission, attempt: Int, actor: ActorID?, worker: ProcessID? = nil, pid: Int32? = nil) {
-        submission.hasEnded = false
+        (submission.hasEnded, submission.attempt) = (false, Int32(clamping: attempt))
         if sent.count < Self.tasksPerReport { sent.append((submission, .now, attempt, actor, worker, pid)) }
     }
 
@@ -41,10 +41,10 @@ struct TaskReports {
     }
 
     /// The last sending of one that is sent no more.
-    private mutating func takeSent(_ submission: Submission) -> (sentAt: WallTime, attempt: Int, place: RunningPlace)? {
+    private mutating func takeSent(_ submission: Submission) -> (sentAt: WallTime, place: RunningPlace)? {
         guard let index = sent.lastIndex(where: { $0.submission === submission }) else { return nil }
         let taken = sent.remove(at: index)
-        return (taken.sentAt, taken.attempt, RunningPlace(worker: taken.worker, pid: taken.pid))
+        return (taken.sentAt, RunningPlace(worker: taken.worker, pid: taken.pid))
     }
 
     mutating func ended(
@@ -83,6 +83,7 @@ struct TaskReports {
     /// A task or call runs again as this attempt: the one before failed for the reason, or with the answer.
     mutating func retried(_ submission: Submission, attempt: Int, reason: MantaError?, answer: TaskDone?, actor: ActorID?) {
         let sent = takeSent(submission)
+        submission.attempt = Int32(clamping: attempt)
         let text: String =
             switch answer?.outcome {
             case .thrown(let bytes) where reason == nil: String(describing: ThrownError.decoded(bytes))
@@ -103,11 +104,11 @@ struct TaskReports {
     }
 
     /// The platform failed a task, or an argument of it did.
-    mutating func failed(_ submission: Submission, error: any Error, actor: ActorID?, attempt: Int = 1) {
+    mutating func failed(_ submission: Submission, error: any Error, actor: ActorID?) {
         guard hasRoom(forEndOf: submission) else { return dropped += 1 }
         let sent = takeSent(submission)
         append(
-            submission, (error as? MantaError)?.code == .cancelled ? .cancelled : .failed, actor: actor, at: sent?.place ?? RunningPlace(), attempt: sent?.attempt ?? attempt,
+            submission, (error as? MantaError)?.code == .cancelled ? .cancelled : .failed, actor: actor, at: sent?.place ?? RunningPlace(), attempt: Int(submission.attempt),
             endedAt: .now, error: String(describing: error))
     }
 
