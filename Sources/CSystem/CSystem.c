@@ -129,6 +129,7 @@ __attribute__((noreturn)) static void become(const struct manta_spawn_options *o
     } else {
         // The parent may have died before the kernel heard of the wish.
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent) _exit(127);
+        if (options->leads_group && setpgid(0, 0) < 0) goto failed;
     }
     // Sources first move out of the way of the targets 0 to 3.
     int moved[4];

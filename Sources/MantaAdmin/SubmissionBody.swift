@@ -18,8 +18,10 @@ enum SubmissionBody {
             resources[name] = try amount(value[member], member)
         }
         for (name, value) in value["resources"].object ?? JSONObject() { resources[name] = try amount(value, "resources.\(name)") }
+        let id = try text(value["id"], "id")
+        if let complaint = id.flatMap(SubmissionSpecification.complaint(aboutID:)) { throw self.complaint(complaint) }
         return SubmissionSpecification(
-            id: try text(value["id"], "id") ?? "", entrypoint: entrypoint, isShell: isShell, environment: try texts(value["environment"], "environment"),
+            id: id ?? "", entrypoint: entrypoint, isShell: isShell, environment: try texts(value["environment"], "environment"),
             directory: try text(value["directory"], "directory"), resources: resources, metadata: try texts(value["metadata"], "metadata"))
     }
 

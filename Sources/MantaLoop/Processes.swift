@@ -68,13 +68,15 @@ package struct ChildProcess {
     /// Whether the child lives on without its parent. Otherwise it is killed when the thread that started it ends: start it on a loop that lives as
     /// long as the process.
     package var detached: Bool
+    /// Whether it leads a process group of its own: what it starts can be signalled with it, by the negative of its pid. A detached child always does.
+    package var leadsGroup: Bool
 
     package init(
         path: String, arguments: [String], environment: [String], directory: String? = nil, output: Int32? = nil, error: Int32? = nil,
-        inherited: Int32? = nil, detached: Bool = false
+        inherited: Int32? = nil, detached: Bool = false, leadsGroup: Bool = false
     ) {
         (self.path, self.arguments, self.environment, self.directory) = (path, arguments, environment, directory)
-        (self.output, self.error, self.inherited, self.detached) = (output, error, inherited, detached)
+        (self.output, self.error, self.inherited, self.detached, self.leadsGroup) = (output, error, inherited, detached, leadsGroup)
     }
 
     /// Starts it; returns when exec has succeeded. The caller reaps it.
@@ -88,7 +90,8 @@ package struct ChildProcess {
                     func start(in directory: UnsafePointer<CChar>?) -> Int32 {
                         var options = manta_spawn_options(
                             path: path, arguments: arguments.baseAddress, environment: environment.baseAddress, directory: directory,
-                            output: output ?? -1, error: error ?? -1, inherited: inherited ?? -1, detached: detached ? 1 : 0)
+                            output: output ?? -1, error: error ?? -1, inherited: inherited ?? -1, detached: detached ? 1 : 0,
+                            leads_group: leadsGroup ? 1 : 0)
                         return manta_spawn(&options)
                     }
                     return directory.map { $0.withCString { start(in: $0) } } ?? start(in: nil)

@@ -27,15 +27,19 @@ package struct SubmissionSpecification: Hashable, Sendable, Codable {
 
     /// What is wrong with it, as a sentence that says what to do; nil when it is fine.
     package var complaint: String? {
-        if id.utf8.count > 128 || id.isEmpty || !id.utf8.allSatisfy({ Self.isPlain($0) }) {
-            return "the id \"\(id.prefix(64))\" of a job must have 1 to 128 letters, digits, dashes, dots or underscores"
-        }
+        if let complaint = Self.complaint(aboutID: id) { return complaint }
         if entrypoint.allSatisfy(\.isEmpty) { return "a job has no entrypoint; give a program, for example [\"/bin/echo\", \"hello\"]" }
         if entrypoint.contains(where: { $0.utf8.contains(0) }) || environment.contains(where: { $0.key.utf8.contains(0) || $0.value.utf8.contains(0) }) {
             return "the entrypoint or environment of a job contains a zero byte; remove it"
         }
         if let name = environment.keys.first(where: { $0.isEmpty || $0.contains("=") }) { return "\"\(name.prefix(64))\" cannot be the name of an environment variable" }
         return resources.complaint
+    }
+
+    /// What is wrong with an id that somebody chose; nil when it is fine.
+    package static func complaint(aboutID id: String) -> String? {
+        if id.utf8.count <= 128, !id.isEmpty, id.utf8.allSatisfy({ isPlain($0) }) { return nil }
+        return "the id \"\(id.prefix(64))\" of a job must have 1 to 128 letters, digits, dashes, dots or underscores"
     }
 
     private static func isPlain(_ byte: UInt8) -> Bool {

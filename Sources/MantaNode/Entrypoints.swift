@@ -1,4 +1,6 @@
 // Entrypoints: the submitted programs that run on this node: started when their resources are there, watched, stopped, and their output kept in a file each.
+//
+// Each leads a process group: who stops it stops what it has started, also what a shell has, or what does not listen.
 
 import CSystem
 import Glibc
@@ -63,7 +65,8 @@ extension Node {
             !variable.hasPrefix("MANTA_") || environment.contains { variable == "\($0.key)=\($0.value)" }
         }
         return try ChildProcess(
-            path: command[0], arguments: command, environment: inherited, directory: specification.directory, output: output, error: output
+            path: command[0], arguments: command, environment: inherited, directory: specification.directory, output: output, error: output,
+            leadsGroup: true
         ).spawn()
     }
 
@@ -97,10 +100,9 @@ extension Node {
         guard let entrypoint = entrypoints[message.id], !entrypoint.isStopping else { return }
         entrypoints[message.id]!.isStopping = true
         guard let pid = entrypoint.pid else { return entrypointEnded(message.id, exitCode: nil, "it was stopped before it ran") }
-        kill(pid, SIGTERM)
-        loop.schedule(after: Self.stopPatience) { [weak self] in
-            if self?.entrypoints[message.id]?.pid == pid { kill(pid, SIGKILL) }
-        }
+        kill(-pid, SIGTERM)
+        // Also what outlives the program itself. The number of a group belongs to it for as long as anybody is in it.
+        loop.schedule(after: Self.stopPatience) { kill(-pid, SIGKILL) }
     }
 
     func readLog(_ message: ReadSubmissionLog, correlation: Correlation, on link: Link) throws(MantaError) {

@@ -109,7 +109,7 @@ package final class Node: @unchecked Sendable {
 
     /// Ends every worker.
     package func stop() {
-        for pid in entrypoints.values.compactMap(\.pid) { kill(pid, SIGTERM) }
+        for pid in entrypoints.values.compactMap(\.pid) { kill(-pid, SIGTERM) }
         for id in processes.processes.keys { processes.end(id, because: DeathCause(.killed, "its node was stopped")) }
         processes.clearFiles()
         store.close()

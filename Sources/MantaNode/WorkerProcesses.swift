@@ -222,6 +222,12 @@ enum LogTail {
         return lastLines(of: descriptor)
     }
 
+    /// Without what would steer a terminal: the lines stand in sentences.
+    private static func plain(_ line: String) -> String {
+        guard line.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return line }
+        return String(String.UnicodeScalarView(line.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+    }
+
     static func lastLines(of descriptor: Int32) -> [String] {
         let size = lseek(descriptor, 0, SEEK_END)
         guard size > 0 else { return [] }
@@ -232,6 +238,6 @@ enum LogTail {
         var lines = bytes[..<count].split(separator: UInt8(ascii: "\n")).map { String(decoding: $0.prefix(lineBytes), as: UTF8.self) }
         if let crash = lines.lastIndex(where: { $0.contains("Program crashed: ") }) { lines.removeSubrange((crash + 1)...) }
         lines.removeAll { $0.hasPrefix("*** Signal ") || $0.hasPrefix("swift-runtime: ") || $0.allSatisfy(\.isWhitespace) }
-        return lines.suffix(linesKept)
+        return lines.suffix(linesKept).map(plain)
     }
 }

@@ -39,19 +39,26 @@ struct JobCommand: AsyncParsableCommand {
             for (name, value) in [("--cpus", cpus), ("--gpus", gpus)] {
                 if let value, !(value >= 0 && value <= 100_000) { throw ValidationError("\(name) is \(value); expected 0 to 100000") }
             }
+            do {
+                if let complaint = try id.flatMap(SubmissionSpecification.complaint(aboutID:)) ?? demand().complaint { throw ValidationError(complaint) }
+            } catch let error as MantaError { throw ValidationError("--resources: \(error.message)") }
         }
 
-        func run() async throws {
+        private func demand() throws -> Resources {
             var demand = Resources()
             if let cpus { demand[Resources.cpu] = ResourceAmount(cpus) }
             if let gpus { demand[Resources.gpu] = ResourceAmount(gpus) }
             if let memory { demand[Resources.memory] = ResourceAmount(Double(memory.bytes)) }
             for (name, amount) in try parseResources(resources ?? "") { demand[name] = ResourceAmount(amount) }
+            return demand
+        }
+
+        func run() async throws {
             var words = command
             // A path is meant from here, wherever the node's own directory is.
             if words[0].contains("/") { words[0] = absolutePath(words[0]) }
             let specification = SubmissionSpecification(
-                id: id ?? "", entrypoint: words, isShell: false, directory: directory.map { absolutePath($0) }, resources: demand)
+                id: id ?? "", entrypoint: words, isShell: false, directory: directory.map { absolutePath($0) }, resources: try demand())
             let row = try await cluster.withCluster { [follow] _, runtime in
                 let row = try await runtime.head(SubmitProgram(specification: specification), deadline: ClusterOptions.patience).row
                 return follow ? try await Logs.follow(row.id, runtime) : row

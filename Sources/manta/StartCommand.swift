@@ -56,6 +56,7 @@ struct StartCommand: AsyncParsableCommand {
         for (name, value) in [("--cpus", cpus), ("--gpus", gpus)] {
             if let value, !(value >= 0 && value <= 100_000) { throw ValidationError("\(name) is \(value); expected 0 to 100000") }
         }
+        if let complaint = Resources([Resources.gpu: ResourceAmount(gpus ?? 0)]).complaint { throw ValidationError("--gpus: \(complaint)") }
         if let storeMemory, storeMemory.bytes < Limits.storeBytesAtLeast {
             throw ValidationError("--store-memory is \(storeMemory.bytes) bytes; expected at least \(Limits.storeBytesAtLeast)")
         }

@@ -2,6 +2,7 @@
 
 import Foundation
 import MantaJSON
+import MantaLoop
 import MantaTestKit
 import Testing
 
@@ -38,6 +39,7 @@ extension ProcessTests {
                     #expect(try await platform.admin(method, path, method == "POST" ? [:] : nil).status == 404)
                 }
                 #expect(try await platform.admin("POST", "submissions", ["entrypoint": "true", "colour": "red"]).status == 400)
+                #expect(try await platform.admin("POST", "submissions", ["entrypoint": "true", "id": ""]).status == 400)
             }
         }
 
@@ -59,6 +61,19 @@ extension ProcessTests {
                 let failed = try await platform.attempt(["job", "submit", "--follow", "--", "sh", "-c", "echo broken >&2; exit 7"])
                 #expect(failed.status == 1)
                 #expect(failed.errors.contains("exited with code 7") && failed.errors.contains("broken"))
+
+                // What a shell has started ends with it, also when it does not listen.
+                let tree = "(trap '' TERM; exec sleep 300) & echo $!; sleep 300 & echo $!; wait"
+                try await platform.manta("job", "submit", "--id", "tree", "--", "sh", "-c", tree)
+                try await eventually("the children", within: .seconds(30)) { try await platform.manta("job", "logs", "tree").split(separator: "\n").count == 2 }
+                let children = try await platform.manta("job", "logs", "tree").split(separator: "\n").compactMap { Int32($0) }
+                try await platform.manta("job", "stop", "tree")
+                try await settled("tree", platform, as: "stopped")
+                try await eventually("the end of the children", within: .seconds(30)) { children.allSatisfy { hasEnded($0) } }
+
+                for wrong in [["--id", ""], ["--gpus", "1.5"], ["--resources", "disk"]] {
+                    #expect(try await platform.attempt(["job", "submit"] + wrong + ["--", "true"]).status == 64, "\(wrong)")
+                }
 
                 try await platform.manta("job", "stop", "holder")
                 try await settled("holder", platform, as: "stopped")

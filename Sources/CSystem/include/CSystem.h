@@ -59,6 +59,8 @@ struct manta_spawn_options {
     // 0: the child gets SIGKILL when the *thread* that calls this ends, so call it on a thread that lives as long as the process: a loop's.
     // 1: the child has a session of its own and outlives its parent.
     int detached;
+    // 1: the child leads a process group of its own, whose number is its pid: all that it starts can be signalled together.
+    int leads_group;
 };
 // Starts a child: default signal actions, nothing blocked. Answers its pid, or a negative errno, also when exec itself failed.
 pid_t manta_spawn(const struct manta_spawn_options *options);
