@@ -17,7 +17,13 @@ enum SubmissionBody {
         for (member, name) in [("cpus", Resources.cpu), ("gpus", Resources.gpu), ("memory", Resources.memory)] where !value[member].isNull {
             resources[name] = try amount(value[member], member)
         }
-        for (name, value) in value["resources"].object ?? JSONObject() { resources[name] = try amount(value, "resources.\(name)") }
+        if !value["resources"].isNull {
+            guard let amounts = value["resources"].object else { throw complaint("resources: expected an object of amounts, found \(value["resources"].kind)") }
+            for (name, value) in amounts {
+                if let complaint = Resources.complaint(aboutCustomName: name) { throw self.complaint("resources: \(complaint)") }
+                resources[name] = try amount(value, "resources.\(name)")
+            }
+        }
         let id = try text(value["id"], "id")
         if let complaint = id.flatMap(SubmissionSpecification.complaint(aboutID:)) { throw self.complaint(complaint) }
         return SubmissionSpecification(

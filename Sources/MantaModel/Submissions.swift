@@ -32,6 +32,9 @@ package struct SubmissionSpecification: Hashable, Sendable, Codable {
         if entrypoint.contains(where: { $0.utf8.contains(0) }) || environment.contains(where: { $0.key.utf8.contains(0) || $0.value.utf8.contains(0) }) {
             return "the entrypoint or environment of a job contains a zero byte; remove it"
         }
+        if let directory, !directory.hasPrefix("/") || directory.utf8.contains(0) {
+            return "the working directory \"\(directory.prefix(256))\" of a job must be a path that begins with /, since it is one of the node's"
+        }
         if let name = environment.keys.first(where: { $0.isEmpty || $0.contains("=") }) { return "\"\(name.prefix(64))\" cannot be the name of an environment variable" }
         return resources.complaint
     }

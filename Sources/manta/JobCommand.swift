@@ -126,9 +126,16 @@ struct JobCommand: AsyncParsableCommand {
             while true {
                 let part = try await runtime.head(ReadSubmissionLog(id: id, offset: offset), deadline: ClusterOptions.patience)
                 if part.bytes.isEmpty { return offset }
-                FileHandle.standardOutput.write(Data(part.bytes))
+                try JobCommand.write(part.bytes)
                 offset = part.next
             }
+        }
+    }
+
+    /// To standard output; whoever reads it may have left, which is no reason to crash.
+    private static func write(_ bytes: [UInt8]) throws {
+        do { try FileHandle.standardOutput.write(contentsOf: bytes) } catch {
+            throw CommandFailure("standard output cannot be written: nobody reads it any more, or its disk is full")
         }
     }
 

@@ -39,7 +39,9 @@ extension ProcessTests {
                     #expect(try await platform.admin(method, path, method == "POST" ? [:] : nil).status == 404)
                 }
                 #expect(try await platform.admin("POST", "submissions", ["entrypoint": "true", "colour": "red"]).status == 400)
-                #expect(try await platform.admin("POST", "submissions", ["entrypoint": "true", "id": ""]).status == 400)
+                for (member, value) in [("id", ""), ("directory", "here"), ("resources", [1]), ("resources", ["CPU": 1]), ("resources", ["bundle:x": 1])] as [(String, JSONValue)] {
+                    #expect(try await platform.admin("POST", "submissions", ["entrypoint": "true", member: value]).status == 400, "\(member)")
+                }
             }
         }
 
