@@ -127,5 +127,9 @@ struct SessionlessTests {
         await #expect(throws: MantaError.self) { try await Counter.remote().get().value }
         await #expect(throws: MantaError.self) { try await Counter.named("a") }
         #expect(throws: MantaError.self) { try Manta.context }
+        for address in ["http://host", "", "tcp://127.0.0.1:0", "tcp://127.0.0.1:70000"] {
+            let refused = await #expect(throws: MantaError.self) { try await Manta.connect(address) }
+            #expect(refused?.code == .invalidArgument, "\(address): \(String(describing: refused))")
+        }
     }
 }

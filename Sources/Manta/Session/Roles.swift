@@ -102,7 +102,7 @@ private func startNode(_ loop: EventLoop, _ logger: Logger) throws -> (String, (
 private func storeBytes() throws -> Int? {
     guard let bytes = try number(Variable.storeMemory) else { return nil }
     guard bytes >= Double(Limits.storeBytesAtLeast), bytes < 1e15 else {
-        throw MantaError(.invalidArgument, "\(Variable.storeMemory)=\(bytes) is too small for an object store; expected at least \(Limits.storeBytesAtLeast) bytes")
+        throw MantaError(.invalidArgument, "\(Variable.storeMemory) is \(bytes); expected \(Limits.storeBytesAtLeast) to 1e15 bytes")
     }
     return Int(bytes)
 }
