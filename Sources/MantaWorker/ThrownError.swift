@@ -23,8 +23,15 @@ package struct ThrownError: Sendable {
     var pid: Int32?
     var host: String?
 
-    /// Texts longer than this are cut: an error is not a way to move data.
+    /// An error is not a way to move data: texts longer than this are cut, and of a value that is larger only its text travels.
     private static let textLimit = 16 * 1024
+    private static let valueLimit = 1 << 20
+
+    /// An error as people see it in lists and lines.
+    static func text(of error: any Error) -> String {
+        let text = String(describing: error)
+        return text.utf8.count > textLimit ? String(text.prefix(textLimit / 4)) + "… (cut)" : text
+    }
 
     package init(_ error: any Error, function: String, task: TaskID, node: NodeID, attempt: Int, actor: ActorID? = nil) {
         self.init(error, TaskError(typeName: "", message: "", function: function, task: task, node: node, attempt: attempt, actor: actor, pid: getpid(), host: Machine.name))
@@ -35,7 +42,7 @@ package struct ThrownError: Sendable {
         typeName = String(reflecting: type(of: error))
         message = String(String(describing: error).prefix(Self.textLimit))
         mangledName = _mangledTypeName(type(of: error)) ?? ""
-        if let codable = error as? any Encodable, error is any Decodable { value = try? ValueEncoder.bytes(codable) }
+        if let codable = error as? any Encodable, error is any Decodable, let bytes = try? ValueEncoder.bytes(codable), bytes.count <= Self.valueLimit { value = bytes }
         (function, task, node, attempt) = (report.function, report.task, report.node, report.attempt)
         (actor, pid, host) = (report.actor, report.pid, report.host)
     }

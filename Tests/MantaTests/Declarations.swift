@@ -40,6 +40,10 @@ struct Secret: Error, CustomStringConvertible {
 @Remote func divide(_ a: Int, by b: Int) -> (quotient: Int, remainder: Int) { a.quotientAndRemainder(dividingBy: b) }
 @Remote func pair(_ a: Int) async throws -> (Int, String) { (a, "\(a)") }
 @Remote func hello() async -> String { "hello" }
+struct Bulky: Error, Codable {
+    var text: String
+}
+@Remote func explodeWith(_ bytes: Int) throws { throw Bulky(text: String(repeating: "x", count: bytes)) }
 @Remote func explode(_ how: Int) throws {
     switch how {
     case 0: throw ShopError.soldOut(item: "tea", left: 0)

@@ -89,6 +89,12 @@ import Testing
         #expect(error?.function == "MantaTests.explode(_:)")
     }
 
+    @Test func `of an error that is large only a part of its text comes back`() async throws {
+        await #expect(throws: Bulky.self) { try await explodeWith.remote(1_000).value }
+        let error = await #expect(throws: TaskError.self) { try await explodeWith.remote(2 << 20).value }
+        #expect(error?.typeName == "MantaTests.Bulky" && error?.message.contains("xxx") == true && (error?.message.utf8.count ?? .max) < 20_000)
+    }
+
     @Test func `a reference tells where its error was thrown`() async throws {
         let (typed, opaque, own) = (explode.remote(0), explode.remote(1), explode.remote(2))
         await #expect(throws: ShopError.soldOut(item: "tea", left: 0)) { try await typed.value }

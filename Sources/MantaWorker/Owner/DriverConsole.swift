@@ -27,7 +27,7 @@ final class DriverConsole: @unchecked Sendable {
 
     /// A task or call failed, and whoever made it let go of the result without looking.
     func unseenFailure(of function: String, _ error: any Error, from process: ProcessID, at now: Instant) {
-        digest.line("\(function) failed, and nobody awaited its result: \(error)", from: process, prefix: "(manta)", at: now, show: write)
+        digest.line("\(function) failed, and nobody awaited its result: \(ThrownError.text(of: error))", from: process, prefix: "(manta)", at: now, show: write)
     }
 
     /// Something that the user should know at once.

@@ -54,8 +54,8 @@ struct TaskReports {
         let (state, error): (TaskState, String?) =
             switch outcome {
             case .values: (.finished, nil)
-            case .thrown(let bytes): (.failed, String(describing: ThrownError.decoded(bytes)))
-            case .failed(let error): (error.code == .cancelled ? .cancelled : .failed, error.description)
+            case .thrown(let bytes): (.failed, ThrownError.text(of: ThrownError.decoded(bytes)))
+            case .failed(let error): (error.code == .cancelled ? .cancelled : .failed, ThrownError.text(of: error))
             }
         append(
             submission, state, actor: actor, at: place(), attempt: attempt, startedAt: startedAt,
@@ -86,9 +86,9 @@ struct TaskReports {
         submission.attempt = Int32(clamping: attempt)
         let text: String =
             switch answer?.outcome {
-            case .thrown(let bytes) where reason == nil: String(describing: ThrownError.decoded(bytes))
-            case .failed(let error) where reason == nil: error.description
-            default: reason?.description ?? "it was lost"
+            case .thrown(let bytes) where reason == nil: ThrownError.text(of: ThrownError.decoded(bytes))
+            case .failed(let error) where reason == nil: ThrownError.text(of: error)
+            default: reason.map(ThrownError.text) ?? "it was lost"
             }
         if tasks.count < Self.tasksPerReport {
             append(submission, .failed, actor: actor, at: sent?.place ?? RunningPlace(), attempt: attempt - 1, startedAt: sent?.sentAt, endedAt: .now, error: text)
@@ -109,7 +109,7 @@ struct TaskReports {
         let sent = takeSent(submission)
         append(
             submission, (error as? MantaError)?.code == .cancelled ? .cancelled : .failed, actor: actor, at: sent?.place ?? RunningPlace(), attempt: Int(submission.attempt),
-            endedAt: .now, error: String(describing: error))
+            endedAt: .now, error: ThrownError.text(of: error))
     }
 
     /// So many have not ended, by their states.
