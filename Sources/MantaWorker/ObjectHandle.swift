@@ -24,15 +24,16 @@ package protocol HandleKeeper: AnyObject, Sendable {
     func view(_ place: StoredPlace) -> ValueBytes?
     /// Its bytes wherever they are, brought here first if they must be. With `lending` a running task gives its resources back when that takes long.
     func open(_ handle: ObjectHandle, _ place: StoredPlace, lending: Bool) async throws -> ValueBytes
-    /// Brings the object into this machine's memory, and calls back when it is there or cannot be had.
-    func bring(_ handle: ObjectHandle, _ place: StoredPlace, _ done: @escaping @Sendable () -> Void)
+    /// Brings the object to this machine, and tells when it is there or cannot be had. Patiently: when there is no room for it, it waits for some as long as
+    /// somebody wants it; else that too is the end.
+    func bring(_ handle: ObjectHandle, _ place: StoredPlace, patiently: Bool, _ waiter: BringWaiter)
 }
 
 extension HandleKeeper {
     package func handleIsLent(_ handle: ObjectHandle) {}
     package func failureWasUnseen(_ id: ObjectID, owner: ProcessAddress, _ error: any Error) {}
     package func view(_ place: StoredPlace) -> ValueBytes? { nil }
-    package func bring(_ handle: ObjectHandle, _ place: StoredPlace, _ done: @escaping @Sendable () -> Void) { done() }
+    package func bring(_ handle: ObjectHandle, _ place: StoredPlace, patiently: Bool, _ waiter: BringWaiter) { waiter.done() }
     package func open(_ handle: ObjectHandle, _ place: StoredPlace, lending: Bool) async throws -> ValueBytes {
         throw MantaError(.objectLost, "object \(handle.id) lies in a store that this process has not opened")
     }
@@ -420,11 +421,14 @@ package final class ObjectHandle: Sendable {
     }
 
     /// Calls back once when the handle is settled and its value is on this machine, or cannot be had; brings it here if need be.
+    /// - Parameters:
+    ///   - patiently: what this machine has no room for waits for some; else it cannot be had then.
+    ///   - isWanted: whether the callback is of use still.
     @discardableResult
-    package func onHere(_ callback: @escaping @Sendable () -> Void) -> UInt64 {
+    package func onHere(patiently: Bool, isWanted: @escaping @Sendable () -> Bool, _ callback: @escaping @Sendable () -> Void) -> UInt64 {
         onReady { handle in
             guard case .stored(let place)? = handle.outcome, let keeper = handle.keeper, handle.view(place) == nil else { return callback() }
-            keeper.bring(handle, place, callback)
+            keeper.bring(handle, place, patiently: patiently, BringWaiter(isWanted: isWanted, done: callback))
         }
     }
 

@@ -149,6 +149,35 @@ extension ObjectTests {
             }
         }
 
+        /// A node whose memory nobody lets go of: values of other nodes are read where they are, also those that never fit; copies wait for room.
+        @Test func OBJ_028_aFullNodeReadsFromTheSourceAndACopyWaitsForRoom() async throws {
+            try await TestCluster.run(nodes: [2, 2], stores: [16 << 20, 64 << 20], environment: withoutDisk) { cluster, nodes in
+                func fetches() async throws -> Int? { try await cluster.state(.nodes).nodes.first { $0.id == nodes[0].id }?.store?.fetches }
+                let far = (1...2).map { makeNumbers.options(scheduling: .node(nodes[1].id)).remote(seed: $0, count: 4 * perMegabyte) }
+                let large = makeNumbers.options(scheduling: .node(nodes[1].id)).remote(seed: 3, count: 20 * perMegabyte)
+                _ = try await Manta.wait(far + [large], count: 3, fetch: false)
+                var kept = (4..<7).map { Manta.put(numbers($0, count: 4 * perMegabyte)) }
+                #expect(try await kept[2].value.count == 4 * perMegabyte)
+                #expect(try await far[0].value == numbers(1, count: 4 * perMegabyte))
+                #expect(try await Manta.get([far[0]], timeout: .seconds(60)) == [numbers(1, count: 4 * perMegabyte)])
+                #expect(try await large.value == numbers(3, count: 20 * perMegabyte))
+                // A worker's argument and what a task gets.
+                let here: Scheduling = .node(nodes[0].id)
+                #expect(try await addUp.options(scheduling: here).remote(large).value == sum(numbers(3, count: 20 * perMegabyte)))
+                #expect(try await addUpAll.options(scheduling: here).remote([far[1].inPlace()]).value == sum(numbers(2, count: 4 * perMegabyte)))
+                // What never fits counts as ready: it is read elsewhere. The others come when there is room.
+                let (ready, pending) = try await Manta.wait([far[0], large], count: 2, timeout: .seconds(2))
+                #expect(ready.map(\.id) == [large.id] && pending.map(\.id) == [far[0].id])
+                let total = addUp.options(scheduling: here).remote(far[1])
+                async let copy = Manta.wait([far[0]])
+                #expect(try await fetches() == 0 && !total.isReady)
+                kept = []
+                #expect(try await copy.ready.map(\.id) == [far[0].id])
+                #expect(try await total.value == sum(numbers(2, count: 4 * perMegabyte)))
+                try await eventually("two copies", within: .seconds(30)) { try await fetches() == 2 }
+            }
+        }
+
         @Test func aDiskAtItsLimitIsAClearErrorLosesNothingAndServesAgain() async throws {
             try await TestCluster.run(nodes: [2], stores: [16 << 20], environment: ["MANTA_SPILL_LIMIT": "\(14 << 20)"]) { cluster, nodes in
                 func written() -> Int {

@@ -28,14 +28,17 @@ final class CompletionQueue: Sendable {
     /// Of the callbacks in the handles; written once, by `init`.
     private let tokens = Mutex<[UInt64]>([])
 
-    /// - Parameter fetching: what lies in a store counts as settled when it is on this machine; it is brought here.
+    /// - Parameter fetching: what lies in a store counts as settled when it is on this machine; it is brought here. Who waits, waits for room for it too; who
+    ///   gets reads it elsewhere when there is none.
     init(_ handles: [ObjectHandle], fetching: Bool = false, as kind: WorkSpan.Kind = .wait) {
         (self.handles, self.kind) = (handles, kind)
         var tokens: [UInt64] = []
         tokens.reserveCapacity(handles.count)
         for (index, handle) in handles.enumerated() {
             let settled: @Sendable () -> Void = { [weak self] in self?.change { $0.settled.append(index) } }
-            tokens.append(fetching ? handle.onHere(settled) : handle.onReady { _ in settled() })
+            let isWanted: @Sendable () -> Bool = { [weak self] in self != nil }
+            tokens.append(
+                fetching ? handle.onHere(patiently: kind == .wait, isWanted: isWanted, settled) : handle.onReady { _ in settled() })
         }
         self.tokens.withLock { $0 = tokens }
     }

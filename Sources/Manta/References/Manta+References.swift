@@ -71,7 +71,8 @@ extension Manta {
     /// - Parameters:
     ///   - count: at most as many as there are references; 1 by default.
     ///   - timeout: without end by default; zero asks how it stands now.
-    ///   - fetch: a large value counts as ready only when it is on this machine, and is brought here; `false` asks only whether it was made.
+    ///   - fetch: a large value counts as ready only when it is on this machine, and is brought here, as soon as the object store has room for it; `false`
+    ///     asks only whether it was made.
     /// - Returns: at most `count` that are ready, and all others, both in the order given; of no references, none.
     /// - Throws: `invalidArgument` when a reference is given twice, `count` is impossible or the time negative.
     public static func wait<Value>(

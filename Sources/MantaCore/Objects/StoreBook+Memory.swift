@@ -54,10 +54,13 @@ extension StoreBook {
     // MARK: Copies from elsewhere
 
     /// Memory is needed for a copy of another node's object; `fetch` follows, or `refused`. Everyone who asks meanwhile gets the same copy.
-    package mutating func fetch(_ id: ObjectID, owner: ProcessID, size: Int, token: UInt64, at now: Instant, perform: (Action) -> Void) {
+    /// - Parameter readsAnywhere: Who asks can read it where it is, and is refused as soon as nobody is letting go of memory.
+    package mutating func fetch(
+        _ id: ObjectID, owner: ProcessID, size: Int, readsAnywhere: Bool = false, token: UInt64, at now: Instant, perform: (Action) -> Void
+    ) {
         if entries[id] != nil { return open(id, token: token, at: now, perform: perform) }
         guard freed[id] == nil else { return perform(.refused(token, MantaError(.objectLost, "object \(id) was freed by its owner"))) }
-        want(Want(token: token, bytes: size, purpose: .fetch(id, owner: owner), since: now), at: now, perform)
+        want(Want(token: token, bytes: size, purpose: .fetch(id, owner: owner), since: now, readsAnywhere: readsAnywhere), at: now, perform)
     }
 
     /// The copy is complete, or will not come.

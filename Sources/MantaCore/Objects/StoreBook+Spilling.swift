@@ -20,7 +20,7 @@ extension StoreBook {
             if letGo(candidates[boundary...], for: want.bytes, perform) { return serve(at: now, perform) }
             spill(candidates[boundary...], want.bytes, at: now, perform)
         }
-        readFromDisk(at: now, perform)
+        readElsewhere(at: now, perform)
     }
 
     /// An object in memory.
@@ -202,18 +202,31 @@ extension StoreBook {
 // MARK: - Reading without memory
 
 extension StoreBook {
-    /// Objects that wait for memory to be read back, and for which none is being made: they are read from their files. At once when the disk is what keeps
-    /// everything else in memory, and while somebody is reading them in this way.
-    private mutating func readFromDisk(at now: Instant, _ perform: (Action) -> Void) {
+    /// Objects that wait for memory, and for which none is being made: those on disk are read from their files, copies are left where they are. At once when
+    /// the disk is what keeps everything else in memory, and while somebody is reading them in this way.
+    private mutating func readElsewhere(at now: Instant, _ perform: (Action) -> Void) {
         guard !isAtDisk else { return }
         let isDiskFull = diskError?.0.code == .outOfDisk
-        var due: [ObjectID] = []
+        var due: [Want] = []
         wants.removeAll { [entries] want in
-            guard case .restore(let id) = want.purpose, isDiskFull || want.since + Limits.restorePatience <= now || entries[id]?.isChecked(at: now) == true else { return false }
-            due.append(id)
-            return true
+            let isOver = isDiskFull || want.since + Limits.restorePatience <= now
+            let isDue =
+                switch want.purpose {
+                case .lease: false
+                case .fetch: want.readsAnywhere && isOver
+                case .restore(let id): isOver || entries[id]?.isChecked(at: now) == true
+                }
+            if isDue { due.append(want) }
+            return isDue
         }
-        for id in due { readFromDisk(id, at: now, perform) }
+        for want in due {
+            if case .restore(let id) = want.purpose { readFromDisk(id, at: now, perform) } else { fail(want, noRoom(for: want.bytes), perform) }
+        }
+    }
+
+    /// Short: who hears it reads the object elsewhere.
+    private func noRoom(for bytes: Int) -> MantaError {
+        MantaError(diskError?.0.code == .outOfDisk ? .outOfDisk : .objectStoreFull, "this node's store has no room for a copy of \(bytes) bytes", cause: diskError?.0)
     }
 
     private mutating func readFromDisk(_ id: ObjectID, at now: Instant, _ perform: (Action) -> Void) {

@@ -12,6 +12,7 @@
 //   yet to run were promised here; then requests wait, in order.
 //   When none of them got memory and nothing was written for `Limits.storePatience`, they are refused with what holds the memory, or why the disk takes none.
 // - What is on disk can be read whatever holds the memory: when none comes free for it, it is read from its file, whose checksum has been looked at, and stays.
+//   Whoever can read an object of another node there is told as soon that no copy comes here.
 // - Nothing is written to disk beyond its `SpillLimit`, as far as the last look at it and what was written since can tell.
 
 internal import DequeModule
@@ -109,6 +110,8 @@ package struct StoreBook {
         var bytes: Int
         var purpose: Purpose
         var since: Instant
+        /// Who asks for a copy can read the object where it is.
+        var readsAnywhere = false
     }
 
     struct Client {

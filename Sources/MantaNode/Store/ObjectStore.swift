@@ -123,7 +123,9 @@ final class ObjectStore {
             forgetWish(id)
             done(result)
         }
-        book.fetch(id, owner: request.owner.process, size: request.size, token: token, at: loop.now) { perform($0) }
+        book.fetch(
+            id, owner: request.owner.process, size: request.size, readsAnywhere: request.readsAnywhere == true, token: token, at: loop.now
+        ) { perform($0) }
     }
 
     /// Who asks for a copy that is on its way may know of sources that those who asked before did not.

@@ -102,7 +102,8 @@ package struct FreeObjects: CodedMessage, Hashable {
     package init(objects: [ObjectID]) { self.objects = objects }
 }
 
-/// Client → its node: I want to read this object, and could not open it. Where else it is, says the client. Failed with `objectLost` when no copy can be had.
+/// Client → its node: I want to read this object, and could not open it. Where else it is, says the client. Failed with `objectLost` when no copy can be had,
+/// with `objectStoreFull` or `outOfDisk` when no memory comes free for one.
 package struct OpenObject: WireRequest, CodedMessage, Hashable {
     package static var kind: MessageKind { .openObject }
     package typealias Reply = ObjectOpened
@@ -110,8 +111,10 @@ package struct OpenObject: WireRequest, CodedMessage, Hashable {
     package var owner: ProcessAddress
     package var size: Int
     package var sources: [NodeAddress]
-    package init(object: ObjectID, owner: ProcessAddress, size: Int, sources: [NodeAddress]) {
-        (self.object, self.owner, self.size, self.sources) = (object, owner, size, sources)
+    /// The client can read it where it is: it need not come here, and is not waited for while nobody lets go of memory.
+    package var readsAnywhere: Bool?
+    package init(object: ObjectID, owner: ProcessAddress, size: Int, sources: [NodeAddress], readsAnywhere: Bool? = nil) {
+        (self.object, self.owner, self.size, self.sources, self.readsAnywhere) = (object, owner, size, sources, readsAnywhere)
     }
 }
 

@@ -183,6 +183,7 @@ final class Owner: @unchecked Sendable {
         let error = MantaError(.notConnected, "the session has ended")
         failTasks(error)
         for actor in actors.keys { fail(actor, error) }
+        endRoomWaits()
         transport.close()
         (barriers, awaitedBorrows) = ([:], [])
     }

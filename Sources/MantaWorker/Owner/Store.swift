@@ -15,6 +15,32 @@ struct StoreTraffic {
     /// Who waits until the store is open; nil: nobody asked for it yet.
     var opening: [(Result<StoreClient.Opened, MantaError>) -> Void]?
     var isFlushDue = false
+    /// Objects that are being brought to this machine, each once, and who waits for them.
+    var brought: [Bringing: [BringWaiter]] = [:]
+    /// Those that this node had no room for.
+    var roomWaits: [RoomWait] = []
+}
+
+/// An object on its way to this machine; patiently: it waits for room here.
+struct Bringing: Hashable {
+    let object: ObjectID
+    let isPatient: Bool
+}
+
+/// Who waits for an object to be on this machine.
+package struct BringWaiter: Sendable {
+    let isWanted: @Sendable () -> Bool
+    let done: @Sendable () -> Void
+}
+
+/// A copy that a node has no room for.
+struct RoomWait {
+    /// When the node is asked again.
+    let due: Instant
+    /// The object may end meanwhile.
+    weak var handle: ObjectHandle?
+    let ask: (ObjectHandle) -> Void
+    let giveUp: () -> Void
 }
 
 extension Owner {
@@ -111,6 +137,39 @@ extension Owner {
 
     func tickStore() {
         if let resting = runtime.store.takeResting() { nodeLink?.send(ReturnMemory(lease: resting)) }
+        if !traffic.roomWaits.isEmpty { askForRoom() }
+    }
+
+    private func askForRoom() {
+        let now = loop.now
+        let (due, waiting) = (traffic.roomWaits.filter { $0.due <= now }, traffic.roomWaits.filter { $0.due > now })
+        traffic.roomWaits = waiting
+        for wait in due {
+            if let handle = wait.handle, isWanted(handle.id) { wait.ask(handle) } else { wait.giveUp() }
+        }
+    }
+
+    /// Whether somebody waits for it still: those who poll come and go.
+    private func isWanted(_ id: ObjectID) -> Bool { traffic.brought[Bringing(object: id, isPatient: true)]?.contains { $0.isWanted() } == true }
+
+    /// Brings an object to this machine, in memory or on its disk.
+    func bring(_ handle: ObjectHandle, _ place: StoredPlace, patiently: Bool, _ waiter: BringWaiter) {
+        let bringing = Bringing(object: handle.id, isPatient: patiently)
+        guard traffic.brought[bringing] == nil else {
+            traffic.brought[bringing]!.removeAll { !$0.isWanted() }
+            return traffic.brought[bringing]!.append(waiter)
+        }
+        traffic.brought[bringing] = [waiter]
+        open(handle, place, StoreRead(wantsBytes: false, waitsForRoom: patiently)) { [self] _ in
+            for waiter in traffic.brought.removeValue(forKey: bringing) ?? [] { waiter.done() }
+        }
+    }
+
+    /// Nobody is asked any more.
+    func endRoomWaits() {
+        let waits = traffic.roomWaits
+        traffic.roomWaits = []
+        for wait in waits { wait.giveUp() }
     }
 
     /// Something of this process is on that node: if it is another one than its own, the others must hear of the end of this process.
@@ -151,19 +210,20 @@ extension Owner {
 
     // MARK: Reading
 
-    /// Makes a stored object readable here: from disk or from another node. A place that has gone stale is asked of its owner anew, `triesLeft` times.
-    func open(_ handle: ObjectHandle, _ place: StoredPlace, triesLeft: Int = Limits.staleReads, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
+    /// Makes a stored object readable here: from disk or from another node. A place that has gone stale is asked of its owner anew.
+    func open(_ handle: ObjectHandle, _ place: StoredPlace, _ read: StoreRead = StoreRead(), _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
         withStore { [self] result in
             // A process without a node, or one that looks for another.
-            guard case .success = result, let nodeLink else { return pull(handle, place, triesLeft, done) }
+            guard case .success = result, let nodeLink else { return pull(handle, place, read, done) }
             if let view = runtime.store.view(place) { return done(.success(.mapped(view))) }
-            let request = OpenObject(object: handle.id, owner: handle.owner, size: place.size, sources: sources(of: handle.id, place))
+            let request = OpenObject(
+                object: handle.id, owner: handle.owner, size: place.size, sources: sources(of: handle.id, place), readsAnywhere: read.waitsForRoom ? nil : true)
             nodeLink.request(request, deadline: Limits.openObjectDeadline) { [self] result in
                 switch result {
                 // The memory is full of what cannot leave it.
                 case .success(let opened) where opened.isOnDisk == true:
                     let onDisk = StoredPlace(node: runtime.store.opened?.node ?? place.node, slot: .max, generation: 0, size: place.size)
-                    pull(handle, onDisk, triesLeft, done)
+                    pull(handle, onDisk, read, done)
                 case .success(let opened):
                     let here = StoredPlace(node: runtime.store.opened?.node ?? place.node, slot: opened.slot, generation: opened.generation, size: place.size)
                     if let view = runtime.store.view(here) {
@@ -171,41 +231,54 @@ extension Owner {
                         return done(.success(.mapped(view)))
                     }
                     // It left again before it was pinned.
-                    loop.later { [self] in open(handle, place, triesLeft: triesLeft, done) }
+                    loop.later { [self] in open(handle, place, read, done) }
                 // This process's node is gone, which says nothing of the one that has the object.
-                case .failure(let error) where error.code != .objectLost && error.tellsOfLoss: pull(handle, place, triesLeft, done)
-                case .failure(let error): notOpened(handle, place, triesLeft, error, done)
+                case .failure(let error) where error.code != .objectLost && error.tellsOfLoss: pull(handle, place, read, done)
+                case .failure(let error) where MantaError.Family.full.contains(error.code): findsNoRoom(handle, place, read, error, done)
+                case .failure(let error): notOpened(handle, place, read, error, done)
                 }
             }
         }
     }
 
+    /// This node's store has no room for a copy: whoever wants the bytes takes them from where they are, who wants a copy here waits for room.
+    private func findsNoRoom(
+        _ handle: ObjectHandle, _ place: StoredPlace, _ read: StoreRead, _ error: MantaError, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void
+    ) {
+        let source = sources(of: handle.id, place).first { $0.node != home?.node }
+        if read.wantsBytes { return pull(handle, source.map { StoredPlace(node: $0, slot: .max, generation: 0, size: place.size) } ?? place, read, done) }
+        guard read.waitsForRoom, let store = runtime.store.opened, place.size <= store.segment.layout.arenaBytes else { return done(.failure(error)) }
+        // The node has waited for as long as it made sense.
+        let ask: (ObjectHandle) -> Void = { [self] handle in open(handle, place, read, done) }
+        traffic.roomWaits.append(RoomWait(due: loop.now + Limits.roomPause, handle: handle, ask: ask) { done(.failure(error)) })
+    }
+
     /// It could not be read there.
     private func notOpened(
-        _ handle: ObjectHandle, _ place: StoredPlace, _ triesLeft: Int, _ error: MantaError, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void
+        _ handle: ObjectHandle, _ place: StoredPlace, _ read: StoreRead, _ error: MantaError, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void
     ) {
-        guard error.tellsOfLoss, triesLeft > 0 else { return done(.failure(error)) }
+        guard error.tellsOfLoss, read.triesLeft > 0 else { return done(.failure(error)) }
         if handle.owner.process == address.process {
-            recover(handle, lostAt: place, because: error) { [self] result in read(handle, result, triesLeft - 1, done) }
+            recover(handle, lostAt: place, because: error) { [self] result in go(on: handle, result, read.again, done) }
         } else {
-            openAnew(handle, place, triesLeft - 1, error, done)
+            openAnew(handle, place, read.again, error, done)
         }
     }
 
     /// Goes on with what recovery came to.
-    private func read(
-        _ handle: ObjectHandle, _ result: Result<ObjectHandle.Outcome, MantaError>, _ triesLeft: Int, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void
+    private func go(
+        on handle: ObjectHandle, _ result: Result<ObjectHandle.Outcome, MantaError>, _ read: StoreRead, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void
     ) {
         switch result {
         case .success(.ready(let bytes)): done(.success(bytes))
-        case .success(.stored(let place)): open(handle, place, triesLeft: triesLeft, done)
+        case .success(.stored(let place)): open(handle, place, read, done)
         case .success(.failed(let error)): done(.failure((error as? MantaError) ?? MantaError(.objectLost, "object \(handle.id) could not be made again", cause: error)))
         case .failure(let error): done(.failure(error))
         }
     }
 
     private func openAnew(
-        _ handle: ObjectHandle, _ place: StoredPlace, _ triesLeft: Int, _ error: MantaError, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void
+        _ handle: ObjectHandle, _ place: StoredPlace, _ read: StoreRead, _ error: MantaError, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void
     ) {
         let link = transport.connect(to: handle.owner)
         link.request(GetObject(object: handle.id, lostAt: place.node.node), deadline: nil) { [self] result in
@@ -215,7 +288,7 @@ extension Owner {
                 case .values(let values) where values.count == 1:
                     switch values[0] {
                     case .inline(let bytes): done(.success(.array(bytes)))
-                    case .stored(let place): open(handle, place, triesLeft: triesLeft, done)
+                    case .stored(let place): open(handle, place, read, done)
                     }
                 case .failed(let error): done(.failure(error))
                 case .thrown, .values: done(.failure(error))
@@ -230,10 +303,11 @@ extension Owner {
         return known.isEmpty ? [place.node] : known
     }
 
-    /// A process without a node, or whose node has no memory for what it has on disk, reads the parts itself.
-    private func pull(_ handle: ObjectHandle, _ place: StoredPlace, _ triesLeft: Int, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
+    /// A process without a node, or whose node has no memory for it, reads the parts itself; who wants no bytes has no use for them.
+    private func pull(_ handle: ObjectHandle, _ place: StoredPlace, _ read: StoreRead, _ done: @escaping (Result<ValueBytes, MantaError>) -> Void) {
+        guard read.wantsBytes else { return done(.success(.array([]))) }
         pull(handle.id, place, into: PulledBytes(of: place.size)) { [self] result in
-            if case .failure(let error) = result { notOpened(handle, place, triesLeft, error, done) } else { done(result) }
+            if case .failure(let error) = result { notOpened(handle, place, read, error, done) } else { done(result) }
         }
     }
 
@@ -254,6 +328,23 @@ extension Owner {
     }
 }
 
+/// What is wanted of a stored object, and how often it is looked for.
+struct StoreRead {
+    /// So often it is asked anew where the value lies when it is not found.
+    var triesLeft = Limits.staleReads
+    /// False: the object is only to be on this machine, in memory or on disk, where that can be.
+    var wantsBytes = true
+    /// A copy waits for room here as long as somebody wants it.
+    var waitsForRoom = false
+
+    /// One time later.
+    var again: Self {
+        var read = self
+        read.triesLeft -= 1
+        return read
+    }
+}
+
 /// What has come of an object: one buffer, to which part after part is appended.
 private final class PulledBytes {
     var bytes: [UInt8] = []
@@ -265,6 +356,8 @@ extension Limits {
     static let leaseMemoryDeadline: Duration = .seconds(600)
     /// What a worker sent before its end has come by then.
     static let leftBehindPatience: Duration = .seconds(5)
+    /// After a node found no room for a copy within its patience, it is asked again so much later.
+    static let roomPause: Duration = .seconds(1)
     /// From disk or from another node.
     static let openObjectDeadline: Duration = .seconds(600)
     /// So often one read asks anew where a value lies that it did not find: each time a node has died, or something on the way to one failed.
@@ -341,8 +434,8 @@ extension Runtime {
         return try result.get()
     }
 
-    package func bring(_ handle: ObjectHandle, _ place: StoredPlace, _ done: @escaping @Sendable () -> Void) {
-        loop.execute { self.owner.open(handle, place) { _ in done() } }
+    package func bring(_ handle: ObjectHandle, _ place: StoredPlace, patiently: Bool, _ waiter: BringWaiter) {
+        loop.execute { self.owner.bring(handle, place, patiently: patiently, waiter) }
     }
 }
 

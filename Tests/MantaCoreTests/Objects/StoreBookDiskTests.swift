@@ -105,6 +105,25 @@ import Testing
         #expect(bench.on { $0.checked(StoreBench.id(1), nil, at: $1, perform: $2) }.isEmpty)
     }
 
+    @Test func whoCanReadAnObjectElsewhereIsToldSoonThatNoCopyComesAndOthersWait() {
+        var bench = StoreBench(mebibytes: 8, spills: false)
+        bench.put(1, 5 << 20)
+        func fetch(_ number: Int, token: UInt64, readsAnywhere: Bool) -> [StoreBook.Action] {
+            bench.on { $0.fetch(StoreBench.id(number), owner: StoreBench.owner, size: 5 << 20, readsAnywhere: readsAnywhere, token: token, at: $1, perform: $2) }
+        }
+        #expect(fetch(2, token: 7, readsAnywhere: false).isEmpty && fetch(2, token: 8, readsAnywhere: true).isEmpty)
+        bench.now = .zero + Limits.restorePatience
+        let told = bench.on { $0.tick(at: $1, perform: $2) }
+        #expect(told.count == 1 && told.first == .refused(8, MantaError(.objectStoreFull, "this node's store has no room for a copy of \(5 << 20) bytes")), "\(told)")
+        // Room comes, and the copy.
+        #expect(bench.free(1).contains { if case .fetch(StoreBench.id(2), _) = $0 { true } else { false } })
+        // With a disk that takes no more there is nothing to wait for.
+        (bench, _) = fullBench(limit: 6 << 20)
+        #expect(bench.lease(5 << 20).compactMap(\.diskComplaint).count == 1)
+        #expect(fetch(3, token: 9, readsAnywhere: true).compactMap(\.refusal).map(\.code) == [.outOfDisk])
+        #expect(fetch(3, token: 10, readsAnywhere: false).isEmpty)
+    }
+
     @Test func ofSeveralPartsThatCannotBeReadOneTellsOfTheDamage() {
         var (bench, _) = fullBench(limit: 6 << 20)
         _ = bench.on { $0.open(StoreBench.id(1), token: 7, at: $1, perform: $2) }
