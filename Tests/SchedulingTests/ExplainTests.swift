@@ -31,6 +31,22 @@ extension SchedulingTests {
             }
         }
 
+        @Test func whatWaitsForItsNodeBehindAPlacementGroupSaysSo() async throws {
+            try await TestCluster.run(nodes: [1, 1]) { cluster, nodes in
+                let group = try await Manta.placementGroup([["CPU": 1], ["CPU": 1]], strategy: .strictSpread)
+                #expect(try await group.isReady(within: .seconds(30)))
+                let task = whereAmI.options(scheduling: .node(nodes[1].id, soft: true)).remote()
+                let holders = "placement groups hold CPU 1 of CPU 1, it needs CPU 1"
+                try await eventually("the node's reason", within: .seconds(30)) { try await explain(task.id.task, cluster).contains(holders) }
+                try await eventually("the notice", within: .seconds(30)) {
+                    try await Manta.errors().contains { $0.task == task.id.task && $0.message.hasSuffix("waits and cannot run: on node \(nodes[1].id.short) \(holders); it waits until one of them ends") }
+                }
+                try await group.remove()
+                #expect(try await task.value == nodes[1].id.description)
+                try await eventually("no demand", within: .seconds(30)) { try await cluster.state(.nodes).demands?.isEmpty ?? true }
+            }
+        }
+
         @Test func whatWaitsForLongIsListedAndSaysWhichArgumentsAreMissing() async throws {
             try await TestCluster.run(nodes: [2]) { cluster, nodes in
                 let folder = TemporaryDirectory()

@@ -39,7 +39,7 @@ extension LeaseBook {
             }
             return "this node has \(total), it needs \(demand)" + (lease.mayMove ? "" : "; it was moved here and may not move again")
         }
-        if !couldEverFit(demand) { return "actors hold \(heldByActors) of \(total), it needs \(demand)" }
+        if !couldEverFit(demand) { return holders(of: demand) }
         if !available.covers(demand) { return "needs \(demand), available \(available) of \(total)" }
         if !hasGPUs(for: group.gpus) { return "needs \(demand): as much of the GPUs is free, but on none of them, or no whole one" }
         let starting = pools[group.key.program]?.starting ?? 0

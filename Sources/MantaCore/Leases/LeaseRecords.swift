@@ -56,6 +56,8 @@ extension LeaseBook {
         let placementGroup: PlacementGroupID?
         /// The owner knows that no node can ever meet the demand.
         var isToldInfeasible = false
+        /// The owner knows that placement groups hold what it waits for.
+        var isToldHeld = false
 
         init(key: GroupKey, isForeign: Bool) {
             (self.key, self.isForeign, gpus, placementGroup) = (key, isForeign, GPUDemand(key.resources), key.resources.group)

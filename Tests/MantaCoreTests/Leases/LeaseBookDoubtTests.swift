@@ -59,6 +59,53 @@ import Testing
         #expect(moved.contains { if case .move(first, _, _, _) = $0 { true } else { false } })
     }
 
+    /// A group of one bundle of so many CPUs, on this node.
+    private func hold(cpus: Double, on bench: inout LeaseBench) throws {
+        let specification = PlacementGroupSpecification(
+            id: group, bundles: [Resources([Resources.cpu: ResourceAmount(cpus)])], strategy: .pack, name: nil, namespace: "n", lifetime: .job, job: LeaseBench.job,
+            owner: LeaseBench.driver, isOwnedByActor: false)
+        try bench.book.prepare(specification, [0], attempt: 1, at: bench.now) { _ in }
+        try bench.book.commit(group, [0], attempt: 1, at: bench.now) { _ in }
+    }
+
+    private static let wishes: [PlacementRule] = [
+        .node(NodeID(high: 9, low: 1), soft: true), .labels(required: [:], preferred: ["zone": .in(["a"])]), .standard,
+    ]
+
+    /// Where it may run is full of what does not end by itself, as leases do.
+    @Test(arguments: wishes) func whatWaitsBehindPlacementGroupsIsToldOnce(_ rule: PlacementRule) throws {
+        var bench = LeaseBench(cpus: 2)
+        bench.book.failsInfeasible = true
+        _ = bench.ready(count: 2)
+        try hold(cpus: 2, on: &bench)
+        // It came here for good.
+        var request = bench.makeRequest(mayMove: false)
+        request.rule = rule
+        #expect(bench.request(request).isEmpty)
+        let told = bench.advance(Limits.doubtPatience)
+        guard case .infeasible(request.lease, let reason, LeaseBench.driver)? = told.first, told.count == 1 else { return #expect(Bool(false), "\(told)") }
+        let holders = "placement groups hold CPU 2 of CPU 2, it needs CPU 1"
+        #expect(reason == "on node \(bench.book.node.short) \(holders); it waits until one of them ends")
+        #expect(bench.book.explain(request.lease) == holders)
+        #expect(bench.advance(Limits.doubtPatience * 2).isEmpty, "it is known")
+        #expect(bench.book.demands() == [DemandRow(resources: Resources([Resources.cpu: 1]), count: 1, infeasible: false)], "it can be met")
+        #expect(bench.on { $0.groupRemoved(group, at: $1, perform: $2) }.compactMap(\.granted).count == 1)
+    }
+
+    @Test func whatAnotherNodeMayServeOrLeasesHoldIsNoNews() throws {
+        var bench = LeaseBench(cpus: 2)
+        _ = bench.ready(count: 2)
+        let busy = NodeView(id: NodeID(high: 9, low: 2), endpoint: "ipc:///2", total: Resources([Resources.cpu: 2]), available: Resources())
+        _ = bench.on { $0.clusterView([busy], at: $1, perform: $2) }
+        try hold(cpus: 1, on: &bench)
+        #expect(bench.request(mayMove: true).1.compactMap(\.granted).count == 1)
+        _ = bench.request(mayMove: true)
+        func isTold(_ actions: [LeaseBook.Action]) -> Bool { actions.contains { if case .infeasible = $0 { true } else { false } } }
+        #expect(!isTold(bench.advance(Limits.doubtPatience * 2)), "the lease ends")
+        _ = bench.request(cpus: 2, mayMove: true)
+        #expect(!isTold(bench.advance(Limits.doubtPatience * 2)), "the other node is busy only")
+    }
+
     @Test func FAIL_045_aNodeThatIsSilentForAMomentCounts() {
         var bench = LeaseBench(cpus: 2)
         var large = NodeView(id: NodeID(high: 9, low: 2), endpoint: "ipc:///2", total: Resources([Resources.cpu: 64]), available: Resources(), state: .suspect)
