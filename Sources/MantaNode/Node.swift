@@ -54,7 +54,8 @@ package final class Node: @unchecked Sendable {
     /// Submitted programs, and the ids of those that have ended here.
     var entrypoints: [String: Entrypoint] = [:]
     var endedEntrypoints: Set<String> = []
-    private var lastHeartbeat: Heartbeat?
+    /// What the head heard last.
+    private var lastReport: (available: Resources, waitingKinds: Int)?
     /// The head has told which nodes there are.
     private(set) var hasView = false
     /// Of workers of tasks: without any GPU until a lease gives them some.
@@ -142,7 +143,7 @@ package final class Node: @unchecked Sendable {
             total: book.total == configuration.total ? nil : book.total, store: store.book.usage,
             reclaimable: book.reclaimable == book.available ? nil : book.reclaimable, demands: book.counts.waiting == 0 ? nil : book.demands())
         head.send(now)
-        lastHeartbeat = now
+        lastReport = (now.available, book.waitingKinds)
     }
 
     private func tick() {
@@ -152,8 +153,7 @@ package final class Node: @unchecked Sendable {
         processes.checkStarts(now: loop.now)
         if configuration.forksWorkers { loop.reapStrangers() }
         stopIdleSharedProcesses()
-        // Other nodes move work here by what the head tells them: a great change is told before the next heartbeat.
-        if let last = lastHeartbeat, last.available != book.available { heartbeat() }
+        if let last = lastReport, book.isNews(since: last.available, waitingKinds: last.waitingKinds) { heartbeat() }
     }
 
     // MARK: What the book decides

@@ -53,6 +53,13 @@ extension LeaseBook {
         return (waitingCount, active, leases.count - waitingCount - active)
     }
 
+    /// How many kinds of requests wait.
+    package var waitingKinds: Int { waitingGroups.count + foreignGroups.count }
+
+    /// Whether others are to hear how the node stands before its next report: they move work here by what it has free, and people are to see no demand that
+    /// is met. As of its last report.
+    package func isNews(since available: Resources, waitingKinds: Int) -> Bool { available != self.available || self.waitingKinds < waitingKinds }
+
     /// What waiting requests need, for people to see: as it was asked for, also of bundles.
     package func demands(limit: Int = Limits.reportedDemands) -> [DemandRow] {
         let waiting = (Array(waitingGroups) + Array(foreignGroups)).compactMap { groups[$0] }

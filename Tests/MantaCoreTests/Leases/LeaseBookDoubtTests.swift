@@ -106,6 +106,22 @@ import Testing
         #expect(!isTold(bench.advance(Limits.doubtPatience * 2)), "the other node is busy only")
     }
 
+    @Test func aDemandThatIsMetIsNewsAtOnce() {
+        var bench = LeaseBench(cpus: 1)
+        _ = bench.ready(count: 1)
+        let (first, _) = bench.request(mayMove: true)
+        let (second, _) = bench.request(mayMove: true)
+        let (kinds, available) = (bench.book.waitingKinds, bench.book.available)
+        #expect(kinds == 1 && !bench.book.isNews(since: available, waitingKinds: kinds))
+        // The one's CPU is the other's: nothing else tells of it.
+        _ = bench.giveBack(first)
+        #expect(bench.book.available == available && bench.book.waitingKinds == 0)
+        #expect(bench.book.isNews(since: available, waitingKinds: kinds))
+        #expect(!bench.book.isNews(since: available, waitingKinds: 0))
+        _ = bench.giveBack(second)
+        #expect(bench.book.isNews(since: available, waitingKinds: 0))
+    }
+
     @Test func FAIL_045_aNodeThatIsSilentForAMomentCounts() {
         var bench = LeaseBench(cpus: 2)
         var large = NodeView(id: NodeID(high: 9, low: 2), endpoint: "ipc:///2", total: Resources([Resources.cpu: 64]), available: Resources(), state: .suspect)
