@@ -68,6 +68,27 @@ func untilCancelled(_ board: Board.Handle, _ name: String) async throws -> Int {
     return copy
 }
 
+/// A small value that takes two milliseconds to encode, and as long to decode.
+struct Intricate: Codable, Sendable {
+    var text: String
+    init(text: String) { self.text = text }
+    init(from decoder: any Decoder) throws {
+        text = try decoder.singleValueContainer().decode(String.self)
+        Self.takeTime()
+    }
+    func encode(to encoder: any Encoder) throws {
+        Self.takeTime()
+        var container = encoder.singleValueContainer()
+        try container.encode(text)
+    }
+    private static func takeTime() {
+        let end = ContinuousClock.now + .milliseconds(2)
+        while ContinuousClock.now < end {}
+    }
+}
+
+@Remote func giveBack(_ value: Intricate) -> Intricate { value }
+
 @Remote func passOn(_ value: Int) -> Int { value + 1 }
 
 /// A reference of a task that another process owns.

@@ -66,6 +66,17 @@ extension SharedClusterTests {
         for span in spans where span.kind != .user { #expect(span.duration >= 1_000) }
     }
 
+    @Test func CORE_052_smallValuesThatTakeLongToEncodeAndDecodeAreSeen() async throws {
+        let runtime = try #require(CurrentRuntime.get() as? Runtime)
+        let text = String(repeating: "a", count: 2_000)
+        let result = giveBack.remote(Intricate(text: text))
+        #expect(try await result.value.text == text)
+        try await eventually("its spans at the head", within: .seconds(30)) {
+            let spans = try await runtime.head(QuerySpans()).spans.filter { $0.task == result.id.task }
+            return Set(spans.map(\.kind)) == [.arguments, .results] && spans.allSatisfy { $0.duration >= 2_000 }
+        }
+    }
+
     @Test func CORE_052_aSpanChangesNothingOfItsBody() async throws {
         #expect(Manta.span("throws nothing") { 1 } == 1)
         #expect(throws: Trouble.broken(code: 5)) { try Manta.span(String(repeating: "é", count: 300)) { throw Trouble.broken(code: 5) } }

@@ -70,7 +70,8 @@ public struct _Invocation: Sendable {
         guard case .value(let bytes) = arguments[index] else {
             throw MantaError(.invalidArgument, "\(signature.name) needs the argument \"\(signature.parameters[index].name)\"")
         }
-        let start = bytes.count > Limits.inlineValueBytes ? EventLoop.clock() : nil
+        // What is shorter is decoded before anybody could see it.
+        let start = bytes.count > Limits.seenBytes ? EventLoop.clock() : nil
         defer { if let start { CurrentRuntime.get()?.noteIfLong(.arguments, since: start) } }
         do throws(MantaError) {
             return try ValueDecoder.decode(type, from: bytes)
@@ -87,12 +88,25 @@ public struct _Reply: Sendable {
     /// One value for each part of the result.
     public init<each Value: Encodable>(_ parts: repeat each Value) throws {
         var values: [EncodedValue] = []
-        for part in repeat each parts { values.append(try .encoding(part)) }
+        for part in repeat each parts { values.append(try Self.encoding(part)) }
         self.values = values
+    }
+
+    /// Takes the time only of what may take some: plain numbers, and structures of nothing else, never do.
+    private static func encoding<Value: Encodable>(_ value: Value) throws(MantaError) -> EncodedValue {
+        guard !_isPOD(Value.self) else { return try .encoding(value) }
+        let start = EventLoop.clock()
+        defer { CurrentRuntime.get()?.noteIfLong(.results, since: start) }
+        return try .encoding(value)
     }
 
     private init(values: [EncodedValue]) { self.values = values }
 
     /// The result of what returns nothing: a nil, so that there is an object to wait for.
     public static var void: _Reply { _Reply(values: [EncodedValue(bytes: [0xc0])]) }
+}
+
+extension Limits {
+    /// Arguments of more bytes are decoded by the clock: from here on that may take as long as a span is seen.
+    fileprivate static let seenBytes = 1 << 10
 }
