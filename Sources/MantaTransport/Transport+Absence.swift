@@ -17,7 +17,9 @@ extension Link {
     package var wasOpened: Bool { peer != nil }
 
     /// What is at the place where the peer has never been, for error texts.
-    package var findings: String { wasAccepted ? "what listens there is no process of Manta" : "nobody listens there" }
+    package var findings: String {
+        wasAccepted ? "somebody listens there who does not answer as a process of Manta does: another program, or one that stands still" : "nobody listens there"
+    }
 
     /// Whether the link leads to a process that must listen at the other end for as long as it lives.
     var hasListener: Bool { direction == .outgoing && expectedProcess != nil }

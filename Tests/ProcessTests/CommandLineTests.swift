@@ -51,8 +51,8 @@ extension ProcessTests {
                 defer { try? FileManager.default.removeItem(atPath: nowhere.folder) }
                 let before = platform.leftovers
                 async let silence: Void = expectNoCluster(at: nowhere.address, because: "nobody listens there", of: platform)
-                async let stranger: Void = expectNoCluster(
-                    at: "tcp://127.0.0.1:\(platform.adminPort)", because: "what listens there is no process of Manta", of: platform)
+                let strange = "somebody listens there who does not answer as a process of Manta does: another program, or one that stands still"
+                async let stranger: Void = expectNoCluster(at: "tcp://127.0.0.1:\(platform.adminPort)", because: strange, of: platform)
                 _ = (try await silence, try await stranger)
                 #expect(platform.leftovers == before, "nothing may have been started")
             }

@@ -55,7 +55,8 @@ extension Manta {
     ///   - address: `tcp://host:port` of its head; else the variable `MANTA_ADDRESS`, else the cluster that `manta start` started last on this machine.
     ///   - namespace: of this program's named actors; "default" by default.
     ///   - logToDriver: what is shown on standard error; as `MANTA_LOG_TO_DRIVER` says by default, else everything.
-    /// - Throws: `MantaError`: `conflict` when this process has a session, `unavailable` when there is no cluster, `invalidArgument`, `versionMismatch`.
+    /// - Throws: `MantaError`: `conflict` when this process has a session, or another part of a cluster than its head is at the address; `unavailable` when no
+    ///   cluster answers within ten seconds; `invalidArgument`, `versionMismatch`.
     public static func connect(_ address: String? = nil, namespace: String = "default", logToDriver: LogToDriver? = nil) async throws -> Session {
         let head = try headEndpoint(address ?? ProcessEnvironment[Variable.address] ?? Session.currentCluster() ?? "127.0.0.1")
         guard port(of: head) != 0 else { throw MantaError(.invalidArgument, "the address \"\(head)\" has the port 0, at which nobody can be; expected that of a head, 6380 by default") }
