@@ -65,6 +65,9 @@ package final class StreamHandle: Sendable {
         if waiter != nil { moved() }
     }
 
+    /// How many items came and were not taken.
+    package var waiting: Int { state.withLock { $0.items.count } }
+
     /// How many items the producer need not hold back for: `Int.max` when nobody takes them any more.
     package var consumed: Int { state.withLock { $0.isAbandoned ? .max : $0.consumed } }
 

@@ -38,6 +38,28 @@ struct TaskReportsTests {
         #expect(reports.take().tasks == nil, "each is told once")
     }
 
+    private func call(_ number: Int, of actor: ActorID, isOld: Bool = false) -> Submission {
+        Submission(
+            task: TaskID(high: 2, low: UInt64(number)), target: .method(actor: actor, index: 0, terms: nil), function: "A.f", methodName: "",
+            job: JobID(high: 1, low: 1), parent: nil, arguments: [], results: [],
+            submittedAt: WallTime(milliseconds: isOld ? 0 : .max), deadline: nil)
+    }
+
+    @Test func `FAIL-019 calls that stand in line at their actor are not told as running`() {
+        var reports = TaskReports()
+        let actor = ActorID(high: 1, low: 1)
+        func states(_ reports: inout TaskReports) -> [TaskState] { reports.take(limit: { _, _ in 1 }).tasks?.tasks.map(\.state) ?? [] }
+        let calls = [call(0, of: actor), call(1, of: actor, isOld: true), call(2, of: actor)]
+        for call in calls { reports.sent(call, attempt: 1, actor: actor) }
+        #expect(states(&reports) == [.running, .waitingForLease], "the one that waits for long is told so")
+        #expect(states(&reports).isEmpty, "each once")
+        end(calls[0], &reports)
+        #expect(states(&reports) == [.finished, .running])
+        reports.failed(calls[2], error: MantaError(.cancelled, "it was cancelled"), actor: actor)
+        end(calls[1], &reports)
+        #expect(states(&reports) == [.cancelled, .finished])
+    }
+
     @Test func `a later attempt that fails long after it was sent is the one that failed`() {
         var reports = TaskReports()
         let task = submission(0)

@@ -56,7 +56,8 @@ extension TaskBook {
         case .running: return "was sent to worker \(leases[record.lease]?.worker?.process.short ?? "?"), attempt \(record.attempt)"
         case .waitingForLease:
             let held = shape.leases.count - shape.requested
-            return "waits with \(shape.waiting - 1) others for a worker with \(shape.key.resources): \(held) leases held, \(shape.requested) requested"
+            let (demand, group) = (shape.key.resources.asAsked, shape.key.resources.group.map { " in placement group \($0.short)" } ?? "")
+            return "waits with \(shape.waiting - 1) others for a worker with \(demand)\(group): \(held) leases held, \(shape.requested) requested"
         }
     }
 

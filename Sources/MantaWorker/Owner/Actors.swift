@@ -35,6 +35,9 @@ final class ActorCalls {
     var isToldOfStart = false
     /// Of one that this process made and that has not come alive yet: a head that is killed may have forgotten it.
     var specification: ActorSpecification?
+    /// How many of its calls run at a time, and how many of each group; nil: it was made elsewhere.
+    var concurrency: Int?
+    var concurrencyGroups: [String: Int]?
     /// Why it never came to be: later calls fail with the same.
     @exclusivity(unchecked) var failure: MantaError?
 
@@ -42,6 +45,9 @@ final class ActorCalls {
         (self.actor, self.isCreated) = (actor, isCreated)
         queue = CallQueue(actor: actor, maxPendingCalls: maxPendingCalls, ordersCalls: ordersCalls)
     }
+
+    /// How many calls of the group, or of none, run at a time; nil where that is not known.
+    func limit(of group: String?) -> Int? { group.map { concurrencyGroups?[$0] } ?? concurrency }
 }
 
 struct PendingCreation {
@@ -61,6 +67,8 @@ extension Owner {
             actors[id] = ActorCalls(id, isCreated: false, maxPendingCalls: limit, ordersCalls: isOrdered)
         }
         actors[id]?.isOwned = creation.specification.lifetime == .job
+        actors[id]?.concurrency = creation.specification.maxConcurrency
+        actors[id]?.concurrencyGroups = creation.specification.concurrencyGroups
         if creation.arguments.isEmpty { return order(creation.specification, getIfExists: creation.getIfExists) }
         var creation = creation
         let pins = pin(&creation.arguments, by: id.constructor)

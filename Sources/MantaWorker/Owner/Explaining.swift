@@ -20,7 +20,7 @@ extension Owner {
         var lines: [String] = []
         if let sentence = execution.explain(task) { lines.append("process \(pid), which has it, says: it \(sentence)\(waits(of: task))") }
         if let (sentence, submission) = knownOf(task) {
-            lines.append("its owner, process \(pid), says: it \(sentence)")
+            lines.append("its owner, process \(pid), says: it \(sentence)\(untaken(of: submission))")
             lines += missingArguments(of: submission)
         }
         guard let (lease, node) = tasks?.oldestRequest(of: task) else {
@@ -31,6 +31,12 @@ extension Owner {
             let more = (try? result.get())?.lines.map { "node \(node.node.short), which it asked for a worker, says: \($0)" } ?? []
             link.reply(to: correlation, Explanation(lines: lines + more))
         }
+    }
+
+    /// Of a stream: what nobody has taken yet, for which what makes it may wait.
+    private func untaken(of submission: Submission) -> String {
+        guard let count = submission.results.first?.stream?.waiting, count > 0 else { return "" }
+        return "; \(count) items of its stream were not taken yet, and it makes no more than its stream allows"
     }
 
     /// Of a task or call that was submitted here: where it is, in words.

@@ -17,7 +17,25 @@ struct TaskReports {
     private var unfinished: [String: Int]?
     private var lastUnfinished: [String: Int] = [:]
     /// Tasks that were sent since the last report: those that have not ended when the next one leaves are told as running, once.
-    private var sent: [(submission: Submission, sentAt: WallTime, attempt: Int, actor: ActorID?, worker: ProcessID?, pid: Int32?)] = []
+    private var sent: [Sending] = []
+    /// Calls of actors that run so many at a time, in the order they were sent, until they end: those behind stand in line.
+    private var called: [Sending] = []
+
+    private struct Sending {
+        var submission: Submission
+        var sentAt: WallTime
+        var attempt: Int
+        var actor: ActorID?
+        var worker: ProcessID?
+        var pid: Int32?
+        var isToldAsRunning = false
+    }
+
+    /// Calls that wait for each other.
+    private struct Line: Hashable {
+        var actor: ActorID
+        var group: String?
+    }
 
     /// Half a second's share.
     private static let tasksPerReport = Limits.taskRecordsPerSecond / 2
@@ -31,7 +49,7 @@ struct TaskReports {
     /// - Parameter pid: Of that worker, once it has said who it is.
     mutating func sent(_ submission: Submission, attempt: Int, actor: ActorID?, worker: ProcessID? = nil, pid: Int32? = nil) {
         (submission.hasEnded, submission.attempt) = (false, Int32(clamping: attempt))
-        if sent.count < Self.tasksPerReport { sent.append((submission, .now, attempt, actor, worker, pid)) }
+        if sent.count < Self.tasksPerReport { sent.append(Sending(submission: submission, sentAt: .now, attempt: attempt, actor: actor, worker: worker, pid: pid)) }
     }
 
     /// Notes an end. That of a task which was told as running is told too, whatever else is: it would run for ever in the eyes of people.
@@ -42,9 +60,12 @@ struct TaskReports {
 
     /// The last sending of one that is sent no more.
     private mutating func takeSent(_ submission: Submission) -> (sentAt: WallTime, place: RunningPlace)? {
-        guard let index = sent.lastIndex(where: { $0.submission === submission }) else { return nil }
-        let taken = sent.remove(at: index)
-        return (taken.sentAt, RunningPlace(worker: taken.worker, pid: taken.pid))
+        if let index = sent.lastIndex(where: { $0.submission === submission }) {
+            let taken = sent.remove(at: index)
+            return (taken.sentAt, RunningPlace(worker: taken.worker, pid: taken.pid))
+        }
+        called.removeAll { $0.submission === submission }
+        return nil
     }
 
     mutating func ended(
@@ -124,9 +145,13 @@ struct TaskReports {
     }
 
     /// - Parameter place: where an actor's worker, or a task's, is.
-    mutating func send(on link: Link, at now: Instant, spans: (spans: [WorkSpan], dropped: Int), place: (ActorID?, ProcessID?) -> RunningPlace) {
+    /// - Parameter limit: how many calls like this one its actor runs at a time; nil: that is not known here.
+    mutating func send(
+        on link: Link, at now: Instant, spans: (spans: [WorkSpan], dropped: Int), place: (ActorID?, ProcessID?) -> RunningPlace,
+        limit: (ActorID, String?) -> Int?
+    ) {
         leftAt = now
-        var (tasks, errors) = take(place: place)
+        var (tasks, errors) = take(place: place, limit: limit)
         if !spans.spans.isEmpty {
             var report = tasks ?? ReportTasks(tasks: [], dropped: 0)
             (report.spans, report.droppedSpans) = spans
@@ -140,12 +165,26 @@ struct TaskReports {
     func mayLeaveEarly(at now: Instant) -> Bool { !tasks.isEmpty && tasks.count <= Self.earlyTasks && now - leftAt >= Self.earlyPause }
 
     /// What there is to tell since the last time.
-    mutating func take(place: (ActorID?, ProcessID?) -> RunningPlace = { RunningPlace(worker: $1) }) -> (tasks: ReportTasks?, errors: ReportErrors?) {
-        for (submission, sentAt, attempt, actor, worker, pid) in sent where !submission.hasEnded {
-            submission.isToldAsRunning = true
-            var place = place(actor, worker)
-            place.pid = pid
-            append(submission, .running, actor: actor, at: place, attempt: attempt, startedAt: sentAt)
+    mutating func take(
+        place: (ActorID?, ProcessID?) -> RunningPlace = { RunningPlace(worker: $1) }, limit: (ActorID, String?) -> Int? = { _, _ in nil }
+    ) -> (tasks: ReportTasks?, errors: ReportErrors?) {
+        var lines: [Line: Int] = [:]
+        let earlier = called
+        called.removeAll(keepingCapacity: true)
+        for var sending in earlier + sent where !sending.submission.hasEnded {
+            let group = sending.submission.group
+            guard let actor = sending.actor, called.count < Self.tasksPerReport, let limit = limit(actor, group) else {
+                if !sending.isToldAsRunning { runs(sending, place) }
+                continue
+            }
+            lines[Line(actor: actor, group: group), default: 0] += 1
+            if lines[Line(actor: actor, group: group)]! > limit {
+                if sending.submission.isLong { waits(sending.submission, .waitingForLease, actor: actor, attempt: sending.attempt) }
+            } else if !sending.isToldAsRunning {
+                runs(sending, place)
+                sending.isToldAsRunning = true
+            }
+            called.append(sending)
         }
         sent.removeAll(keepingCapacity: true)
         defer { (tasks, errors, dropped, unfinished) = ([], [], 0, nil) }
@@ -153,6 +192,21 @@ struct TaskReports {
             tasks.isEmpty && dropped == 0 && unfinished == nil ? nil : ReportTasks(tasks: tasks, dropped: dropped, unfinished: unfinished), errors.isEmpty ? nil : ReportErrors(errors: errors)
         )
     }
+
+    private mutating func runs(_ sending: Sending, _ place: (ActorID?, ProcessID?) -> RunningPlace) {
+        sending.submission.isToldAsRunning = true
+        var place = place(sending.actor, sending.worker)
+        place.pid = sending.pid
+        append(sending.submission, .running, actor: sending.actor, at: place, attempt: sending.attempt, startedAt: sending.sentAt)
+    }
+}
+
+extension Submission {
+    /// Of a call: the concurrency group that it is meant for.
+    fileprivate var group: String? { if case .method(_, _, let terms) = target { terms?.group } else { nil } }
+
+    /// It was submitted long ago.
+    fileprivate var isLong: Bool { WallTime.now.milliseconds - submittedAt.milliseconds >= Limits.longWait.inMilliseconds }
 }
 
 /// Where something runs, for people.
@@ -166,19 +220,19 @@ struct RunningPlace {
 extension Owner {
     func sendReports() {
         noteWaits()
-        reports.send(on: headLink, at: loop.now, spans: runtime.spans.take()) { place(of: $0, $1) }
+        reports.send(on: headLink, at: loop.now, spans: runtime.spans.take(), place: { place(of: $0, $1) }, limit: { actors[$0]?.limit(of: $1) })
     }
 
     /// What runs here is about to be answered. With it a short program may end, and its workers at once: what ended below is told before.
     func reportBeforeAnswer() {
         guard reports.mayLeaveEarly(at: loop.now) else { return }
-        reports.send(on: headLink, at: loop.now, spans: runtime.spans.take()) { place(of: $0, $1) }
+        reports.send(on: headLink, at: loop.now, spans: runtime.spans.take(), place: { place(of: $0, $1) }, limit: { actors[$0]?.limit(of: $1) })
     }
 
     /// Tasks and calls of this process that wait for long: some of them, so that people find out which they are, and how many there are.
     private func noteWaits() {
         var unfinished = tasks?.unfinished ?? [:]
-        for submission in (tasks?.longestWaiting(limit: Limits.waitsPerReport) ?? []).map(submission) where isLong(submission) {
+        for submission in (tasks?.longestWaiting(limit: Limits.waitsPerReport) ?? []).map(submission) where submission.isLong {
             reports.waits(submission, .waitingForLease, actor: nil, attempt: tasks?.attempt(of: submission.task) ?? 1)
         }
         while let (task, since) = unready.first, since + Limits.longWait <= loop.now {
@@ -190,19 +244,17 @@ extension Owner {
         for index in actors.indices where actors.values[index].queue.waitingCount + actors.values[index].queue.inFlightCount > 0 {
             let (actor, calls) = actors[index]
             unfinished[.waitingForArguments, default: 0] += calls.queue.unreadyCount
-            unfinished[.waitingForLease, default: 0] += calls.queue.waitingCount - calls.queue.unreadyCount
-            unfinished[.running, default: 0] += calls.queue.inFlightCount
+            // Of those that were sent the rest stands in line.
+            let running = min(calls.queue.inFlightCount, calls.concurrency ?? .max)
+            unfinished[.waitingForLease, default: 0] += calls.queue.waitingCount - calls.queue.unreadyCount + calls.queue.inFlightCount - running
+            unfinished[.running, default: 0] += running
             for (payload, waitsForArguments) in calls.queue.longestWaiting(limit: Limits.waitsPerReport / 10) {
                 let submission = submission(payload)
-                guard isLong(submission) else { continue }
+                guard submission.isLong else { continue }
                 reports.waits(submission, waitsForArguments ? .waitingForArguments : .waitingForLease, actor: actor, attempt: 1)
             }
         }
         reports.count(unfinished: unfinished.filter { $0.value > 0 })
-    }
-
-    private func isLong(_ submission: Submission) -> Bool {
-        WallTime.now.milliseconds - submission.submittedAt.milliseconds >= Limits.longWait.inMilliseconds
     }
 
     /// Where the last answer came from.
