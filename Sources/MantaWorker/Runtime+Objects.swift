@@ -6,6 +6,12 @@ import MantaTransport
 package import MantaWire
 
 extension Runtime {
+    package func refused(_ what: String, _ error: any Error) -> ObjectHandle? {
+        let handle = ObjectHandle(id: ObjectID(task: nextTaskID(), index: 0), owner: address, keeper: self, outcome: .failed(error))
+        post(.refused(handle.id, of: what))
+        return handle
+    }
+
     package func free(_ handles: [ObjectHandle]) async throws {
         try await each(handles) { owner, handles, done in
             for handle in handles {

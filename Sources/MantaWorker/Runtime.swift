@@ -280,12 +280,6 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         return handle
     }
 
-    package func refused(_ what: String, _ error: any Error) -> ObjectHandle? {
-        let handle = ObjectHandle(id: ObjectID(task: nextTaskID(), index: 0), owner: address, keeper: self, outcome: .failed(error))
-        post(.refused(handle.id, of: what))
-        return handle
-    }
-
     package func createActor(
         type: String, initializer: UInt32, arguments: [ArgumentSource], options: ActorOptions
     ) throws(MantaError) -> ActorID {
@@ -330,28 +324,6 @@ package final class Runtime: RuntimeInterface, HandleKeeper {
         let found = try await head(GetActor(name: key.name, namespace: key.namespace))
         try await onLoop { owner in owner.found(key, found.status) }
         return (found.status.id, found.status.type)
-    }
-
-    package func kill(actor: ActorID, mayRestart: Bool = false) async throws {
-        // Its creation, and what else this process asked for, comes first.
-        let wasNotMade = try await onLoop { owner in
-            owner.carryOutInbox()
-            return owner.abandonCreation(of: actor)
-        }
-        if wasNotMade { return }
-        let actual = resolved(actor)
-        _ = try await head(KillActor(actor: actual, noRestart: !mayRestart))
-        if !mayRestart { try await onLoop { owner in owner.names.forget(actual) } }
-    }
-
-    package func terminate(actor: ActorID) async throws {
-        let end = callReserved(CallActor.terminate, of: actor)
-        do {
-            _ = try await end.bytes()
-        } catch let error as MantaError where error.code == .actorDied {
-            // Its end may come before its answer.
-        }
-        try await onLoop { owner in owner.names.forget(self.resolved(actor)) }
     }
 
     package func cancel(_ handle: ObjectHandle, _ cancellation: Cancellation) { post(.cancel(handle, cancellation)) }

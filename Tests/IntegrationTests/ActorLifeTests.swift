@@ -27,6 +27,16 @@ extension SharedClusterTests {
         #expect(try await board.count("goodbye killed").value == 0)
     }
 
+    @Test func aKillThatAllowsARestartLeavesAnActorThatWaitsForItsArguments() async throws {
+        let gate = Gate.remote()
+        let argument = waitFor.options(cpus: 0).remote(gate)
+        let (lasting, mortal) = (Counter.options(maxRestarts: 1).remote(start: argument), Counter.remote(start: argument))
+        for actor in [lasting, mortal] { try await Manta.kill(actor, mayRestart: true) }
+        await expectCode(.actorDied, of: mortal.increment())
+        try await gate.open().value
+        #expect(try await lasting.increment().value == 2)
+    }
+
     @Test func aTerminatedActorIsNotRestartedAndItsNameIsFree() async throws {
         let first = Departing.options(name: "departing", maxRestarts: -1).remote(board, "first")
         #expect(try await first.slow(1).value == 1)
