@@ -245,7 +245,7 @@ extension Owner {
             let (actor, calls) = actors[index]
             unfinished[.waitingForArguments, default: 0] += calls.queue.unreadyCount
             // Of those that were sent the rest stands in line.
-            let running = min(calls.queue.inFlightCount, calls.concurrency ?? .max)
+            let running = min(calls.queue.inFlightCount, calls.concurrencyGroups == nil ? calls.concurrency ?? .max : .max)
             unfinished[.waitingForLease, default: 0] += calls.queue.waitingCount - calls.queue.unreadyCount + calls.queue.inFlightCount - running
             unfinished[.running, default: 0] += running
             for (payload, waitsForArguments) in calls.queue.longestWaiting(limit: Limits.waitsPerReport / 10) {
