@@ -5,7 +5,7 @@
 /// A stretch of time in a process.
 package struct WorkSpan: Codable, Sendable, Hashable {
     package enum Kind: String, Codable, Sendable, CaseIterable {
-        /// Arguments of a task or call were fetched or decoded, and its results encoded or stored.
+        /// Arguments of a task or call were fetched or decoded, and its large results stored.
         case arguments, results
         /// Code waited for the value of a reference, or for some of many; a value was put into the store.
         case get, wait, put

@@ -15,7 +15,7 @@ struct TimelineCommand: AsyncParsableCommand {
         discussion: """
             The trace has what the head remembers: the latest \(Limits.taskRecords) tasks and calls, each with the time that it waited and the time that it ran,
             and arrows from the tasks that submitted others. Inside of them, and in a line for each driver, it shows where code waited for references (get, wait),
-            put values, fetched or decoded arguments, and encoded or stored results, where that took a millisecond or more, and what it named itself with
+            put values, fetched or decoded arguments, and stored large results, where that took a millisecond or more, and what it named itself with
             Manta.span: the latest \(Limits.spanRecords) of these.
 
             Examples:

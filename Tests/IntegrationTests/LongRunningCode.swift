@@ -68,7 +68,7 @@ func untilCancelled(_ board: Board.Handle, _ name: String) async throws -> Int {
     return copy
 }
 
-/// A small value that takes two milliseconds to encode, and as long to decode.
+/// A small value that takes two milliseconds to decode.
 struct Intricate: Codable, Sendable {
     var text: String
     init(text: String) { self.text = text }
@@ -77,7 +77,6 @@ struct Intricate: Codable, Sendable {
         Self.takeTime()
     }
     func encode(to encoder: any Encoder) throws {
-        Self.takeTime()
         var container = encoder.singleValueContainer()
         try container.encode(text)
     }
@@ -87,7 +86,7 @@ struct Intricate: Codable, Sendable {
     }
 }
 
-@Remote func giveBack(_ value: Intricate) -> Intricate { value }
+@Remote func textLength(of value: Intricate) -> Int { value.text.count }
 
 @Remote func passOn(_ value: Int) -> Int { value + 1 }
 

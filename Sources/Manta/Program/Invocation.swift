@@ -88,16 +88,8 @@ public struct _Reply: Sendable {
     /// One value for each part of the result.
     public init<each Value: Encodable>(_ parts: repeat each Value) throws {
         var values: [EncodedValue] = []
-        for part in repeat each parts { values.append(try Self.encoding(part)) }
+        for part in repeat each parts { values.append(try .encoding(part)) }
         self.values = values
-    }
-
-    /// Takes the time only of what may take some: plain numbers, and structures of nothing else, never do.
-    private static func encoding<Value: Encodable>(_ value: Value) throws(MantaError) -> EncodedValue {
-        guard !_isPOD(Value.self) else { return try .encoding(value) }
-        let start = EventLoop.clock()
-        defer { CurrentRuntime.get()?.noteIfLong(.results, since: start) }
-        return try .encoding(value)
     }
 
     private init(values: [EncodedValue]) { self.values = values }

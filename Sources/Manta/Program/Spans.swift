@@ -7,7 +7,7 @@ import MantaWorker
 extension Manta {
     /// Runs the body, and shows it under this name inside its task, or in the line of its process, in what `manta timeline` writes.
     ///
-    /// The timeline shows by itself where code waited for references (`get`, `wait`), put values (`put`), fetched or decoded arguments, and encoded or stored
+    /// The timeline shows by itself where code waited for references (`get`, `wait`), put values (`put`), fetched or decoded arguments, and stored large
     /// results, where that took a millisecond or more. A process tells of at most 500 spans in half a second, and the head keeps the latest 20,000; without a
     /// session the body just runs.
     ///
