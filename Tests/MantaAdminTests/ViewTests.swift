@@ -31,10 +31,12 @@ struct ViewTests {
                 id: task, job: job, function: "f(x:)", name: "nightly report", state: .failed, actor: actor, node: node, worker: process, parent: task, attempt: 2, submittedAt: time,
                 startedAt: time, endedAt: time, error: "broken")
         ]
-        state.head.tasks[0].placement = .room
+        let group = PlacementGroupID(high: 0, low: 9)
+        (state.head.tasks[0].placement, state.head.tasks[0].pid, state.head.tasks[0].placementGroup) = (.room, 7, group)
         state.head.tasks[0].attempts = [TaskAttempt(attempt: 1, state: .failed, worker: process, error: "crashed")]
         var row = actorRow(actor, name: "hits", state: .dead)
         (row.node, row.death, row.reason, row.endedAt) = (node, DeathCause(.signaled, "signal 9"), "waits", time)
+        row.placementGroup = group
         state.head.actors = [row]
         state.head.objects = [
             ObjectRow(
