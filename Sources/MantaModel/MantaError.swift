@@ -181,8 +181,8 @@ extension MantaError.Code {
     public static func ~= (code: MantaError.Code, error: any Error) -> Bool { (error as? MantaError)?.code == code }
 }
 
-/// An error thrown by user code whose type is not `Codable` (or is private, or its value larger than 1 MiB), as text. A `Codable` one comes back as itself; of both, a reference's
-/// `failure` says where it was thrown.
+/// An error thrown by user code whose type is not `Codable` (or is private, or its value larger than 1 MiB), as text. A `Codable` one comes back as itself; of
+/// both, a reference's `failure` says where it was thrown.
 public struct TaskError: Error, Hashable, Sendable, Codable, CustomStringConvertible {
     /// The name of the type that was thrown.
     public var typeName: String

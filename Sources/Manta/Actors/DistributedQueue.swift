@@ -37,7 +37,7 @@ public struct DistributedQueue<Element: Codable & Sendable>: Codable, Hashable, 
         capacity: Int = 0, name: String? = nil, namespace: String? = nil, lifetime: ActorLifetime = .job, getIfExists: Bool = false
     ) throws(MantaError) {
         guard capacity >= 0 else { throw MantaError(.invalidArgument, "the capacity of a queue is \(capacity); expected 0 (without limit) or more") }
-        actor = QueueActor.options(name: name, namespace: namespace, lifetime: lifetime, getIfExists: getIfExists ? true : nil).remote(capacity: capacity)
+        actor = QueueActor.options(name: name, namespace: namespace, lifetime: lifetime, getIfExists: getIfExists).remote(capacity: capacity)
     }
 
     private init(_ actor: QueueActor.Handle) { self.actor = actor }

@@ -34,11 +34,10 @@ final class CompletionQueue: Sendable {
         (self.handles, self.kind) = (handles, kind)
         var tokens: [UInt64] = []
         tokens.reserveCapacity(handles.count)
+        let isWanted: @Sendable () -> Bool = { [weak self] in self != nil }
         for (index, handle) in handles.enumerated() {
             let settled: @Sendable () -> Void = { [weak self] in self?.change { $0.settled.append(index) } }
-            let isWanted: @Sendable () -> Bool = { [weak self] in self != nil }
-            tokens.append(
-                fetching ? handle.onHere(patiently: kind == .wait, isWanted: isWanted, settled) : handle.onReady { _ in settled() })
+            tokens.append(fetching ? handle.onHere(patiently: kind == .wait, isWanted: isWanted, settled) : handle.onReady { _ in settled() })
         }
         self.tokens.withLock { $0 = tokens }
     }

@@ -60,6 +60,7 @@ extension LeaseBook {
         if allowed.isEmpty { return "it may run on \(key.rule.sentence), and there is none; start one, or ask for another" }
         return allowed.contains { $0.mayHold(key.resources) } ? nil : Placement.shortfall(of: key.resources, among: allowed)
     }
+
     // MARK: What is held for good
 
     /// What the bundles on this node hold of it.
