@@ -369,7 +369,7 @@ extension Node: TransportDelegate {
         guard let peer = link.peer, peer.role == .worker || peer.role == .driver, !Machine.isHere(host: peer.host, endpoint: peer.endpoint) else { return }
         // What it owned of this store nobody else will end. Of this machine's processes the kernel tells.
         if links[peer.process] === link { links[peer.process] = nil }
-        store.processEnded(peer.process)
+        store.processEnded(peer.process, mayReturn: true)
     }
 
     package func received(_ message: inout InboundMessage, on link: Link) {

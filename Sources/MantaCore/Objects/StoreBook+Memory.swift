@@ -59,7 +59,7 @@ extension StoreBook {
         _ id: ObjectID, owner: ProcessID, size: Int, readsAnywhere: Bool = false, token: UInt64, at now: Instant, perform: (Action) -> Void
     ) {
         if entries[id] != nil { return open(id, token: token, at: now, perform: perform) }
-        guard freed[id] == nil else { return perform(.refused(token, MantaError(.objectLost, "object \(id) was freed by its owner"))) }
+        guard !isOver(id, owner: owner) else { return perform(.refused(token, MantaError(.objectLost, "object \(id) was freed by its owner, or went with it"))) }
         want(Want(token: token, bytes: size, purpose: .fetch(id, owner: owner), since: now, readsAnywhere: readsAnywhere), at: now, perform)
     }
 
@@ -140,7 +140,7 @@ extension StoreBook {
             entries[id]!.place = .restoring(extent, freeSlots.removeLast(), disk)
             perform(.restore(id, disk, Extent(offset: extent.offset, count: want.bytes)))
         case .fetch(let id, let owner):
-            if freed[id] != nil || entries[id] != nil {
+            if isOver(id, owner: owner) || entries[id] != nil {
                 // It ended, or came here in another way, while this waited.
                 open(id, token: want.token, at: now, perform: perform)
                 return true

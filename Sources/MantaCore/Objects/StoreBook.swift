@@ -134,6 +134,9 @@ package struct StoreBook {
     var promised: [ObjectID: Int] = [:]
     var wants: Deque<Want> = []
     var freed = Remembered<ObjectID, Bool>(limit: Limits.rememberedObjects)
+    /// Owners that are gone: nobody would end what came of theirs now, written by a worker that outlives them for a moment or fetched from a node that has not
+    /// heard of it.
+    var goneOwners = Remembered<ProcessID, Bool>(limit: Limits.rememberedProcesses)
     /// How many objects are still needed of each spill file, and its bytes.
     var files: [UInt64: (objects: Int, bytes: Int)] = [:]
     /// The bytes of all of them.
@@ -162,7 +165,7 @@ package struct StoreBook {
         let extent = Extent(offset: bytes.offset, count: ExtentAllocator.rounded(bytes.count))
         guard clients[client]?.slots.contains(use) == true, take(extent, of: client) else { return false }
         clients[client]!.slots.remove(use)
-        if freed[id] != nil || entries[id] != nil {
+        if isOver(id, owner: owner) || entries[id] != nil {
             // Its end was told before its making, or it was made twice.
             end(extent, use)
             serve(at: now, perform)
@@ -181,8 +184,12 @@ package struct StoreBook {
         serve(at: now, perform)
     }
 
+    func isOver(_ id: ObjectID, owner: ProcessID) -> Bool { freed[id] != nil || goneOwners[owner] != nil }
+
     /// A process is gone: what it owned ends, what it had leased is free.
-    package mutating func processEnded(_ process: ProcessID, at now: Instant, perform: (Action) -> Void) {
+    /// - Parameter mayReturn: It cannot be reached, which may have another reason: what it owns from then on is taken.
+    package mutating func processEnded(_ process: ProcessID, mayReturn: Bool = false, at now: Instant, perform: (Action) -> Void) {
+        if !mayReturn { goneOwners.remember(process, true) }
         clientLeft(process, at: now, perform: perform)
         let owned = entries.filter { $0.value.owner == process }.map(\.key)
         free(owned, at: now, perform: perform)

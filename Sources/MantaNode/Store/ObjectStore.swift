@@ -73,9 +73,10 @@ final class ObjectStore {
         book.clientJoined(client)
     }
 
-    func processEnded(_ process: ProcessID) {
+    /// - Parameter mayReturn: It cannot be reached, but may live.
+    func processEnded(_ process: ProcessID, mayReturn: Bool = false) {
         readers.tables[process] = nil
-        book.processEnded(process, at: loop.now) { perform($0) }
+        book.processEnded(process, mayReturn: mayReturn, at: loop.now) { perform($0) }
         for (id, wish) in wishes where wish.owner.process == process { forgetWish(id) }
     }
 

@@ -176,6 +176,31 @@ import Testing
         #expect(bench.book.usage.used == 0)
     }
 
+    /// A worker may write what a task of a killed driver made, and a node that has not heard of the end may still send a copy.
+    @Test func whatComesOfAnOwnerThatIsGoneIsNotKept() {
+        var bench = StoreBench(mebibytes: 8, spills: false)
+        bench.put(1, 7 << 20, owner: StoreBench.client)
+        let waiting = bench.on { $0.fetch(StoreBench.id(2), owner: StoreBench.owner, size: 4 << 20, token: 90, at: $1, perform: $2) }
+        #expect(waiting.isEmpty, "there is no room yet")
+        let ended = bench.on { $0.processEnded(StoreBench.owner, at: $1, perform: $2) }
+        #expect(ended.compactMap(\.refusal).first?.code == .objectLost, "what waited for room")
+        _ = bench.free(1)
+        let asked = bench.on { $0.fetch(StoreBench.id(3), owner: StoreBench.owner, size: 100, token: 91, at: $1, perform: $2) }
+        #expect(asked.compactMap(\.refusal).first?.code == .objectLost)
+        bench.put(4, 1 << 20)
+        #expect(!bench.book.holds(StoreBench.id(4)))
+        #expect(bench.book.usage.objects == 0 && bench.book.usage.used == 0)
+    }
+
+    @Test func anOwnerThatCouldNotBeReachedMayReturn() {
+        var bench = StoreBench(mebibytes: 8)
+        bench.put(1, 1 << 20)
+        _ = bench.on { $0.processEnded(StoreBench.owner, mayReturn: true, at: $1, perform: $2) }
+        #expect(!bench.book.holds(StoreBench.id(1)))
+        bench.put(2, 1 << 20)
+        #expect(bench.book.holds(StoreBench.id(2)))
+    }
+
     @Test func aClientThatDiesLeavesNothing() {
         var bench = StoreBench(mebibytes: 64)
         bench.put(1, 1 << 20, owner: StoreBench.client)
